@@ -1,0 +1,116 @@
+"""The classifiers of the benchmarks, with published weights from the data root's neighbour.
+
+``robust-restoration evaluate --classifier benchmarks.classifiers:resnet20_cifar10`` works from the
+repository's root. The weights are others'; they stand in ``../shared/weights``, or where
+``ROBUST_RESTORATION_WEIGHTS`` says.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+WEIGHTS = Path(os.environ.get("ROBUST_RESTORATION_WEIGHTS", "../shared/weights"))
+
+
+def mobilenetv1_075() -> nn.Module:
+    """MobileNetV1 with three quarters of the channels, ImageNet, 224x224."""
+    from timm.models.efficientnet import _gen_mobilenet_v1
+
+    model = _gen_mobilenet_v1("mobilenetv1_100", 0.75, pad_type="same", bn_eps=1e-3)
+    half = (0.5, 0.5, 0.5)
+    model.pretrained_cfg = {
+        "architecture": "mobilenetv1_075",
+        "input_size": (3, 224, 224),
+        "mean": half,
+        "std": half,
+    }
+    return _loaded(model, "mobilenetv1_075_imagenet")
+
+
+def resnet20_cifar10() -> nn.Module:
+    """CIFAR ResNet-20 with option-A shortcuts."""
+    model = _CifarResNet(3)
+    model.pretrained_cfg = {
+        "architecture": "resnet20_cifar10",
+        "input_size": (3, 32, 32),
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+    }
+    return _loaded(model, "resnet20_cifar10")
+
+
+def lenet5_mnist_clean() -> nn.Module:
+    """LeNet-5 on MNIST, trained on clean images; takes [0, 1]."""
+    return _loaded(_LeNet5(), "lenet5_mnist_clean")
+
+
+def lenet5_mnist_adversarial() -> nn.Module:
+    """LeNet-5 on MNIST, adversarially trained (L-infinity, 0.3); takes [0, 1]."""
+    return _loaded(_LeNet5(), "lenet5_mnist_adversarial")
+
+
+def _loaded(model: nn.Module, name: str) -> nn.Module:
+    path = WEIGHTS / f"{name}.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The benchmarks' weights {path} are not here; set ROBUST_RESTORATION_WEIGHTS."
+        )
+    model.load_state_dict(load_file(path))
+    return model.eval()
+
+
+class _Block(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.stride, self.added = stride, outputs - inputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if self.stride != 1 or self.added:  # option A: subsample, and pad with zero channels
+            half = self.added // 2
+            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, half, half))
+        return F.relu(x + y)
+
+
+class _CifarResNet(nn.Module):
+    def __init__(self, blocks: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = self._layer(16, 16, 1, blocks)
+        self.layer2 = self._layer(16, 32, 2, blocks)
+        self.layer3 = self._layer(32, 64, 2, blocks)
+        self.linear = nn.Linear(64, 10)
+
+    @staticmethod
+    def _layer(inputs: int, outputs: int, stride: int, blocks: int) -> nn.Sequential:
+        parts = [_Block(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
+                 for i in range(blocks)]
+        return nn.Sequential(*parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
+        return self.linear(x.mean(dim=(2, 3)))
+
+
+class _LeNet5(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, 3, padding=1)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
+        self.linear1 = nn.Linear(3136, 200)
+        self.linear2 = nn.Linear(200, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.linear2(F.relu(self.linear1(x.flatten(1))))

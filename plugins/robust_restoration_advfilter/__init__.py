@@ -1,0 +1,32 @@
+"""Built-in plugin: AdvFilter, pixel-wise filtering in front of a classifier."""
+
+from __future__ import annotations
+
+from robust_restoration import Entry, hookimpl
+
+PAPER = "AdvFilter, ACM MM 2021"
+
+
+@hookimpl
+def purifiers() -> list[Entry]:
+    """The four purifiers of the paper."""
+    at = "robust_restoration_advfilter.purifiers"
+    return [
+        Entry("additive", f"{at}:Additive", "adds a predicted correction (HGD)", PAPER),
+        Entry("filtering", f"{at}:Filtering", "filters each pixel by a predicted kernel", PAPER),
+        Entry("multi_head", f"{at}:MultiHead", "filtering, one head a range of strengths", PAPER),
+        Entry("advfilter", f"{at}:AdvFilter", "two filterings, fused by their uncertainty", PAPER),
+    ]
+
+
+@hookimpl
+def defenses() -> list[Entry]:
+    """The training of all four."""
+    return [
+        Entry(
+            "advfilter",
+            "robust_restoration_advfilter.training:AdvFilterTraining",
+            "trains a purifier on attacked images of a classifier, in two stages",
+            PAPER,
+        )
+    ]

@@ -1,0 +1,167 @@
+"""The purifiers of the AdvFilter paper: additive, filtering, multi-head, and AdvFilter itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robust_restoration.contracts import Purifier
+from robust_restoration.errors import InputError
+from robust_restoration.images import check_layout
+
+from .networks import FusionNet, PixelNet
+from .pixel_filter import identity_kernels, pixel_filter
+
+DEFAULT_WIDTH = 0.125
+
+
+class _PixelPurifier(Purifier):
+    """What the four share: options that weights are saved with, checks, clamping.
+
+    Args:
+        width: Scales all channels; 1 is the paper's network.
+        kernel_size: K, odd.
+        channels: Channels of the images.
+    """
+
+    def __init__(self, *, width: float, kernel_size: int, channels: int) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0 or kernel_size < 1:
+            raise InputError(f"kernel_size is {kernel_size}; wanted an odd number such as 3 or 5.")
+        if width <= 0:
+            raise InputError(f"width is {width}; wanted a number above 0 (1 is the paper's).")
+        self.channels, self.kernel_size = channels, kernel_size
+        self.options: dict[str, Any] = {
+            "width": width,
+            "kernel_size": kernel_size,
+            "channels": channels,
+        }
+
+    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+        """What training needs: named candidate outputs, not clamped; ``"out"`` is the result."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Purify ``images``, (N, C, H, W) in [0, 1], any size."""
+        check_layout(images, "images", self.channels)
+        return self.outputs(images)["out"].clamp(0, 1).to(images.dtype)
+
+    def _net(self, outputs: int, **options: Any) -> PixelNet:
+        width = self.options["width"]
+        return PixelNet(self.channels, outputs, width=width, **options)
+
+    def _kernel_net(self, **options: Any) -> PixelNet:
+        bias = identity_kernels(self.kernel_size, self.channels)
+        return self._net(len(bias), bias=bias, **options)
+
+
+class Additive(_PixelPurifier):
+    """Adds a predicted correction to the image (eq. 6); HGD when trained on a semantic loss.
+
+    Args:
+        width: Scales all channels; 1 is the paper's network.
+        channels: Channels of the images.
+        kernel_size: Not used; taken so that the purifiers are exchangeable.
+    """
+
+    def __init__(
+        self, *, width: float = DEFAULT_WIDTH, channels: int = 3, kernel_size: int = 5
+    ) -> None:
+        super().__init__(width=width, kernel_size=kernel_size, channels=channels)
+        self.net = self._net(channels)
+
+    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+        """The image plus the correction."""
+        return {"out": images + self.net(images)[0].to(images.dtype)}
+
+
+class Filtering(_PixelPurifier):
+    """Filters each pixel by a predicted kernel (eq. 7).
+
+    Args:
+        width: Scales all channels; 1 is the paper's network.
+        channels: Channels of the images.
+        kernel_size: K, odd.
+    """
+
+    def __init__(
+        self, *, width: float = DEFAULT_WIDTH, channels: int = 3, kernel_size: int = 5
+    ) -> None:
+        super().__init__(width=width, kernel_size=kernel_size, channels=channels)
+        self.net = self._kernel_net()
+
+    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+        """The filtered image."""
+        return {"out": pixel_filter(images, self.net(images)[0])}
+
+
+class MultiHead(_PixelPurifier):
+    """Filtering with four heads, head i trained on eps in {1, 3, 5} * 10^(i-5) (section 3.4).
+
+    Args:
+        head: Which head, 1 to 4, gives the result. Heads 3 and 4 do well in the paper.
+        width: Scales all channels; 1 is the paper's network.
+        channels: Channels of the images.
+        kernel_size: K, odd.
+    """
+
+    heads = 4
+
+    def __init__(
+        self,
+        *,
+        head: int = 4,
+        width: float = DEFAULT_WIDTH,
+        channels: int = 3,
+        kernel_size: int = 5,
+    ) -> None:
+        super().__init__(width=width, kernel_size=kernel_size, channels=channels)
+        if head not in range(1, self.heads + 1):
+            raise InputError(f"head is {head}; wanted 1 to {self.heads}.")
+        self.head = head
+        self.net = self._kernel_net(heads=self.heads)
+
+    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+        """Each head's image as ``head_1`` to ``head_4``, and the chosen one."""
+        kernels = self.net(images)
+        if not self.training:
+            return {"out": pixel_filter(images, kernels[self.head - 1])}
+        found = {f"head_{i}": pixel_filter(images, k) for i, k in enumerate(kernels, 1)}
+        return {**found, "out": found[f"head_{self.head}"]}
+
+
+class AdvFilter(_PixelPurifier):
+    """Predictive perturbation-aware filtering, "PA-Filt" (eqs. 8 to 11).
+
+    One decoder is trained on all strengths, for small and large ones, the other on large ones,
+    for median ones. The maximum over each one's kernel is its uncertainty map, and a small net
+    weighs the two filtered images by these maps, pixel by pixel.
+
+    Args:
+        width: Scales all channels; 1 is the paper's network.
+        channels: Channels of the images.
+        kernel_size: K, odd.
+    """
+
+    def __init__(
+        self, *, width: float = DEFAULT_WIDTH, channels: int = 3, kernel_size: int = 5
+    ) -> None:
+        super().__init__(width=width, kernel_size=kernel_size, channels=channels)
+        self.net = self._kernel_net(decoders=2)
+        self.fusion = FusionNet()
+
+    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+        """The two filtered images ``small_large`` and ``median``, and their fusion."""
+        small_large, median = self.net(images)
+        uncertainty = torch.stack([small_large.amax(dim=1), median.amax(dim=1)], dim=1)
+        first = pixel_filter(images, small_large)
+        second = pixel_filter(images, median)
+        weight = self.fusion(uncertainty).to(images.dtype)
+        return {
+            "small_large": first,
+            "median": second,
+            "weight": weight,
+            "out": weight * first + (1 - weight) * second,
+        }

@@ -1,0 +1,151 @@
+"""Two-stage training of the pixel-wise purifiers.
+
+Stage 1 trains the filtering (AdvFilter, section 4.2): the first decoder on every strength, the
+second on ``median_strengths`` only. Stage 2 freezes them and trains the fusion net with the
+classifier's cross-entropy on its output. Purifiers without a fusion net have stage 1 alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from robust_restoration.classifiers import with_unit_range
+from robust_restoration.contracts import Batch, Defense, Stage
+from robust_restoration.errors import InputError
+
+# The paper trains the second decoder on these; ours on strengths a purifier can still mend.
+PAPER_MEDIAN = (0.1, 0.3, 0.5)
+MEDIAN = (1e-3, 3e-3, 5e-3, 1e-2, 3e-2)
+
+
+class AdvFilterTraining(Defense):
+    """Trains a purifier on pairs of clean and attacked images of a classifier.
+
+    Args:
+        classifier: The bare classifier the images were attacked on.
+        purifier: The purifier that will be trained, which decides the stages.
+        image: Weight of the image-level loss, mean |clean - purified| (eq. 4).
+        semantic: Weight of the semantic loss, mean |phi_l(clean) - phi_l(purified)| (eq. 5);
+            0 for the paper's L1-only recipe.
+        layer: The classifier's module whose output is compared; the logits by default.
+        median_strengths: What the second decoder is trained on; the paper: 0.1, 0.3, 0.5.
+        fusion_share: The share of the steps spent on stage 2.
+    """
+
+    def __init__(
+        self,
+        *,
+        classifier: nn.Module,
+        purifier: nn.Module,
+        image: float = 0.2,
+        semantic: float = 0.05,
+        layer: str = "",
+        median_strengths: Iterable[float] = MEDIAN,
+        fusion_share: float = 0.15,
+    ) -> None:
+        if image < 0 or semantic < 0 or image + semantic == 0:
+            raise InputError(
+                f"image is {image} and semantic {semantic}; wanted weights of at least 0, "
+                "not both 0."
+            )
+        self.classifier = with_unit_range(classifier).eval().requires_grad_(False)
+        self.image, self.semantic = image, semantic
+        self.layer = _layer(classifier, layer)
+        self.median = tuple(median_strengths)
+        self.fusion_share = fusion_share if hasattr(purifier, "fusion") else 0.0
+
+    def stages(self) -> tuple[Stage, ...]:
+        """``filters``, then ``fusion`` where there is something to fuse."""
+        filters = Stage("filters", 1 - self.fusion_share)
+        return (filters, Stage("fusion", self.fusion_share)) if self.fusion_share else (filters,)
+
+    def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
+        """The predicting net in stage 1, the fusion net in stage 2."""
+        part = model.fusion if stage == "fusion" else model.net
+        return part.parameters()  # type: ignore[union-attr,operator]
+
+    def loss(
+        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss of a batch of `AdversarialPairs`."""
+        found = model.outputs(batch["attacked"])  # type: ignore[operator]
+        if stage == "fusion":
+            loss = F.cross_entropy(self.classifier(found["out"]).float(), batch["label"])
+            return loss, {}
+        features = self._features(batch["clean"]) if self.semantic else None
+        parts = self._parts(found, batch["eps"])
+        total = batch["clean"].new_zeros(())
+        figures: dict[str, float] = {}
+        for name, (restored, rows) in parts.items():
+            if rows is not None and not bool(rows.any()):
+                continue
+            clean = batch["clean"]
+            wanted = features
+            if rows is not None:
+                restored, clean = restored[rows], clean[rows]
+                wanted = features[rows] if features is not None else None
+            loss = self.image * (restored - clean).abs().mean()
+            if wanted is not None:
+                loss = loss + self.semantic * (self._features(restored) - wanted).abs().mean()
+            figures[name] = float(loss.detach())
+            total = total + loss
+        return total, figures
+
+    def _parts(
+        self, found: dict[str, Tensor], eps: Tensor
+    ) -> dict[str, tuple[Tensor, Tensor | None]]:
+        """Which output is trained on which rows of the batch; ``None`` for all."""
+        if "median" in found:
+            chosen = torch.isclose(
+                eps[:, None], torch.tensor(self.median, device=eps.device)[None]
+            ).any(dim=1)
+            return {
+                "small_large": (found["small_large"], None),
+                "median": (found["median"], chosen),
+            }
+        if "head_1" in found:  # head i: eps from 10^(i-5) up to 5 * 10^(i-5)
+            return {
+                f"head_{i}": (
+                    found[f"head_{i}"],
+                    (eps > 0.9 * 10.0 ** (i - 5)) & (eps < 5.1 * 10.0 ** (i - 5)),
+                )
+                for i in range(1, 5)
+            }
+        return {"out": (found["out"], None)}
+
+    def _features(self, images: Tensor) -> Tensor:
+        if not self.layer:
+            return self.classifier(images).float()  # type: ignore[no-any-return]
+        kept: list[Tensor] = []
+        module = self.classifier.get_submodule(self.layer)
+        handle = module.register_forward_hook(lambda _m, _i, output: kept.append(output))
+        try:
+            self.classifier(images)
+        finally:
+            handle.remove()
+        return kept[0].float()
+
+    def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:
+        """Accuracy on clean and attacked images after purifying, and the mean absolute error."""
+        restored = model(batch["attacked"])
+        right = (self.classifier(restored).argmax(dim=1) == batch["label"]).float()
+        return {
+            "accuracy": float(right.mean()),
+            "mae": float((restored - batch["clean"]).abs().mean()),
+        }
+
+
+def _layer(classifier: nn.Module, layer: str) -> str:
+    if not layer:
+        return ""
+    names = [name for name, _ in classifier.named_modules() if name]
+    if layer not in names:
+        from robust_restoration.errors import did_you_mean
+
+        raise InputError(f"The classifier has no layer {layer!r}. {did_you_mean(layer, names)}")
+    wrapped = with_unit_range(classifier) is not classifier
+    return f"classifier.{layer}" if wrapped else layer

@@ -1,0 +1,45 @@
+"""Attack, robustify, measure and purify: adversarial robustness for image restoration.
+
+The names below load what they need when they are first used: importing the package, listing
+plugins and printing help load no torch.
+"""
+
+import lazy_loader as _lazy
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submodules=["testing"],
+    submod_attrs={
+        "classifiers": ["load_classifier", "NormalizedClassifier"],
+        "contracts": ["Attack", "Batch", "Defense", "Denoiser", "Purifier", "Stage", "TrainingSet"],
+        "errors": [
+            "DataError",
+            "InputError",
+            "PluginError",
+            "RobustRestorationError",
+            "TrainingError",
+            "UnknownNameError",
+            "WeightsError",
+        ],
+        "evaluation": ["PurificationResult", "evaluate_purifiers"],
+        "factory": [
+            "create_attack",
+            "create_defense",
+            "create_denoiser",
+            "create_purifier",
+            "list_attacks",
+            "list_defenses",
+            "list_denoisers",
+            "list_purifiers",
+        ],
+        "hookspecs": ["Entry", "hookimpl"],
+        "images": ["read_image", "write_image"],
+        "metrics": ["accuracy", "mae", "psnr", "ssim"],
+        "purify": ["PurifiedClassifier", "purify"],
+        "registry": ["discover", "registry"],
+        "training": ["train"],
+        "weights": ["load_weights", "save_weights"],
+    },
+)

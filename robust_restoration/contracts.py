@@ -1,0 +1,217 @@
+"""What a plugin's denoiser, attack, defense and purifier must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torchattacks.attack
+from torch import Generator, Tensor, nn
+
+from .errors import InputError
+
+Batch = dict[str, Tensor]
+
+
+class Denoiser(nn.Module):
+    """Restores noisy images: ``forward(noisy, sigma=None) -> restored``.
+
+    Images are (N, C, H, W) in [0, 1]; ``sigma`` is a noise level as a fraction of the range,
+    a float or a tensor of shape (N,). Any plain ``nn.Module`` that maps images to images is
+    accepted wherever a Denoiser is.
+
+    Attributes:
+        channels: How many channels it takes; ``None`` for any number.
+        blind: Whether it works without being told ``sigma``.
+        sigma_range: The lowest and highest noise level it is made for.
+        differentiable: Whether gradients flow through it.
+    """
+
+    channels: int | None = None
+    blind: bool = True
+    sigma_range: tuple[float, float] = (0.0, 1.0)
+    differentiable: bool = True
+
+    def forward(self, noisy: Tensor, sigma: float | Tensor | None = None) -> Tensor:
+        """Restore ``noisy``.
+
+        Args:
+            noisy: (N, C, H, W).
+            sigma: Noise level, a float or (N,); required where the denoiser is not blind.
+
+        Returns:
+            (N, C, H, W), not clamped.
+        """
+        raise NotImplementedError
+
+
+class Purifier(nn.Module):
+    """Takes a perturbation out of images: ``forward(images) -> images``.
+
+    Attributes:
+        random: Whether two calls on the same input differ; a white-box attack then needs the
+            expectation over the randomness.
+        differentiable: Whether gradients flow through it; a white-box attack otherwise uses
+            the straight-through estimate.
+    """
+
+    random: bool = False
+    differentiable: bool = True
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Purify ``images``, (N, C, H, W) in [0, 1]; the result is of the same kind."""
+        raise NotImplementedError
+
+
+@contextmanager
+def frozen(model: Any) -> Iterator[None]:
+    """Eval mode and no parameter gradients inside, exactly the former state after, even on errors.
+
+    Args:
+        model: An ``nn.Module``; anything else is left alone.
+    """
+    if not isinstance(model, nn.Module):
+        yield
+        return
+    modes = [(module, module.training) for module in model.modules()]
+    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        model.eval()
+        for parameter, _ in flags:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+
+
+class Attack(torchattacks.attack.Attack):
+    """Base of the attacks: a torchattacks ``Attack`` without what bites in it.
+
+    Called as ``attack(inputs, targets)``; ``targets`` are labels (N,) or clean images
+    (N, C, H, W). Returns attacked inputs of the same shape, dtype and device. A subclass writes
+    `forward`, and `limit` where it has a budget; whatever `forward` returns, `__call__` brings it
+    back into the budget. The model's modes and ``requires_grad`` flags are as before afterwards,
+    also when something raises, and ``eps=0`` gives the input back bit for bit.
+    """
+
+    def __call__(self, inputs: Tensor, labels: Tensor | None = None, *args: Any, **kw: Any) -> Any:
+        """Attack ``inputs``; see the class for shapes."""
+        self._check(inputs, labels)
+        if getattr(self, "eps", None) == 0:
+            return inputs.detach().clone()
+        device = next(self.model.parameters(), inputs).device if isinstance(
+            self.model, nn.Module
+        ) else inputs.device
+        if inputs.device != device:
+            raise InputError(
+                f"The inputs are on {inputs.device} and the model on {device}: "
+                f"move one with .to({str(device)!r})."
+            )
+        self.device = device
+        keep_training = self._model_training
+        with frozen(self.model):
+            if keep_training:  # set_model_training_mode: the caller wants train mode in the attack
+                self._change_model_mode(True)
+            if self._normalization_applied is True:  # torchattacks' own set_normalization_used
+                plain = self.inverse_normalize(inputs)
+                self._set_normalization_applied(False)
+                try:
+                    attacked = self.normalize(self.forward(plain, labels, *args, **kw))
+                finally:
+                    self._set_normalization_applied(True)
+                return attacked.detach()
+            attacked = self.forward(inputs, labels, *args, **kw).detach()
+        return self.limit(attacked, inputs).to(inputs.dtype)
+
+    def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
+        """Bring ``attacked`` back into the budget about ``inputs``; the base has no budget."""
+        return attacked
+
+    @staticmethod
+    def _check(inputs: Tensor, targets: Tensor | None) -> None:
+        if not inputs.is_floating_point() or inputs.ndim != 4:
+            raise InputError(
+                f"An attack got inputs of shape {tuple(inputs.shape)} and {inputs.dtype}: "
+                "wanted floating-point images (N, C, H, W) in [0, 1]."
+            )
+        if targets is not None and targets.shape[:1] != inputs.shape[:1]:
+            raise InputError(
+                f"An attack got {inputs.shape[0]} inputs and {targets.shape[0]} targets: "
+                "wanted one target an input."
+            )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # torchattacks compares every value ever set with ==, which fails on lists of tensors,
+        # and keeps them all alive in a default argument. Nested attacks are all it needs to see.
+        object.__setattr__(self, name, value)
+        nested = self.__dict__.get("_attacks")
+        if nested is None or name == "_attacks":
+            return
+        values = value.values() if isinstance(value, dict) else value
+        if not isinstance(value, list | tuple | dict):
+            values = (value,)
+        for number, item in enumerate(values):
+            if isinstance(item, torchattacks.attack.Attack):
+                nested[f"{name}.{number}"] = item
+                for key, inner in item.__dict__.get("_attacks", {}).items():
+                    nested[f"{name}.{key}"] = inner
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training in which the same parameters are trained.
+
+    Attributes:
+        name: What progress and checkpoints call it.
+        share: Its share of all steps; shares are scaled to add up to 1.
+    """
+
+    name: str
+    share: float = 1.0
+
+
+@runtime_checkable
+class TrainingSet(Protocol):
+    """What training draws batches from: all of it is indexable, and a draw depends on nothing
+    but its arguments, so that a resumed run sees the very same batches.
+    """
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+        ...
+
+    def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
+        """The samples at ``indices`` (B,), augmented with numbers from ``generator``."""
+        ...
+
+
+class Defense:
+    """A way of training: which parameters in which stage, and the loss of a batch.
+
+    The loop is `robust_restoration.train`.
+    """
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages, in order."""
+        return (Stage("train"),)
+
+    def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
+        """The parameters trained in a stage."""
+        return model.parameters()
+
+    def loss(
+        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss of a batch, and figures worth showing beside it."""
+        raise NotImplementedError
+
+    def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:
+        """Figures on a held-out batch; by default none. Higher or lower is up to their names."""
+        return {}
+
+

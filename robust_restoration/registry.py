@@ -1,0 +1,274 @@
+"""Finds plugins through entry points, lists what they offer, and creates it by name.
+
+A plugin that fails to import, or returns nonsense, becomes a row with its reason and disturbs
+nothing else. Nothing here imports torch: entries are data until one is created.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import importlib.util
+import inspect
+import os
+import warnings
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+import pluggy
+
+from . import hookspecs
+from .errors import InputError, PluginError, UnknownNameError, did_you_mean
+from .hookspecs import KINDS, PROJECT, Entry
+
+DISABLE_VARIABLE = "ROBUST_RESTORATION_DISABLE_PLUGINS"
+
+
+class PluginWarning(UserWarning):
+    """A plugin could not be used; everything else can."""
+
+
+@dataclass
+class Plugin:
+    """What is known of one plugin.
+
+    Attributes:
+        name: Its entry point's name.
+        module: The module the entry point names.
+        distribution: The distribution that brings it.
+        version: That distribution's version.
+        status: ``"active"``, ``"disabled"``, ``"broken"`` or ``"clash"``.
+        reason: Why it is not active; empty when it is.
+        entries: What it offers, by kind.
+    """
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    status: str = "active"
+    reason: str = ""
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An entry together with the plugin that offers it."""
+
+    plugin: str
+    entry: Entry
+
+    @property
+    def qualified(self) -> str:
+        """The name that stays unambiguous whatever else is installed."""
+        return f"{self.plugin}/{self.entry.name}"
+
+
+def _read_entries(module: Any) -> dict[str, list[Entry]]:
+    """Call each hook of one plugin on its own, so that its faults stay its own."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(module)
+    manager.check_pending()  # a misspelt hook is an error, not silence
+    found: dict[str, list[Entry]] = {}
+    for kind in KINDS:
+        for result in getattr(manager.hook, kind)():
+            entries = list(result)
+            for entry in entries:
+                if not isinstance(entry, Entry):
+                    raise TypeError(f"hook {kind}() returned {entry!r}, which is not an Entry")
+                if ":" not in entry.target:
+                    raise ValueError(
+                        f"entry {entry.name!r} has target {entry.target!r}; "
+                        "wanted 'package.module:attribute'"
+                    )
+            found.setdefault(kind, []).extend(entries)
+    if not found:
+        raise ValueError("it implements no hook of robust_restoration (is @hookimpl missing?)")
+    return found
+
+
+def _first_line(error: BaseException) -> str:
+    text = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def discover(*, strict: bool = False) -> list[Plugin]:
+    """Find every installed plugin.
+
+    Args:
+        strict: Raise what a broken plugin raises, for authors of plugins.
+
+    Returns:
+        One record a plugin, sorted by name, this distribution's own first.
+    """
+    disabled = {n.strip() for n in os.environ.get(DISABLE_VARIABLE, "").split(",") if n.strip()}
+    points = [
+        (point, point.dist.name if point.dist else "?", point.dist.version if point.dist else "?")
+        for point in metadata.entry_points(group=PROJECT)
+    ]
+    points.sort(key=lambda p: (_canonical(p[1]) != PROJECT, p[0].name, p[1]))
+    plugins: dict[str, Plugin] = {}
+    clashes: list[Plugin] = []
+    for point, distribution, version in points:
+        plugin = Plugin(point.name, point.value, distribution, version)
+        if point.name in plugins:
+            first = plugins[point.name]
+            if first.distribution == distribution and first.module == point.value:
+                continue  # the same distribution seen twice on sys.path
+            plugin.status = "clash"
+            plugin.reason = f"the name {point.name!r} is taken by {first.distribution}"
+            clashes.append(plugin)
+            continue
+        plugins[point.name] = plugin
+        if point.name in disabled:
+            plugin.status, plugin.reason = "disabled", f"named in {DISABLE_VARIABLE}"
+            continue
+        try:
+            plugin.entries = _read_entries(point.load())
+        except Exception as error:
+            if strict:
+                raise
+            plugin.status, plugin.reason = "broken", _first_line(error)
+    return [*plugins.values(), *clashes]
+
+
+def _canonical(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+class Registry:
+    """What the installed plugins offer.
+
+    Args:
+        plugins: The plugins, as `discover` finds them.
+    """
+
+    def __init__(self, plugins: list[Plugin]) -> None:
+        self.plugins = plugins
+        self.offers: dict[str, list[Offer]] = {kind: [] for kind in KINDS}
+        for plugin in plugins:
+            for kind, entries in plugin.entries.items():
+                self.offers[kind] += [Offer(plugin.name, entry) for entry in entries]
+
+    def list(self, kind: str, pattern: str = "*") -> list[str]:
+        """Names of a kind that match a glob pattern, sorted; clashing ones as ``plugin/name``."""
+        names = [o.entry.name for o in self.offers[kind]]
+        shown = [
+            o.entry.name if names.count(o.entry.name) == 1 else o.qualified
+            for o in self.offers[kind]
+        ]
+        return sorted(n for n in shown if fnmatch.fnmatchcase(n, pattern))
+
+    def find(self, kind: str, name: str) -> tuple[Offer, str | None]:
+        """The offer of that name, and the argument of a family (``None`` for a plain entry).
+
+        Raises:
+            UnknownNameError: If none has the name, or more than one has.
+            PluginError: If the name's plugin is broken or switched off.
+        """
+        offers = self.offers[kind]
+        for match in (
+            [o for o in offers if o.entry.name == name],
+            [o for o in offers if o.qualified == name],
+        ):
+            if len(match) == 1:
+                return match[0], None
+            if match:
+                both = " and ".join(repr(o.qualified) for o in match)
+                raise UnknownNameError(
+                    f"{len(match)} plugins offer a {kind[:-1]} {name!r}: write {both} instead."
+                )
+        family, colon, argument = name.partition(":")
+        if colon and argument:
+            offer, _ = self.find(kind, family + ":")
+            return offer, argument
+        head = name.split("/", 1)[0]
+        for plugin in self.plugins:
+            if plugin.name == head and plugin.status != "active":
+                raise PluginError(f"Plugin {head!r} is {plugin.status}: {plugin.reason}.")
+        problem = f"No plugin offers a {kind[:-1]} {name!r}."
+        idle = [p for p in self.plugins if p.status == "broken"]
+        hint = f" (Broken plugins: {', '.join(p.name for p in idle)}.)" if idle else ""
+        raise UnknownNameError(f"{problem} {did_you_mean(name, self.list(kind))}{hint}")
+
+    def create(self, kind: str, name: str, *args: Any, **options: Any) -> Any:
+        """Create what a name stands for.
+
+        Raises:
+            UnknownNameError: If no plugin offers the name.
+            InputError: If an option is not one it takes.
+        """
+        offer, argument = self.find(kind, name)
+        target = load_target(offer.entry)
+        if argument is not None:
+            args = (argument, *args)
+        check_options(target, name, args, options)
+        return target(*args, **options)
+
+
+def load_target(entry: Entry) -> Any:
+    """Import what an entry points to.
+
+    Raises:
+        PluginError: If what it needs is not installed, or the target is not there.
+    """
+    if entry.requires and importlib.util.find_spec(entry.requires) is None:
+        how = entry.install or f"pip install {entry.requires}"
+        raise PluginError(
+            f"{entry.name!r} needs {entry.requires!r}, which is not installed: {how}"
+        )
+    module, _, attribute = entry.target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            f"{entry.name!r} is listed as {entry.target!r}, which does not import: "
+            f"{_first_line(error)}."
+        ) from error
+
+
+def check_options(
+    target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any]
+) -> None:
+    """Check options against a target's signature before it is called.
+
+    Raises:
+        InputError: With the nearest option's name where one is unknown, or the missing one's.
+    """
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):
+        return
+    parameters = signature.parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if not takes_any:
+        known = [
+            n for n, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        for option in options:
+            if option not in known:
+                raise InputError(
+                    f"{name!r} takes no option {option!r}. {did_you_mean(option, known)}"
+                )
+    try:
+        signature.bind(*args, **options)
+    except TypeError as error:
+        raise InputError(f"{name!r}: {error}. It is called as {name}{signature}.") from error
+
+
+@cache
+def registry() -> Registry:
+    """The registry of what is installed; warns once of each broken plugin."""
+    found = Registry(discover())
+    for plugin in found.plugins:
+        if plugin.status in ("broken", "clash"):
+            warnings.warn(
+                f"Plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is not used: "
+                f"{plugin.reason}. To be rid of it: pip uninstall {plugin.distribution}",
+                PluginWarning,
+                stacklevel=2,
+            )
+    return found

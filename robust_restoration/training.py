@@ -1,0 +1,455 @@
+"""The one training loop.
+
+A run is a folder: ``settings.json``, ``checkpoint.safetensors`` (weights, their moving average,
+the optimizer's state and the step, in one file that is replaced whole), ``history.json``. What is
+drawn at a step depends on the seed and the step alone, so that a killed run continues as if it had
+never stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from .contracts import Batch, Defense, Stage, TrainingSet
+from .errors import InputError, TrainingError
+from .files import atomic_path, write_json
+
+M = TypeVar("M", bound=nn.Module)
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass
+class Settings:
+    """How a run trains.
+
+    Attributes:
+        steps: Optimizer steps over all stages together.
+        batch_size: Images a step, over all processes together.
+        lr: Adam's learning rate at the start of each stage.
+        betas: Adam's betas.
+        schedule: ``constant``; ``linear`` (to 0 from ``decay_from`` on); ``cosine`` (likewise).
+        decay_from: Share of a stage after which the rate falls.
+        precision: ``fp32``, ``bf16`` or ``fp16`` (the latter on a GPU only).
+        channels_last: Memory format of the model and the images.
+        ema: Decay of the moving average of the weights that is validated and kept; 0 for none.
+        clip_grad: Largest L2 norm of the gradient; 0 for any.
+        seed: Decides initial draws, batches and augmentation.
+        save_every: Steps between checkpoints.
+        validate_every: Steps between validations; 0 for none but the last.
+        notes: Whatever shall be kept with the run.
+    """
+
+    steps: int
+    batch_size: int = 16
+    lr: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    schedule: str = "linear"
+    decay_from: float = 0.2
+    precision: str = "fp32"
+    channels_last: bool = True
+    ema: float = 0.0
+    clip_grad: float = 0.0
+    seed: int = 0
+    save_every: int = 200
+    validate_every: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained with."""
+        if self.steps < 1 or self.batch_size < 1:
+            raise InputError(
+                f"steps is {self.steps} and batch_size {self.batch_size}; wanted at least 1."
+            )
+        if self.schedule not in ("constant", "linear", "cosine"):
+            raise InputError(
+                f"schedule is {self.schedule!r}; wanted 'constant', 'linear' or 'cosine'."
+            )
+        if self.precision not in ("fp32", "bf16", "fp16"):
+            raise InputError(f"precision is {self.precision!r}; wanted 'fp32', 'bf16' or 'fp16'.")
+
+    def rate(self, progress: float) -> float:
+        """Learning rate at a share of a stage, as a multiple of ``lr``."""
+        if self.schedule == "constant" or progress <= self.decay_from:
+            return 1.0
+        left = (1 - progress) / max(1 - self.decay_from, 1e-9)
+        return left if self.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
+
+
+def train(
+    model: M,
+    defense: Defense,
+    data: TrainingSet,
+    *,
+    out: Path | str | None = None,
+    validation: TrainingSet | None = None,
+    resume: bool = True,
+    progress: bool = True,
+    on_step: Callable[[int, dict[str, float]], None] | None = None,
+    **settings: Any,
+) -> M:
+    """Train a model.
+
+    Args:
+        model: What to train, in place.
+        defense: Which parameters in which stage, and the loss.
+        data: Where batches are drawn from.
+        out: The run's folder; ``None`` keeps nothing on disk.
+        validation: Held-out samples, taken from the training images.
+        resume: Continue the run in ``out`` if there is one.
+        progress: Show a progress bar with loss and rate.
+        on_step: Called after every step with its number and figures.
+        **settings: See `Settings`; ``steps`` is required.
+
+    Returns:
+        The model, with the moving average as its weights if there is one.
+
+    Raises:
+        TrainingError: If the loss is not finite; says at which step and what is kept.
+        InputError: If the settings make no sense, or ``out`` holds a run with other ones.
+    """
+    if "steps" not in settings:
+        raise InputError("train needs steps=...: how many optimizer steps to take.")
+    run = _Run(model, defense, data, Settings(**settings), Path(out) if out else None, validation)
+    with torch.random.fork_rng(devices=_cuda_devices()):
+        run.loop(resume=resume, progress=progress, on_step=on_step)
+    return model
+
+
+def _cuda_devices() -> list[int]:
+    return list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+
+
+class _Run:
+    """The state of a run: what a checkpoint holds, and the loop over it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        defense: Defense,
+        data: TrainingSet,
+        settings: Settings,
+        out: Path | None,
+        validation: TrainingSet | None,
+    ) -> None:
+        precision = {"fp32": "no"}.get(settings.precision, settings.precision)
+        self.accelerator = Accelerator(mixed_precision=precision)
+        self.model = model.to(self.accelerator.device)
+        if settings.channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.defense, self.data, self.validation = defense, data, validation
+        self.settings, self.out = settings, out
+        self.stages = defense.stages()
+        self.ends = _stage_ends(self.stages, settings.steps)
+        self.step = 0
+        self.average: dict[str, Tensor] = {}
+        if settings.ema:
+            self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.history: list[dict[str, Any]] = []
+        self.optimizer: torch.optim.Optimizer | None = None
+
+    # -- the loop ---------------------------------------------------------------------------
+
+    def loop(
+        self,
+        *,
+        resume: bool,
+        progress: bool,
+        on_step: Callable[[int, dict[str, float]], None] | None,
+    ) -> None:
+        self._open(resume)
+        bar = _Bar(self.settings.steps, self.step, progress and self.accelerator.is_main_process)
+        with bar:
+            while self.step < self.settings.steps:
+                number = next(i for i, end in enumerate(self.ends) if self.step < end)
+                stage = self.stages[number].name
+                start = self.ends[number - 1] if number else 0
+                if self.optimizer is None or self.step == start:
+                    wrapped = self._enter(stage)
+                share = (self.step - start) / (self.ends[number] - start)
+                figures = self._one_step(wrapped, stage, share)
+                self.step += 1
+                bar.update(self.step, stage, figures)
+                if on_step is not None:
+                    on_step(self.step, figures)
+                every = self.settings.validate_every
+                if self.step == self.settings.steps or (every and self.step % every == 0):
+                    self.history.append({"step": self.step, "stage": stage, **figures})
+                    self.history[-1].update(self._validate(stage))
+                    bar.note(self.history[-1])
+                if self.step % self.settings.save_every == 0 or self.step == self.settings.steps:
+                    self.save()
+        if self.average:
+            self.model.load_state_dict(self.average)
+        self.model.eval()
+
+    def _enter(self, stage: str) -> nn.Module:
+        """Begin or take up a stage: which parameters are trained, and their optimizer."""
+        trained = list(self.defense.parameters(self.model, stage))
+        chosen = {id(p) for p in trained}
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(id(parameter) in chosen)
+        optimizer = torch.optim.Adam(trained, lr=self.settings.lr, betas=self.settings.betas)
+        if self.optimizer is None and self._loaded_state:
+            optimizer.load_state_dict(self._loaded_state)
+        self._loaded_state = {}
+        self.optimizer = optimizer
+        return self.accelerator.prepare_model(self.model) if self._several else self.model
+
+    @property
+    def _several(self) -> bool:
+        return self.accelerator.num_processes > 1
+
+    def _one_step(self, model: nn.Module, stage: str, share: float) -> dict[str, float]:
+        settings, optimizer = self.settings, self.optimizer
+        assert optimizer is not None
+        rate = settings.lr * settings.rate(share)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        generator = torch.Generator().manual_seed(_mix(settings.seed, self.step))
+        torch.manual_seed(_mix(settings.seed, self.step, self.accelerator.process_index + 1))
+        batch = self.draw(self.data, self.step, settings.batch_size, generator, stage)
+        self.model.train()
+        with self.accelerator.autocast():
+            loss, figures = self.defense.loss(model, batch, stage, generator)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            kept = f"the checkpoint in {self.out} is of an earlier step" if self.out else (
+                "nothing was kept: give the run a folder with out="
+            )
+            raise TrainingError(
+                f"The loss is {value} at step {self.step + 1} (stage {stage!r}, learning rate "
+                f"{rate:.2g}, {settings.precision}); {kept}. A lower lr, clip_grad=1 or "
+                "precision='fp32' often helps."
+            )
+        optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        if settings.clip_grad:
+            self.accelerator.clip_grad_norm_(
+                [p for g in optimizer.param_groups for p in g["params"]], settings.clip_grad
+            )
+        optimizer.step()
+        if self.average:
+            # A young average follows closely, so that it does not remember the initial weights.
+            decay = min(settings.ema, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                for name, tensor in self.model.state_dict().items():
+                    if tensor.is_floating_point():
+                        self.average[name].lerp_(tensor, 1 - decay)
+                    else:
+                        self.average[name].copy_(tensor)
+        return {"loss": value, **figures, "lr": rate}
+
+    def draw(
+        self,
+        data: TrainingSet,
+        step: int,
+        size: int,
+        generator: torch.Generator,
+        stage: str,
+    ) -> Batch:
+        """The batch of a step: shuffled epochs, the same whatever the number of processes."""
+        count = len(data)
+        first = step * size
+        indices, epoch = [], -1
+        for position in range(first, first + size):
+            if position // count != epoch:
+                epoch = position // count
+                order = torch.randperm(
+                    count,
+                    generator=torch.Generator().manual_seed(_mix(self.settings.seed, epoch, -1)),
+                )
+            indices.append(order[position % count])
+        batch = data.batch(torch.stack(indices), generator, stage)
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        moved = {}
+        for name, tensor in batch.items():
+            part = tensor[rank::world].to(self.accelerator.device, non_blocking=True)
+            if self.settings.channels_last and part.ndim == 4:
+                part = part.contiguous(memory_format=torch.channels_last)
+            moved[name] = part
+        return moved
+
+    def _validate(self, stage: str) -> dict[str, float]:
+        if self.validation is None:
+            return {}
+        kept = None
+        if self.average:
+            kept = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            self.model.load_state_dict(self.average)
+        self.model.eval()
+        size, count = self.settings.batch_size, len(self.validation)
+        sums: dict[str, float] = {}
+        for start in range(0, count, size):
+            indices = torch.arange(start, min(start + size, count))
+            generator = torch.Generator().manual_seed(_mix(self.settings.seed, start))
+            batch = self.validation.batch(indices, generator, stage)
+            batch = {k: v.to(self.accelerator.device) for k, v in batch.items()}
+            with torch.no_grad(), self.accelerator.autocast():
+                for name, value in self.defense.validate(self.model, batch, stage).items():
+                    sums[name] = sums.get(name, 0.0) + value * len(indices) / count
+        if kept is not None:
+            self.model.load_state_dict(kept)
+        return {f"val_{name}": value for name, value in sums.items()}
+
+    # -- on disk ----------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write the checkpoint and the history, each whole."""
+        if self.out is None or not self.accelerator.is_main_process:
+            return
+        from safetensors.torch import save_file
+
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        if self.optimizer is not None:
+            for number, state in self.optimizer.state_dict()["state"].items():
+                for name, value in state.items():
+                    tensors[f"optimizer.{number}.{name}"] = torch.as_tensor(value)
+        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        with atomic_path(self.out / CHECKPOINT) as temporary:
+            save_file(tensors, temporary, {"step": str(self.step)})
+        write_json(self.out / "history.json", self.history)
+
+    def _open(self, resume: bool) -> None:
+        """Take up the run in the folder, or begin one."""
+        self._loaded_state: dict[str, Any] = {}
+        if self.out is None:
+            return
+        settings = json.loads(json.dumps(asdict(self.settings)))
+        record, checkpoint = self.out / "settings.json", self.out / CHECKPOINT
+        if checkpoint.exists() and not resume:
+            raise InputError(
+                f"{self.out} already holds a run; resume it, or choose another folder."
+            )
+        if not checkpoint.exists():
+            if self.accelerator.is_main_process:
+                write_json(record, settings)
+            return
+        before = json.loads(record.read_text(encoding="utf-8"))
+        changed = [k for k in settings if settings[k] != before.get(k) and k != "save_every"]
+        if changed:
+            raise InputError(
+                f"The run in {self.out} was begun with "
+                + ", ".join(f"{k}={before.get(k)!r}" for k in changed)
+                + "; now it is "
+                + ", ".join(f"{k}={settings[k]!r}" for k in changed)
+                + ". Use the same settings, or another folder."
+            )
+        self._load(checkpoint)
+
+    def _load(self, checkpoint: Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(checkpoint, "pt") as file:
+                self.step = int(file.metadata()["step"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise TrainingError(
+                f"{checkpoint} is damaged ({error}); remove it to begin anew."
+            ) from error
+        part = {
+            kind: {k[len(kind) + 1 :]: v for k, v in tensors.items() if k.startswith(kind + ".")}
+            for kind in ("model", "average", "optimizer")
+        }
+        self.model.load_state_dict(part["model"])
+        if self.average:
+            device = self.accelerator.device
+            self.average = {k: v.to(device) for k, v in part["average"].items()}
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in part["optimizer"].items():
+            number, name = key.split(".")
+            states.setdefault(int(number), {})[name] = value
+        if states and self.step not in (0, *self.ends):
+            number = next(i for i, end in enumerate(self.ends) if self.step < end)
+            trained = list(self.defense.parameters(self.model, self.stages[number].name))
+            fresh = torch.optim.Adam(trained, lr=self.settings.lr, betas=self.settings.betas)
+            self._loaded_state = {**fresh.state_dict(), "state": states}
+        history = self.out / "history.json" if self.out else None
+        if history is not None and history.exists():
+            self.history = json.loads(history.read_text(encoding="utf-8"))
+
+
+def _stage_ends(stages: tuple[Stage, ...], steps: int) -> list[int]:
+    total = sum(s.share for s in stages)
+    ends, done = [], 0.0
+    for stage in stages:
+        done += stage.share
+        ends.append(round(steps * done / total))
+    ends[-1] = steps
+    return ends
+
+
+def _mix(*numbers: int) -> int:
+    """One seed from several numbers."""
+    state = 0x9E3779B97F4A7C15
+    for number in numbers:
+        state = ((state ^ (number & 0xFFFFFFFF)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        state ^= state >> 31
+    return state >> 1
+
+
+class _Bar:
+    """Progress with loss and rate; plain lines now and then where there is no terminal."""
+
+    def __init__(self, total: int, done: int, shown: bool) -> None:
+        self.total, self.done, self.shown = total, done, shown
+        self.began, self.first, self.said = time.monotonic(), done, time.monotonic()
+        self.mean: float | None = None
+
+    def __enter__(self) -> _Bar:
+        if not self.shown:
+            return self
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.bar.start()
+        self.task = self.bar.add_task("train", total=self.total, completed=self.done, figures="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            self.bar.stop()
+
+    def update(self, step: int, stage: str, figures: dict[str, float]) -> None:
+        if not self.shown:
+            return
+        loss = figures["loss"]
+        self.mean = loss if self.mean is None else 0.98 * self.mean + 0.02 * loss
+        rate = (step - self.first) / max(time.monotonic() - self.began, 1e-9)
+        text = f"loss {self.mean:.4f}, {rate:.1f} steps/s"
+        self.bar.update(self.task, completed=step, description=stage, figures=text)
+        if not self.console.is_terminal and time.monotonic() - self.said > 30:
+            self.said = time.monotonic()
+            self.console.print(f"{stage}: step {step}/{self.total}, {text}")
+
+    def note(self, row: dict[str, Any]) -> None:
+        if self.shown:
+            text = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
+            self.console.print(f"step {row['step']}: {text}", highlight=False)
