@@ -1,4 +1,4 @@
-"""Classifiers: loading by name or file, and their normalisation, which is read and never guessed."""
+"""Classifiers: loading them by name or file, and their normalisation, read and never guessed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class NormalizedClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of ``images``, (N, C, H, W) in [0, 1]."""
-        return self.classifier(self.normalize(images))  # type: ignore[no-any-return]
+        return self.classifier(self.normalize(images))
 
 
 def with_unit_range(classifier: nn.Module) -> nn.Module:
@@ -149,7 +149,7 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
     """
     import timm
 
-    options = {} if num_classes is None else {"num_classes": num_classes}
+    options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     head, colon, tail = name.partition(":")
     if colon and tail.endswith(".safetensors"):
         if head not in timm.list_models():

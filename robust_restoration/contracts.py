@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torchattacks.attack
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor, enable_grad, nn
 
 from .errors import InputError
 
@@ -102,8 +102,10 @@ class Attack(torchattacks.attack.Attack):
     def __call__(self, inputs: Tensor, labels: Tensor | None = None, *args: Any, **kw: Any) -> Any:
         """Attack ``inputs``; see the class for shapes."""
         self._check(inputs, labels)
-        if getattr(self, "eps", None) == 0:
-            return inputs.detach().clone()
+        inputs = inputs.detach()
+        eps = getattr(self, "eps", None)
+        if isinstance(eps, int | float) and eps == 0:
+            return inputs.clone()
         device = next(self.model.parameters(), inputs).device if isinstance(
             self.model, nn.Module
         ) else inputs.device
@@ -114,17 +116,17 @@ class Attack(torchattacks.attack.Attack):
             )
         self.device = device
         keep_training = self._model_training
-        with frozen(self.model):
+        with frozen(self.model), enable_grad():  # also for a caller under no_grad
             if keep_training:  # set_model_training_mode: the caller wants train mode in the attack
                 self._change_model_mode(True)
             if self._normalization_applied is True:  # torchattacks' own set_normalization_used
                 plain = self.inverse_normalize(inputs)
                 self._set_normalization_applied(False)
                 try:
-                    attacked = self.normalize(self.forward(plain, labels, *args, **kw))
+                    attacked = self.forward(plain, labels, *args, **kw).detach()
                 finally:
                     self._set_normalization_applied(True)
-                return attacked.detach()
+                return self.normalize(self.limit(attacked, plain)).to(inputs.dtype)
             attacked = self.forward(inputs, labels, *args, **kw).detach()
         return self.limit(attacked, inputs).to(inputs.dtype)
 
@@ -177,8 +179,9 @@ class Stage:
 
 @runtime_checkable
 class TrainingSet(Protocol):
-    """What training draws batches from: all of it is indexable, and a draw depends on nothing
-    but its arguments, so that a resumed run sees the very same batches.
+    """What training draws batches from.
+
+    A draw depends on nothing but its arguments, so that a resumed run sees the very same batches.
     """
 
     def __len__(self) -> int:
@@ -196,8 +199,20 @@ class Defense:
     The loop is `robust_restoration.train`.
     """
 
-    def stages(self) -> tuple[Stage, ...]:
-        """The stages, in order."""
+    def prepare(
+        self, data: Any, *, holdout: float = 0.05, progress: bool = True
+    ) -> tuple[TrainingSet, TrainingSet | None]:
+        """Make what is trained on, and a validation set out of it, from raw data.
+
+        Args:
+            data: What this defense works on; by default a `TrainingSet` already.
+            holdout: The share of it that is held out for validation.
+            progress: Show a progress bar where it takes long.
+        """
+        return data, None
+
+    def stages(self, model: nn.Module) -> tuple[Stage, ...]:
+        """The stages for a model, in order."""
         return (Stage("train"),)
 
     def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:

@@ -48,3 +48,11 @@ def did_you_mean(name: str, choices: list[str]) -> str:
     shown = ", ".join(sorted(choices)[:12])
     more = f", and {len(choices) - 12} more" if len(choices) > 12 else ""
     return f"There are: {shown}{more}."
+
+
+def one_line(error: BaseException) -> str:
+    """An error's kind and what it says, on one line, for a row of a table."""
+    from textwrap import shorten
+
+    text = shorten(str(error), 300, placeholder=" ...")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

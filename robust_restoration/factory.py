@@ -25,7 +25,7 @@ def create_denoiser(name: str, *, weights: str | None = None, **options: Any) ->
         UnknownNameError: If no plugin offers it; names the nearest.
         WeightsError: If the weights do not exist, are damaged or of another architecture.
     """
-    return _with_weights("denoisers", name, weights, options)  # type: ignore[no-any-return]
+    return _with_weights("denoisers", name, weights, options)
 
 
 def create_purifier(name: str, *, weights: str | None = None, **options: Any) -> Purifier:
@@ -36,7 +36,7 @@ def create_purifier(name: str, *, weights: str | None = None, **options: Any) ->
         weights: As in `create_denoiser`.
         **options: Passed to the purifier.
     """
-    return _with_weights("purifiers", name, weights, options)  # type: ignore[no-any-return]
+    return _with_weights("purifiers", name, weights, options)
 
 
 def create_attack(name: str, model: nn.Module, **options: Any) -> Attack:
@@ -48,7 +48,7 @@ def create_attack(name: str, model: nn.Module, **options: Any) -> Attack:
             attack's inputs stay in [0, 1].
         **options: ``eps``, ``alpha``, ``steps`` and so on, as the attack takes them.
     """
-    return registry().create("attacks", name, model, **options)  # type: ignore[no-any-return]
+    return registry().create("attacks", name, model, **options)
 
 
 def create_defense(name: str, **options: Any) -> Defense:
@@ -58,7 +58,7 @@ def create_defense(name: str, **options: Any) -> Defense:
         name: As `list_defenses` lists it.
         **options: Passed to the defense.
     """
-    return registry().create("defenses", name, **options)  # type: ignore[no-any-return]
+    return registry().create("defenses", name, **options)
 
 
 def _with_weights(kind: str, name: str, weights: str | None, options: dict[str, Any]) -> Any:

@@ -7,9 +7,6 @@ nothing else. Nothing here imports torch: entries are data until one is created.
 from __future__ import annotations
 
 import fnmatch
-import importlib
-import importlib.util
-import inspect
 import os
 import warnings
 from dataclasses import dataclass, field
@@ -20,8 +17,9 @@ from typing import Any
 import pluggy
 
 from . import hookspecs
-from .errors import InputError, PluginError, UnknownNameError, did_you_mean
+from .errors import PluginError, UnknownNameError, did_you_mean, one_line
 from .hookspecs import KINDS, PROJECT, Entry
+from .targets import check_options, load_target
 
 DISABLE_VARIABLE = "ROBUST_RESTORATION_DISABLE_PLUGINS"
 
@@ -66,8 +64,16 @@ class Offer:
         return f"{self.plugin}/{self.entry.name}"
 
 
-def _read_entries(module: Any) -> dict[str, list[Entry]]:
-    """Call each hook of one plugin on its own, so that its faults stay its own."""
+def read_entries(module: Any) -> dict[str, list[Entry]]:
+    """What one plugin's hooks offer, by kind.
+
+    Each plugin is asked on its own, so that its faults stay its own.
+
+    Raises:
+        TypeError: If a hook returns what is not a list of entries.
+        ValueError: If an entry has no usable target, two have one name, or there is no hook.
+        pluggy.PluginValidationError: If a hook's name or arguments are misspelt.
+    """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(module)
@@ -75,8 +81,9 @@ def _read_entries(module: Any) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {}
     for kind in KINDS:
         for result in getattr(manager.hook, kind)():
-            entries = list(result)
-            for entry in entries:
+            if not isinstance(result, list | tuple):
+                raise TypeError(f"hook {kind}() returned {result!r}; wanted a list of Entry")
+            for entry in result:
                 if not isinstance(entry, Entry):
                     raise TypeError(f"hook {kind}() returned {entry!r}, which is not an Entry")
                 if ":" not in entry.target:
@@ -84,15 +91,13 @@ def _read_entries(module: Any) -> dict[str, list[Entry]]:
                         f"entry {entry.name!r} has target {entry.target!r}; "
                         "wanted 'package.module:attribute'"
                     )
-            found.setdefault(kind, []).extend(entries)
+                if any(entry.name == other.name for other in found.get(kind, [])):
+                    raise ValueError(f"hook {kind}() offers {entry.name!r} more than once")
+                found.setdefault(kind, []).append(entry)
+            found.setdefault(kind, [])
     if not found:
         raise ValueError("it implements no hook of robust_restoration (is @hookimpl missing?)")
     return found
-
-
-def _first_line(error: BaseException) -> str:
-    text = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def discover(*, strict: bool = False) -> list[Plugin]:
@@ -105,10 +110,7 @@ def discover(*, strict: bool = False) -> list[Plugin]:
         One record a plugin, sorted by name, this distribution's own first.
     """
     disabled = {n.strip() for n in os.environ.get(DISABLE_VARIABLE, "").split(",") if n.strip()}
-    points = [
-        (point, point.dist.name if point.dist else "?", point.dist.version if point.dist else "?")
-        for point in metadata.entry_points(group=PROJECT)
-    ]
+    points = [(point, *_origin(point)) for point in metadata.entry_points(group=PROJECT)]
     points.sort(key=lambda p: (_canonical(p[1]) != PROJECT, p[0].name, p[1]))
     plugins: dict[str, Plugin] = {}
     clashes: list[Plugin] = []
@@ -127,12 +129,21 @@ def discover(*, strict: bool = False) -> list[Plugin]:
             plugin.status, plugin.reason = "disabled", f"named in {DISABLE_VARIABLE}"
             continue
         try:
-            plugin.entries = _read_entries(point.load())
-        except Exception as error:
+            plugin.entries = read_entries(point.load())
+        except (Exception, SystemExit) as error:
             if strict:
                 raise
-            plugin.status, plugin.reason = "broken", _first_line(error)
+            plugin.status, plugin.reason = "broken", one_line(error)
     return [*plugins.values(), *clashes]
+
+
+def _origin(point: metadata.EntryPoint) -> tuple[str, str]:
+    """Name and version of an entry point's distribution, also where its metadata is damaged."""
+    try:
+        assert point.dist is not None
+        return point.dist.name or "?", point.dist.version or "?"
+    except Exception:
+        return "?", "?"
 
 
 def _canonical(name: str) -> str:
@@ -156,11 +167,12 @@ class Registry:
     def list(self, kind: str, pattern: str = "*") -> list[str]:
         """Names of a kind that match a glob pattern, sorted; clashing ones as ``plugin/name``."""
         names = [o.entry.name for o in self.offers[kind]]
-        shown = [
+        return sorted(
             o.entry.name if names.count(o.entry.name) == 1 else o.qualified
             for o in self.offers[kind]
-        ]
-        return sorted(n for n in shown if fnmatch.fnmatchcase(n, pattern))
+            if fnmatch.fnmatchcase(o.entry.name, pattern)
+            or fnmatch.fnmatchcase(o.qualified, pattern)
+        )
 
     def find(self, kind: str, name: str) -> tuple[Offer, str | None]:
         """The offer of that name, and the argument of a family (``None`` for a plain entry).
@@ -177,21 +189,22 @@ class Registry:
             if len(match) == 1:
                 return match[0], None
             if match:
-                both = " and ".join(repr(o.qualified) for o in match)
+                each = " or ".join(repr(o.qualified) for o in match)
                 raise UnknownNameError(
-                    f"{len(match)} plugins offer a {kind[:-1]} {name!r}: write {both} instead."
+                    f"{len(match)} plugins offer the {kind[:-1]} {name!r}: write {each}."
                 )
         family, colon, argument = name.partition(":")
         if colon and argument:
             offer, _ = self.find(kind, family + ":")
             return offer, argument
         head = name.split("/", 1)[0]
-        for plugin in self.plugins:
-            if plugin.name == head and plugin.status != "active":
+        idle = [plugin for plugin in self.plugins if plugin.status in ("broken", "disabled")]
+        for plugin in idle:
+            if plugin.name == head:
                 raise PluginError(f"Plugin {head!r} is {plugin.status}: {plugin.reason}.")
-        problem = f"No plugin offers a {kind[:-1]} {name!r}."
-        idle = [p for p in self.plugins if p.status == "broken"]
-        hint = f" (Broken plugins: {', '.join(p.name for p in idle)}.)" if idle else ""
+        problem = f"No plugin offers the {kind[:-1]} {name!r}."
+        shown = ", ".join(f"{plugin.name} ({plugin.status})" for plugin in idle)
+        hint = f" Plugins not in use: {shown}." if idle else ""
         raise UnknownNameError(f"{problem} {did_you_mean(name, self.list(kind))}{hint}")
 
     def create(self, kind: str, name: str, *args: Any, **options: Any) -> Any:
@@ -207,56 +220,6 @@ class Registry:
             args = (argument, *args)
         check_options(target, name, args, options)
         return target(*args, **options)
-
-
-def load_target(entry: Entry) -> Any:
-    """Import what an entry points to.
-
-    Raises:
-        PluginError: If what it needs is not installed, or the target is not there.
-    """
-    if entry.requires and importlib.util.find_spec(entry.requires) is None:
-        how = entry.install or f"pip install {entry.requires}"
-        raise PluginError(
-            f"{entry.name!r} needs {entry.requires!r}, which is not installed: {how}"
-        )
-    module, _, attribute = entry.target.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise PluginError(
-            f"{entry.name!r} is listed as {entry.target!r}, which does not import: "
-            f"{_first_line(error)}."
-        ) from error
-
-
-def check_options(
-    target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any]
-) -> None:
-    """Check options against a target's signature before it is called.
-
-    Raises:
-        InputError: With the nearest option's name where one is unknown, or the missing one's.
-    """
-    try:
-        signature = inspect.signature(target)
-    except (TypeError, ValueError):
-        return
-    parameters = signature.parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    if not takes_any:
-        known = [
-            n for n, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-        for option in options:
-            if option not in known:
-                raise InputError(
-                    f"{name!r} takes no option {option!r}. {did_you_mean(option, known)}"
-                )
-    try:
-        signature.bind(*args, **options)
-    except TypeError as error:
-        raise InputError(f"{name!r}: {error}. It is called as {name}{signature}.") from error
 
 
 @cache

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from .contracts import Batch, Defense, Stage, TrainingSet
@@ -142,13 +143,15 @@ class _Run:
         validation: TrainingSet | None,
     ) -> None:
         precision = {"fp32": "no"}.get(settings.precision, settings.precision)
+        if AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
+            AcceleratorState._reset_state()  # or a second run in one process keeps the first's
         self.accelerator = Accelerator(mixed_precision=precision)
         self.model = model.to(self.accelerator.device)
         if settings.channels_last:
-            self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.model = self.model.to(memory_format=torch.channels_last)
         self.defense, self.data, self.validation = defense, data, validation
         self.settings, self.out = settings, out
-        self.stages = defense.stages()
+        self.stages = defense.stages(model)
         self.ends = _stage_ends(self.stages, settings.steps)
         self.step = 0
         self.average: dict[str, Tensor] = {}
@@ -156,6 +159,7 @@ class _Run:
             self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.history: list[dict[str, Any]] = []
         self.optimizer: torch.optim.Optimizer | None = None
+        self._loaded_state: dict[str, Any] = {}
 
     # -- the loop ---------------------------------------------------------------------------
 
@@ -322,7 +326,6 @@ class _Run:
 
     def _open(self, resume: bool) -> None:
         """Take up the run in the folder, or begin one."""
-        self._loaded_state: dict[str, Any] = {}
         if self.out is None:
             return
         settings = json.loads(json.dumps(asdict(self.settings)))
@@ -353,7 +356,7 @@ class _Run:
         try:
             with safe_open(checkpoint, "pt") as file:
                 self.step = int(file.metadata()["step"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
         except (SafetensorError, OSError) as error:
             raise TrainingError(
                 f"{checkpoint} is damaged ({error}); remove it to begin anew."

@@ -7,6 +7,8 @@ skip connections.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,7 +49,7 @@ class Encoder(nn.Module):
     def __init__(self, channels: int, width: float) -> None:
         super().__init__()
         sizes = [channels, *(_scaled(c, width) for c in ENCODER)]
-        self.blocks = nn.ModuleList(block(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.blocks = nn.ModuleList(block(a, b) for a, b in pairwise(sizes))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Features of blocks 2 to 5, at 1/2, 1/4, 1/8 and 1/16 of the size."""
@@ -143,7 +145,7 @@ class FusionNet(nn.Module):
         super().__init__()
         sizes = [2, *[hidden] * 5, 1]
         layers: list[nn.Module] = []
-        for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for number, (inputs, outputs) in enumerate(pairwise(sizes)):
             if number:
                 layers.append(nn.ReLU(inplace=True))
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))

@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 from robust_restoration.errors import InputError
 
 _LOW = (torch.bfloat16, torch.float16)
+_CACHED = 150_000  # numbers; three such arrays of float32 fit a core's second-level cache
 
 
 class _PixelFilter(torch.autograd.Function):
@@ -71,10 +72,11 @@ class _PixelFilter(torch.autograd.Function):
 def _slices(images: Tensor) -> list[slice]:
     """Which images to go through the offsets with at a time.
 
-    On a CPU one, so that its sums and windows stay in the cache; elsewhere all, for fewer launches.
+    On a CPU so few that their sums and windows stay in the cache; elsewhere all, for fewer
+    launches.
     """
-    count = images.shape[0]
-    step = 1 if images.device.type == "cpu" else max(count, 1)
+    count, size = images.shape[0], max(images[0].numel(), 1)
+    step = max(1, _CACHED // size) if images.device.type == "cpu" else max(count, 1)
     return [slice(start, start + step) for start in range(0, count, step)]
 
 
@@ -119,11 +121,19 @@ def pixel_filter(images: Tensor, kernels: Tensor) -> Tensor:
             f"pixel_filter got images {tuple(images.shape)} and kernels {tuple(kernels.shape)}; "
             f"wanted kernels ({n}, K*K*{channels}, {height}, {width}) with K odd."
         )
-    return _PixelFilter.apply(images, kernels, size)  # type: ignore[no-any-return]
+    return _PixelFilter.apply(images, kernels, size)
 
 
-def identity_kernels(size: int, channels: int) -> Tensor:
-    """(K*K*C,) kernel values that leave an image as it is."""
-    kernel = torch.zeros(size * size, channels)
-    kernel[size * size // 2] = 1
-    return kernel.flatten()
+def blur_kernels(size: int, channels: int, sigma: float) -> Tensor:
+    """(K*K*C,) values of a kernel that blurs every channel by a Gaussian and adds up to one.
+
+    Args:
+        size: K, odd.
+        channels: C.
+        sigma: Standard deviation in pixels; 0 leaves the image as it is.
+    """
+    at = torch.arange(size, dtype=torch.float64) - size // 2
+    line = torch.exp(-0.5 * (at / sigma) ** 2) if sigma > 0 else (at == 0).double()
+    kernel = torch.outer(line, line)
+    kernel = (kernel / kernel.sum()).float().view(-1, 1)
+    return kernel.expand(-1, channels).flatten()

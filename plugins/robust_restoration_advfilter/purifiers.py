@@ -12,9 +12,12 @@ from robust_restoration.errors import InputError
 from robust_restoration.images import check_layout
 
 from .networks import FusionNet, PixelNet
-from .pixel_filter import identity_kernels, pixel_filter
+from .pixel_filter import blur_kernels, pixel_filter
 
 DEFAULT_WIDTH = 0.125
+# Where training starts. From the identity it does not get away: there the classifier's gradient
+# follows the attack's noise, and the small strengths hold the kernels fast.
+INITIAL_BLUR = 0.5
 
 
 class _PixelPurifier(Purifier):
@@ -53,7 +56,7 @@ class _PixelPurifier(Purifier):
         return PixelNet(self.channels, outputs, width=width, **options)
 
     def _kernel_net(self, **options: Any) -> PixelNet:
-        bias = identity_kernels(self.kernel_size, self.channels)
+        bias = blur_kernels(self.kernel_size, self.channels, INITIAL_BLUR)
         return self._net(len(bias), bias=bias, **options)
 
 

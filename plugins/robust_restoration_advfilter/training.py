@@ -7,7 +7,8 @@ classifier's cross-entropy on its output. Purifiers without a fusion net have st
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,10 @@ from torch import Generator, Tensor, nn
 
 from robust_restoration.classifiers import with_unit_range
 from robust_restoration.contracts import Batch, Defense, Stage
+from robust_restoration.datasets import LabelledImages
 from robust_restoration.errors import InputError
+
+from .pairs import STRENGTHS, AdversarialPairs, make_pairs
 
 # The paper trains the second decoder on these; ours on strengths a purifier can still mend.
 PAPER_MEDIAN = (0.1, 0.3, 0.5)
@@ -27,41 +31,86 @@ class AdvFilterTraining(Defense):
 
     Args:
         classifier: The bare classifier the images were attacked on.
-        purifier: The purifier that will be trained, which decides the stages.
         image: Weight of the image-level loss, mean |clean - purified| (eq. 4).
         semantic: Weight of the semantic loss, mean |phi_l(clean) - phi_l(purified)| (eq. 5);
             0 for the paper's L1-only recipe.
+        semantic_up_to: The largest eps at which the semantic loss is taken. Beyond, nothing brings
+            the semantics back, and the gradients of trying would drown all others.
         layer: The classifier's module whose output is compared; the logits by default.
         median_strengths: What the second decoder is trained on; the paper: 0.1, 0.3, 0.5.
         fusion_share: The share of the steps spent on stage 2.
+        strengths: The eps of the attacked images.
+        per_image: How many of them each image gets; ``None`` for all.
+        attack: What the images are attacked with.
+        attack_steps: Its steps.
+        crop: Train on random squares of this side, which is cheaper; ``None`` for whole images.
+        clean_share: The share of the images that are not attacked.
+        cache: Where attacked images are kept; the user's cache folder by default.
+        seed: Of the attacks and of the split into training and validation.
     """
 
     def __init__(
         self,
         *,
         classifier: nn.Module,
-        purifier: nn.Module,
         image: float = 0.2,
         semantic: float = 0.05,
+        semantic_up_to: float = 0.05,
         layer: str = "",
         median_strengths: Iterable[float] = MEDIAN,
         fusion_share: float = 0.15,
+        strengths: Sequence[float] = STRENGTHS,
+        per_image: int | None = None,
+        attack: str = "torchattacks/pgd",
+        attack_steps: int = 40,
+        crop: int | None = None,
+        clean_share: float = 0.1,
+        cache: Path | str | None = None,
+        seed: int = 0,
     ) -> None:
         if image < 0 or semantic < 0 or image + semantic == 0:
             raise InputError(
                 f"image is {image} and semantic {semantic}; wanted weights of at least 0, "
                 "not both 0."
             )
+        self.bare = classifier
         self.classifier = with_unit_range(classifier).eval().requires_grad_(False)
-        self.image, self.semantic = image, semantic
+        self.image, self.semantic, self.semantic_up_to = image, semantic, semantic_up_to
         self.layer = _layer(classifier, layer)
         self.median = tuple(median_strengths)
-        self.fusion_share = fusion_share if hasattr(purifier, "fusion") else 0.0
+        self.fusion_share = fusion_share
+        self.strengths, self.per_image = tuple(strengths), per_image
+        self.attack, self.attack_steps = attack, attack_steps
+        self.crop, self.clean_share = crop, clean_share
+        self.cache, self.seed = cache, seed
 
-    def stages(self) -> tuple[Stage, ...]:
+    def prepare(
+        self, data: LabelledImages, *, holdout: float = 0.05, progress: bool = True
+    ) -> tuple[AdversarialPairs, AdversarialPairs | None]:
+        """Attack the images, or read them from the cache, and hold some out for validation."""
+        pairs = make_pairs(
+            self.bare,
+            data,
+            strengths=self.strengths,
+            per_image=self.per_image,
+            attack=self.attack,
+            steps=self.attack_steps,
+            cache=self.cache,
+            seed=self.seed,
+            progress=progress,
+        )
+        pairs.crop, pairs.clean_share = self.crop, self.clean_share
+        held = round(len(pairs) * holdout)
+        if not held:
+            return pairs, None
+        order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(self.seed))
+        return pairs.subset(order[held:]), pairs.subset(order[:held], augment=False)
+
+    def stages(self, model: nn.Module) -> tuple[Stage, ...]:
         """``filters``, then ``fusion`` where there is something to fuse."""
-        filters = Stage("filters", 1 - self.fusion_share)
-        return (filters, Stage("fusion", self.fusion_share)) if self.fusion_share else (filters,)
+        if not hasattr(model, "fusion") or not self.fusion_share:
+            return (Stage("filters"),)
+        return (Stage("filters", 1 - self.fusion_share), Stage("fusion", self.fusion_share))
 
     def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
         """The predicting net in stage 1, the fusion net in stage 2."""
@@ -76,35 +125,35 @@ class AdvFilterTraining(Defense):
         if stage == "fusion":
             loss = F.cross_entropy(self.classifier(found["out"]).float(), batch["label"])
             return loss, {}
-        features = self._features(batch["clean"]) if self.semantic else None
-        parts = self._parts(found, batch["eps"])
-        total = batch["clean"].new_zeros(())
+        clean, eps = batch["clean"], batch["eps"]
+        meaningful = eps <= self.semantic_up_to * 1.001
+        features = self._features(clean) if self.semantic else None
+        total = clean.new_zeros(())
         figures: dict[str, float] = {}
-        for name, (restored, rows) in parts.items():
-            if rows is not None and not bool(rows.any()):
+        for name, (restored, rows) in self._parts(found, eps).items():
+            if not bool(rows.any()):
                 continue
-            clean = batch["clean"]
-            wanted = features
-            if rows is not None:
-                restored, clean = restored[rows], clean[rows]
-                wanted = features[rows] if features is not None else None
-            loss = self.image * (restored - clean).abs().mean()
-            if wanted is not None:
-                loss = loss + self.semantic * (self._features(restored) - wanted).abs().mean()
+            loss = self.image * (restored[rows] - clean[rows]).abs().mean()
+            both = rows & meaningful
+            if features is not None and bool(both.any()):
+                # A mean over all rows, so that the term's weight does not depend on the draw.
+                change = (self._features(restored[both]) - features[both]).abs().flatten(1)
+                loss = loss + self.semantic * change.mean(dim=1).sum() / rows.sum()
             figures[name] = float(loss.detach())
             total = total + loss
         return total, figures
 
     def _parts(
         self, found: dict[str, Tensor], eps: Tensor
-    ) -> dict[str, tuple[Tensor, Tensor | None]]:
-        """Which output is trained on which rows of the batch; ``None`` for all."""
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """Which output is trained on which rows of the batch."""
+        every = torch.ones_like(eps, dtype=torch.bool)
         if "median" in found:
             chosen = torch.isclose(
                 eps[:, None], torch.tensor(self.median, device=eps.device)[None]
             ).any(dim=1)
             return {
-                "small_large": (found["small_large"], None),
+                "small_large": (found["small_large"], every),
                 "median": (found["median"], chosen),
             }
         if "head_1" in found:  # head i: eps from 10^(i-5) up to 5 * 10^(i-5)
@@ -115,11 +164,11 @@ class AdvFilterTraining(Defense):
                 )
                 for i in range(1, 5)
             }
-        return {"out": (found["out"], None)}
+        return {"out": (found["out"], every)}
 
     def _features(self, images: Tensor) -> Tensor:
         if not self.layer:
-            return self.classifier(images).float()  # type: ignore[no-any-return]
+            return self.classifier(images).float()
         kept: list[Tensor] = []
         module = self.classifier.get_submodule(self.layer)
         handle = module.register_forward_hook(lambda _m, _i, output: kept.append(output))

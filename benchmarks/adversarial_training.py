@@ -1,0 +1,65 @@
+"""AdvFilter's Table 5 question on MNIST: does a purifier help an adversarially trained classifier?
+
+Purifiers trained for the clean LeNet-5 (`train_advfilter.py mnist`) stand in front of that one and
+of the adversarially trained one. As in the paper, gray-box images are made on the classifier behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from train_advfilter import RUNS
+
+from robust_restoration.classifiers import load_classifier
+from robust_restoration.datasets import LabelledImages
+from robust_restoration.errors import DataError
+from robust_restoration.evaluation import evaluate_purifiers
+from robust_restoration.factory import create_purifier
+
+RESULTS = Path(__file__).parent / "results"
+STRENGTHS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.3, 0.5)
+
+
+def mnist_test(root: Path, count: int) -> LabelledImages:
+    """The first images of MNIST's test set, from its gzipped idx files."""
+    import gzip
+
+    import numpy as np
+
+    folder = root / "mnist_subset"
+    if not (folder / "t10k-images-idx3-ubyte.gz").exists():
+        raise DataError(f"{folder} lacks t10k-images-idx3-ubyte.gz, MNIST's test images.")
+    pixels = np.frombuffer(gzip.open(folder / "t10k-images-idx3-ubyte.gz").read(), np.uint8, -1, 16)
+    labels = np.frombuffer(gzip.open(folder / "t10k-labels-idx1-ubyte.gz").read(), np.uint8, -1, 8)
+    images = torch.from_numpy(pixels.reshape(-1, 1, 28, 28)[:count].copy())
+    return LabelledImages(images, torch.from_numpy(labels[:count].astype("int64")), name="mnist")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    purifiers = {
+        name: create_purifier(name, weights=str(RUNS / "mnist" / name / f"{name}.safetensors"))
+        for name in ("advfilter", "filtering", "additive")
+    }
+    for kind in ("clean", "adversarial"):
+        result = evaluate_purifiers(
+            load_classifier(f"classifiers:lenet5_mnist_{kind}"),
+            mnist_test(given.data, given.images),
+            purifiers={**purifiers, "median 3x3": create_purifier("median")},
+            strengths=STRENGTHS,
+            white_box_images=200,
+            white_box_steps=20,
+            square_queries=100,
+            batch_size=100,
+            state=RESULTS / f"mnist-{kind}.json",
+        )
+        result.to_json(RESULTS / f"mnist-{kind}.json")
+        print(f"\nLeNet-5, {kind} training\n{result.to_markdown()}")
+        print("\n".join(result.warnings()))

@@ -1,0 +1,89 @@
+"""AdvFilter's Tables 1, 2 and 4 on our classifiers.
+
+``python benchmarks/evaluate_advfilter.py BENCH``, with BENCH mobilenet or cifar.
+
+Gray-box as in the paper, with plain transforms as controls, and white-box and Square beside. The
+purifiers are those that `train_advfilter.py` left in ``runs/advfilter``. Interrupted, it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from train_advfilter import RECIPES, RUNS
+
+from robust_restoration.classifiers import load_classifier
+from robust_restoration.datasets import load_labelled
+from robust_restoration.evaluation import PurificationResult, evaluate_purifiers
+from robust_restoration.evaluation.purification import STRENGTHS
+from robust_restoration.factory import create_purifier
+
+RESULTS = Path(__file__).parent / "results"
+
+BENCHES = {
+    "mobilenet": {
+        "classifier": "classifiers:mobilenetv1_075",
+        "data": "neurips2017_dev_110",
+        "size": 224,
+        "strengths": (0.0, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+        "steps": 40,
+        "white_box_images": 40,
+        "white_box_steps": 10,
+        "square_queries": 100,
+        "batch_size": 22,
+    },
+    "cifar": {
+        "classifier": "classifiers:resnet20_cifar10",
+        "data": "cifar10_subset/test.npz",
+        "strengths": STRENGTHS,
+        "steps": 40,
+        "white_box_images": 200,
+        "white_box_steps": 20,
+        "square_queries": 100,
+        "batch_size": 100,
+    },
+}
+CONTROLS = {
+    "median 3x3": ("median", {}),
+    "blur 0.8": ("gaussian_blur", {}),
+    "jpeg 75": ("jpeg", {}),
+    "5 bits": ("bit_depth", {}),
+}
+
+
+def evaluate(bench: str, root: Path) -> PurificationResult:
+    """Evaluate every trained purifier of a bench, and the controls."""
+    options = dict(BENCHES[bench])
+    classifier = load_classifier(options.pop("classifier"))
+    classifier = classifier.to(memory_format=torch.channels_last)
+    data = load_labelled(root / options.pop("data"), size=options.pop("size", None))
+    purifiers = {}
+    for name, (purifier, _) in RECIPES.items():
+        path = RUNS / bench / name / f"{purifier}.safetensors"
+        if path.exists():
+            purifiers[name] = create_purifier(purifier, weights=str(path)).to(
+                memory_format=torch.channels_last
+            )
+    for name, (transform, arguments) in CONTROLS.items():
+        purifiers[name] = create_purifier(transform, **arguments)
+    state = RESULTS / f"advfilter-{bench}.json"
+    result = evaluate_purifiers(classifier, data, purifiers=purifiers, state=state, **options)
+    result.to_json(state)
+    result.plot(RESULTS / f"advfilter-{bench}.png")
+    return result
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bench", choices=BENCHES)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    found = evaluate(given.bench, given.data)
+    print(found.to_markdown())
+    for metric in ("psnr", "ssim"):
+        print(f"\n{metric}\n{found.to_markdown(metric)}")
+    print("\n".join(found.warnings()))

@@ -1,0 +1,108 @@
+"""Speed and memory of the per-pixel filter, forward and backward, against the usual F.unfold one.
+
+Also against one copy of the kernel maps into fresh memory, which is what the gradient of the maps
+alone must write: ``python benchmarks/pixel_filter.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+
+import torch
+import torch.nn.functional as F
+from robust_restoration_advfilter.pixel_filter import pixel_filter
+from timing import medians, write
+from torch import Tensor
+
+
+def unfolded(images: Tensor, kernels: Tensor) -> Tensor:
+    """The same sum through F.unfold."""
+    n, c, height, width = images.shape
+    size = round((kernels.shape[1] / c) ** 0.5)
+    patches = F.unfold(images, size, padding=size // 2).view(n, c, size * size, height, width)
+    maps = kernels.view(n, size * size, c, height, width).transpose(1, 2)
+    return (patches * maps).sum(dim=2)
+
+
+def peak_memory(call: object, device: torch.device) -> int:
+    """Bytes allocated at most during a call, above what was there before."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()  # type: ignore[operator]
+        return torch.cuda.max_memory_allocated() - before
+    # Resident memory, sampled: allocations this large come straight from the system.
+    peak, stop = [0], threading.Event()
+    before = _resident()
+
+    def watch() -> None:
+        while not stop.is_set():
+            peak[0] = max(peak[0], _resident() - before)
+            time.sleep(0.0005)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    call()  # type: ignore[operator]
+    stop.set()
+    watcher.join()
+    return peak[0]
+
+
+def _resident() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--kernel", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
+    given = parser.parse_args()
+    device = torch.device(given.device)
+    torch.manual_seed(0)
+    shape = (given.batch, 3, given.size, given.size)
+    images = torch.rand(shape, device=device, requires_grad=True)
+    kernels = torch.randn(
+        given.batch, given.kernel**2 * 3, *shape[2:], device=device, requires_grad=True
+    )
+    grad = torch.rand(shape, device=device)
+
+    def both(function: object) -> object:
+        def call() -> None:
+            images.grad = kernels.grad = None
+            function(images, kernels).backward(grad)  # type: ignore[operator]
+
+        return call
+
+    work = {
+        "unfold": both(unfolded),
+        "pixel_filter": both(pixel_filter),
+        "copy": lambda: kernels.detach().clone(),
+    }
+    times = medians(work, rounds=given.rounds)  # type: ignore[arg-type]
+    images.grad = kernels.grad = None
+    memory = {name: peak_memory(work[name], device) for name in ("unfold", "pixel_filter")}
+    ratios = {
+        "faster_than_unfold": times["unfold"]["median"] / times["pixel_filter"]["median"],
+        "times_a_copy": times["pixel_filter"]["median"] / times["copy"]["median"],
+        "memory_of_unfold": memory["pixel_filter"] / memory["unfold"],
+    }
+    print(f"{given.batch}x3x{given.size}x{given.size}, K = {given.kernel}, {device}")
+    for name, row in times.items():
+        print(f"  {name:13s} {row['median'] * 1e3:8.1f} ms  ({row['low'] * 1e3:.1f} to "
+              f"{row['high'] * 1e3:.1f})")
+    print(f"  {ratios['faster_than_unfold']:.2f}x faster than unfold (to hold: 4.5)")
+    print(f"  {ratios['times_a_copy']:.2f}x the time of one copy of the kernels (to hold: 1.8)")
+    print(f"  {ratios['memory_of_unfold']:.2f} of unfold's peak memory (to hold: 0.25)")
+    print(write("pixel_filter", {"arguments": vars(given), "seconds": times,
+                                 "peak_bytes": memory, "ratios": ratios}))
+
+
+if __name__ == "__main__":
+    main()

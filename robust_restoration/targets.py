@@ -1,0 +1,71 @@
+"""What an entry points to: importing it, and checking options before it is called."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+from typing import Any
+
+from .errors import InputError, PluginError, did_you_mean, one_line
+from .hookspecs import Entry
+
+
+def load_target(entry: Entry) -> Any:
+    """Import what an entry points to.
+
+    Raises:
+        PluginError: If what it needs is not installed, or the target is not there.
+    """
+    if entry.requires and not importable(entry.requires):
+        how = entry.install or f"pip install {entry.requires}"
+        raise PluginError(
+            f"{entry.name!r} needs {entry.requires!r}, which is not installed: {how}"
+        )
+    module, _, attribute = entry.target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # a plugin's module may raise anything
+        raise PluginError(
+            f"{entry.name!r} is listed as {entry.target!r}, which does not import: "
+            f"{one_line(error)}."
+        ) from error
+
+
+def importable(module: str) -> bool:
+    """Whether a module, such as ``deepinv`` or ``deepinv.models``, is there to be imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # its parent is missing, or it is a stub in sys.modules
+        return False
+
+
+def check_options(
+    target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any]
+) -> None:
+    """Check options against a target's signature before it is called.
+
+    Raises:
+        InputError: With the nearest option's name where one is unknown, or the missing one's.
+    """
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):
+        return
+    if getattr(getattr(target, "__init__", None), "__qualname__", "") == "Module.__init__":
+        signature = inspect.Signature()  # torch's own says (*args, **kwargs) and takes none
+    parameters = signature.parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if not takes_any:
+        known = [
+            n for n, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        for option in options:
+            if option not in known:
+                raise InputError(
+                    f"{name!r} takes no option {option!r}. {did_you_mean(option, known)}"
+                )
+    try:
+        signature.bind(*args, **options)
+    except TypeError as error:
+        raise InputError(f"{name!r}: {error}. It is called as {name}{signature}.") from error

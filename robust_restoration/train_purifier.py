@@ -1,0 +1,99 @@
+"""Train a purifier for a classifier from a folder of labelled images, from data to weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .classifiers import classifier_name, load_classifier
+from .datasets import load_labelled
+from .environment import environment
+from .factory import create_defense, create_purifier
+from .training import train
+from .weights import save_weights
+
+
+def train_purifier(
+    classifier: str,
+    data: Path | str,
+    out: Path | str,
+    *,
+    defense: str = "advfilter",
+    purifier: str = "advfilter",
+    size: int | None = None,
+    channels: int = 3,
+    limit: int | None = None,
+    purifier_options: dict[str, Any] | None = None,
+    defense_options: dict[str, Any] | None = None,
+    holdout: float = 0.05,
+    progress: bool = True,
+    seed: int = 0,
+    **settings: Any,
+) -> Path:
+    """Attack the images, train the purifier on them, and save its weights with a model card.
+
+    Args:
+        classifier: As `load_classifier` takes it.
+        data: As `load_labelled` takes it.
+        out: The run's folder; an interrupted run there goes on.
+        defense: The way of training.
+        purifier: The purifier's name.
+        size: The side the images are brought to.
+        channels: Of the images.
+        limit: Use only the first so many images.
+        purifier_options: Passed to the purifier.
+        defense_options: Passed to the defense, beside the classifier.
+        holdout: Share of the images held out for validation.
+        progress: Show progress bars.
+        seed: Of everything random.
+        **settings: See `robust_restoration.training.Settings`.
+
+    Returns:
+        The weights' file.
+    """
+    import torch
+
+    bare = load_classifier(classifier)
+    if torch.cuda.is_available():
+        bare = bare.cuda()
+    images = load_labelled(data, size=size, channels=channels, limit=limit)
+    method = create_defense(defense, classifier=bare, seed=seed, **(defense_options or {}))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = create_purifier(purifier, channels=channels, **(purifier_options or {}))
+    train_set, validation = method.prepare(images, holdout=holdout, progress=progress)
+    run = Path(out)
+    notes = {
+        "defense": defense,
+        "purifier": purifier,
+        "classifier": classifier_name(bare),
+        "data": images.name,
+        "images": len(images),
+        "size": min(images.images.shape[-2:]),
+        **{k: str(v) for k, v in (defense_options or {}).items() if k != "cache"},
+    }
+    figures: dict[str, float] = {}
+    train(
+        model,
+        method,
+        train_set,
+        out=run,
+        validation=validation,
+        progress=progress,
+        seed=seed,
+        notes=notes,
+        on_step=lambda _, found: figures.update(found),
+        **settings,
+    )
+    path = run / f"{purifier}.safetensors"
+    card = {
+        "entry": purifier,
+        "options": getattr(model, "options", {}),
+        "classifier": classifier_name(bare),
+        "input_size": min(images.images.shape[-2:]),
+        "data": f"{images.name}: {len(images)} images, {len(images.damaged)} damaged ones skipped",
+        "training": {**notes, **settings, "seed": seed},
+        "environment": environment(),
+    }
+    save_weights(model, path, kind="purifiers", name=purifier, card=card)
+    return path
