@@ -1,7 +1,8 @@
 """AdvFilter's Table 5 question on MNIST: does a purifier help an adversarially trained classifier?
 
 Purifiers trained for the clean LeNet-5 (`train_advfilter.py mnist`) stand in front of that one and
-of the adversarially trained one. As in the paper, gray-box images are made on the classifier behind.
+of the adversarially trained one. As in the paper, gray-box images are made on the classifier
+behind.
 """
 
 from __future__ import annotations

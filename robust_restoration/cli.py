@@ -230,6 +230,9 @@ def train(
     semantic_loss: Annotated[
         float, typer.Option(help="Weight of the semantic loss; 0 for the paper's recipe.")
     ] = 0.05,
+    distance: Annotated[
+        str, typer.Option(help="Of the semantic loss: kl (predictions) or l1 (the paper's).")
+    ] = "kl",
     layer: Annotated[
         str, typer.Option(help="Classifier layer of the semantic loss; the logits by default.")
     ] = "",
@@ -264,6 +267,7 @@ def train(
         defense_options={
             "image": image_loss,
             "semantic": semantic_loss,
+            "distance": distance,
             "layer": layer,
             "per_image": strengths or None,
             "attack_steps": attack_steps,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any, Protocol, runtime_checkable
 
 import torchattacks.attack
@@ -98,6 +99,10 @@ class Attack(torchattacks.attack.Attack):
     back into the budget. The model's modes and ``requires_grad`` flags are as before afterwards,
     also when something raises, and ``eps=0`` gives the input back bit for bit.
     """
+
+    def __init__(self, name: str, model: Any) -> None:
+        with redirect_stdout(StringIO()):  # it prints where a model has no parameters
+            super().__init__(name, model)
 
     def __call__(self, inputs: Tensor, labels: Tensor | None = None, *args: Any, **kw: Any) -> Any:
         """Attack ``inputs``; see the class for shapes."""

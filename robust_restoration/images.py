@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -100,6 +101,7 @@ def read_image(path: Path | str) -> Tensor:
         DataError: If the file is missing, damaged or no image.
     """
     path = Path(path)
+    pixels: np.ndarray[Any, Any]
     try:
         with Image.open(path) as image:
             image.load()
@@ -136,7 +138,7 @@ def write_image(image: Tensor, path: Path | str) -> None:
         )
     pixels = (image.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     pixels = pixels[0] if pixels.shape[0] == 1 else pixels.transpose(1, 2, 0)
-    options = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
+    options: dict[str, Any] = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
     with atomic_path(path) as temporary:
         Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, **options)
 

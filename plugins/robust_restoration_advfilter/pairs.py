@@ -36,8 +36,10 @@ class AdversarialPairs:
         data: The clean images.
         perturbations: (N, S, C, H, W) float16, attacked minus clean.
         strengths: (N, S) the eps of each.
-        augment: Whether batches are flipped left to right at random.
+        flip: Whether images are flipped left to right at random. It weakens the attacks: on the
+            benchmarks' MobileNet a flip alone brings accuracy from 0 back to 28 %.
         clean_share: The share of a batch's images that are left clean.
+        crop: Side of random squares to train on; ``None`` for whole images. Likewise: 22 %.
     """
 
     def __init__(
@@ -46,25 +48,25 @@ class AdversarialPairs:
         perturbations: Tensor,
         strengths: Tensor,
         *,
-        augment: bool = True,
+        flip: bool = False,
         clean_share: float = 0.1,
         crop: int | None = None,
     ) -> None:
         self.data, self.perturbations, self.strengths = data, perturbations, strengths
-        self.augment, self.clean_share, self.crop = augment, clean_share, crop
+        self.flip, self.clean_share, self.crop = flip, clean_share, crop
 
     def __len__(self) -> int:
         return len(self.data)
 
-    def subset(self, indices: Tensor | slice, *, augment: bool = True) -> AdversarialPairs:
+    def subset(self, indices: Tensor | slice) -> AdversarialPairs:
         """The pairs of the images at ``indices``."""
         return AdversarialPairs(
             self.data.subset(indices),
             self.perturbations[indices],
             self.strengths[indices],
-            augment=augment,
+            flip=self.flip,
             clean_share=self.clean_share,
-            crop=self.crop if augment else None,
+            crop=self.crop,
         )
 
     def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
@@ -76,9 +78,9 @@ class AdversarialPairs:
         delta = self.perturbations[indices, which].float()
         delta[left_clean] = 0
         eps = torch.where(left_clean, 0.0, self.strengths[indices, which])
-        if self.augment:
-            flip = torch.rand(count, generator=generator) < 0.5
-            clean[flip], delta[flip] = clean[flip].flip(-1), delta[flip].flip(-1)
+        if self.flip:
+            turned = torch.rand(count, generator=generator) < 0.5
+            clean[turned], delta[turned] = clean[turned].flip(-1), delta[turned].flip(-1)
         if self.crop and self.crop < min(clean.shape[-2:]):
             top, left = (
                 int(torch.randint(side - self.crop + 1, (), generator=generator))

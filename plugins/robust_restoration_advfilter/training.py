@@ -32,18 +32,23 @@ class AdvFilterTraining(Defense):
     Args:
         classifier: The bare classifier the images were attacked on.
         image: Weight of the image-level loss, mean |clean - purified| (eq. 4).
-        semantic: Weight of the semantic loss, mean |phi_l(clean) - phi_l(purified)| (eq. 5);
-            0 for the paper's L1-only recipe.
+        semantic: Weight of the semantic loss; 0 for the paper's L1-only recipe.
+        distance: What the semantic loss is: ``"kl"``, the Kullback-Leibler divergence of the
+            predicted probabilities, purified from clean; or ``"l1"``, mean
+            |phi_l(clean) - phi_l(purified)| (eq. 5), the paper's. Over a thousand classes the
+            latter hardly sees the few logits that an attack moves.
         semantic_up_to: The largest eps at which the semantic loss is taken. Beyond, nothing brings
             the semantics back, and the gradients of trying would drown all others.
-        layer: The classifier's module whose output is compared; the logits by default.
+        layer: The classifier's module whose output is compared with ``"l1"``; the logits by
+            default.
         median_strengths: What the second decoder is trained on; the paper: 0.1, 0.3, 0.5.
         fusion_share: The share of the steps spent on stage 2.
         strengths: The eps of the attacked images.
         per_image: How many of them each image gets; ``None`` for all.
         attack: What the images are attacked with.
         attack_steps: Its steps.
-        crop: Train on random squares of this side, which is cheaper; ``None`` for whole images.
+        flip: Flip images at random, which also weakens the attacks (see `AdversarialPairs`).
+        crop: Train on random squares of this side, which is cheaper, and likewise.
         clean_share: The share of the images that are not attacked.
         cache: Where attacked images are kept; the user's cache folder by default.
         seed: Of the attacks and of the split into training and validation.
@@ -55,6 +60,7 @@ class AdvFilterTraining(Defense):
         classifier: nn.Module,
         image: float = 0.2,
         semantic: float = 0.05,
+        distance: str = "kl",
         semantic_up_to: float = 0.05,
         layer: str = "",
         median_strengths: Iterable[float] = MEDIAN,
@@ -63,6 +69,7 @@ class AdvFilterTraining(Defense):
         per_image: int | None = None,
         attack: str = "torchattacks/pgd",
         attack_steps: int = 40,
+        flip: bool = False,
         crop: int | None = None,
         clean_share: float = 0.1,
         cache: Path | str | None = None,
@@ -73,6 +80,12 @@ class AdvFilterTraining(Defense):
                 f"image is {image} and semantic {semantic}; wanted weights of at least 0, "
                 "not both 0."
             )
+        if distance not in ("kl", "l1") or (distance == "kl" and layer):
+            raise InputError(
+                f"distance is {distance!r} and layer {layer!r}; wanted 'l1' with any layer, or "
+                "'kl', which compares predictions and takes no layer."
+            )
+        self.distance = distance
         self.bare = classifier
         self.classifier = with_unit_range(classifier).eval().requires_grad_(False)
         self.image, self.semantic, self.semantic_up_to = image, semantic, semantic_up_to
@@ -81,7 +94,7 @@ class AdvFilterTraining(Defense):
         self.fusion_share = fusion_share
         self.strengths, self.per_image = tuple(strengths), per_image
         self.attack, self.attack_steps = attack, attack_steps
-        self.crop, self.clean_share = crop, clean_share
+        self.flip, self.crop, self.clean_share = flip, crop, clean_share
         self.cache, self.seed = cache, seed
 
     def prepare(
@@ -99,12 +112,12 @@ class AdvFilterTraining(Defense):
             seed=self.seed,
             progress=progress,
         )
-        pairs.crop, pairs.clean_share = self.crop, self.clean_share
+        pairs.clean_share = self.clean_share
         held = round(len(pairs) * holdout)
-        if not held:
-            return pairs, None
         order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(self.seed))
-        return pairs.subset(order[held:]), pairs.subset(order[:held], augment=False)
+        training = pairs.subset(order[held:])
+        training.flip, training.crop = self.flip, self.crop
+        return training, pairs.subset(order[:held]) if held else None
 
     def stages(self, model: nn.Module) -> tuple[Stage, ...]:
         """``filters``, then ``fusion`` where there is something to fuse."""
@@ -127,7 +140,10 @@ class AdvFilterTraining(Defense):
             return loss, {}
         clean, eps = batch["clean"], batch["eps"]
         meaningful = eps <= self.semantic_up_to * 1.001
-        features = self._features(clean) if self.semantic else None
+        features = None
+        if self.semantic:
+            with torch.no_grad():
+                features = self._features(clean)
         total = clean.new_zeros(())
         figures: dict[str, float] = {}
         for name, (restored, rows) in self._parts(found, eps).items():
@@ -137,8 +153,8 @@ class AdvFilterTraining(Defense):
             both = rows & meaningful
             if features is not None and bool(both.any()):
                 # A mean over all rows, so that the term's weight does not depend on the draw.
-                change = (self._features(restored[both]) - features[both]).abs().flatten(1)
-                loss = loss + self.semantic * change.mean(dim=1).sum() / rows.sum()
+                change = self._change(self._features(restored[both]), features[both])
+                loss = loss + self.semantic * change.sum() / rows.sum()
             figures[name] = float(loss.detach())
             total = total + loss
         return total, figures
@@ -165,6 +181,13 @@ class AdvFilterTraining(Defense):
                 for i in range(1, 5)
             }
         return {"out": (found["out"], every)}
+
+    def _change(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """How far features are from the clean image's, one number an image."""
+        if self.distance == "l1":
+            return (found - wanted).abs().flatten(1).mean(dim=1)
+        target = wanted.log_softmax(dim=1)
+        return F.kl_div(found.log_softmax(dim=1), target, reduction="none", log_target=True).sum(1)
 
     def _features(self, images: Tensor) -> Tensor:
         if not self.layer:

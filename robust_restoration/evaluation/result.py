@@ -128,7 +128,7 @@ class PurificationResult:
                 key = (row.pop("purifier"), row.pop("threat"), float(row.pop("eps")))
                 cells[key] = row
             return cls(raw["settings"], raw["environment"], cells, raw["order"], raw["marks"])
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OSError) as error:
             raise DataError(f"{path} is no result of an evaluation ({error!r}).") from error
 
     def to_frame(self) -> pandas.DataFrame:

@@ -1,0 +1,112 @@
+"""The four purifiers: sizes, the paper's channels, and the fusion formula."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from robust_restoration_advfilter.networks import Decoder, PixelNet
+from robust_restoration_advfilter.pixel_filter import pixel_filter
+from torch import Tensor, nn
+
+from robust_restoration import create_purifier
+from robust_restoration.errors import InputError
+from robust_restoration.testing import check_purifier
+
+NAMES = ["additive", "filtering", "multi_head", "advfilter"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_conformance(name: str, channels: int) -> None:
+    check_purifier(create_purifier(name, width=0.05, channels=channels).eval())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(17, 23), (32, 32), (5, 7), (1, 1)])
+def test_any_image_size(name: str, size: tuple[int, int]) -> None:
+    images = torch.rand(2, 3, *size)
+    out = create_purifier(name, width=0.05).eval()(images)
+    assert out.shape == images.shape
+    assert 0 <= float(out.min()) <= float(out.max()) <= 1
+
+
+def test_full_width_has_the_papers_channels() -> None:
+    with torch.device("meta"):
+        net = PixelNet(3, 75, width=1.0, decoders=2)
+    convolutions = [m.out_channels for m in net.encoder.modules() if isinstance(m, nn.Conv2d)]
+    assert convolutions == [c for c in (64, 128, 256, 512, 512) for _ in range(3)]
+    for decoder in net.decoders:
+        found = [m.out_channels for m in decoder.modules() if isinstance(m, nn.Conv2d)]
+        assert found == [512] * 3 + [256] * 3 + [76] * 3 + [75]  # 75 rounded to a multiple of 4
+    assert net.decoders[0].block6[0].in_channels == 1024
+    assert net.decoders[0].block7[0].in_channels == 768
+
+
+def test_output_layer_commutes_with_upsampling() -> None:
+    decoder = Decoder(12, 0.1)
+    up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+    features = torch.rand(1, decoder.heads[0].in_channels, 6, 6)
+    head = decoder.heads[0]
+    torch.testing.assert_close(up(head(features)), head(up(features)))
+
+
+def test_advfilter_is_the_papers_fusion() -> None:
+    """Eqs. 8 to 11, written out."""
+    model = create_purifier("advfilter", width=0.05, kernel_size=3).eval()
+    for decoder in model.net.decoders:
+        nn.init.normal_(decoder.heads[0].weight, std=0.1)
+    images = torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        found = model.outputs(images)
+        first, second = model.net(images)
+        uncertainty = torch.cat([first.max(1, True).values, second.max(1, True).values], dim=1)
+        weight = torch.sigmoid(model.fusion.layers(uncertainty))
+        expected = weight * pixel_filter(images, first) + (1 - weight) * pixel_filter(
+            images, second
+        )
+    assert len([m for m in model.fusion.modules() if isinstance(m, nn.Conv2d)]) == 6
+    torch.testing.assert_close(found["out"], expected)
+    torch.testing.assert_close(model(images), expected.clamp(0, 1))
+
+
+def test_additive_starts_near_the_identity_and_filtering_near_a_mild_blur() -> None:
+    images = torch.rand(1, 3, 16, 16)
+    additive = create_purifier("additive", width=0.05).eval()
+    assert (additive(images) - images).abs().max() < 0.1
+    flat = torch.full((1, 3, 24, 24), 0.5)
+    filtered = create_purifier("filtering", width=0.05).eval()(flat)
+    assert (filtered - flat)[..., 4:-4, 4:-4].abs().max() < 0.1
+
+
+def test_multi_head_gives_the_chosen_head() -> None:
+    model = create_purifier("multi_head", width=0.05, head=2).train()
+    for head in model.net.decoders[0].heads:
+        nn.init.normal_(head.weight, std=0.1)
+    images = torch.rand(1, 3, 16, 16)
+    found = model.outputs(images)
+    assert set(found) == {"head_1", "head_2", "head_3", "head_4", "out"}
+    assert torch.equal(found["out"], found["head_2"])
+    assert not torch.allclose(found["head_1"], found["head_2"])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"kernel_size": 4}, "kernel_size is 4"),
+        ({"width": 0.0}, "width is 0.0"),
+        ({"depth": 3}, "takes no option 'depth'"),
+    ],
+)
+def test_bad_options(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        create_purifier("advfilter", **options)
+
+
+def test_bad_head() -> None:
+    with pytest.raises(InputError, match="head is 5"):
+        create_purifier("multi_head", head=5)
+
+
+def test_wrong_channels_are_refused(images: Tensor) -> None:
+    with pytest.raises(InputError, match="wanted 1"):
+        create_purifier("advfilter", channels=1, width=0.05)(images)

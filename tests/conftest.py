@@ -1,0 +1,155 @@
+"""What the tests share. Nothing here imports torch until a fixture that needs it is used."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    """Share the cores among the workers, here and in subprocesses, before torch looks."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(4, (cores or 1) // workers))))
+    os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random numbers in each test, alone or among others."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the working tree."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of data sets: ``$ROBUST_RESTORATION_DATA``, or ``../shared/data``."""
+    root = Path(os.environ.get("ROBUST_RESTORATION_DATA") or REPOSITORY.parent / "shared/data")
+    if not root.is_dir():
+        pytest.skip(f"no data sets at {root} (set ROBUST_RESTORATION_DATA to their folder)")
+    return root
+
+
+@pytest.fixture(scope="session")
+def weights_root(data_root: Path) -> Path:
+    """The folder of published weights, ``weights`` beside the data sets."""
+    root = data_root.parent / "weights"
+    if not root.is_dir():
+        pytest.skip(f"no published weights at {root}")
+    return root
+
+
+@pytest.fixture
+def tiny_classifier() -> nn.Module:
+    """An untrained classifier, (N, 3, 32, 32) to 10 logits, in eval mode, always the same.
+
+    Its ``pretrained_cfg`` has ImageNet's mean and std; it has batch norm and dropout, so that
+    modes matter.
+    """
+    import torch
+    from torch import nn
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Dropout(0.5),
+            nn.Linear(64, 10),
+        )
+    model.pretrained_cfg = {  # type: ignore[assignment]
+        "architecture": "tiny_classifier",
+        "input_size": (3, 32, 32),
+        "num_classes": 10,
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+    }
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Tensor:
+    """(4, 3, 32, 32) float32 in [0, 1]: parts of a photograph that comes with scikit-image."""
+    import torch
+    from skimage import data
+
+    picture = torch.from_numpy(data.astronaut()).permute(2, 0, 1).float() / 255
+    small = torch.nn.functional.avg_pool2d(picture[None], 4)  # (1, 3, 128, 128)
+    corners = ((0, 32), (0, 64), (32, 32), (64, 48))
+    return torch.cat([small[..., y : y + 32, x : x + 32] for y, x in corners]).clamp(0, 1)
+
+
+@pytest.fixture
+def images(photographs: Tensor) -> Tensor:
+    """A copy of `photographs` that a test may change."""
+    return photographs.clone()
+
+
+@pytest.fixture
+def fake_plugin(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Path]]:
+    """A function that puts a fake installed distribution on ``sys.path``, for this test alone.
+
+    ``fake_plugin(module, source, name=..., distribution=..., version=...)`` writes what ``pip
+    install`` leaves behind (a module, ``METADATA``, ``entry_points.txt``) and returns the folder.
+    """
+    from robust_restoration.registry import registry
+
+    made: list[str] = []
+
+    def make(
+        module: str,
+        source: str,
+        *,
+        name: str | None = None,
+        distribution: str | None = None,
+        version: str = "1.2.3",
+    ) -> Path:
+        site = tmp_path_factory.mktemp("site")
+        (site / f"{module}.py").write_text(source, encoding="utf-8")
+        distribution = distribution or module.replace("_", "-")
+        facts = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        facts.mkdir()
+        (facts / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n", encoding="utf-8"
+        )
+        (facts / "entry_points.txt").write_text(
+            f"[robust_restoration]\n{name or module} = {module}\n", encoding="utf-8"
+        )
+        monkeypatch.syspath_prepend(str(site))
+        made.append(module)
+        registry.cache_clear()
+        return site
+
+    registry.cache_clear()
+    yield make
+    registry.cache_clear()
+    for module in made:
+        for loaded in [m for m in sys.modules if m == module or m.startswith(f"{module}.")]:
+            del sys.modules[loaded]

@@ -1,0 +1,111 @@
+"""Checks, reading and writing of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from robust_restoration.errors import DataError, InputError
+from robust_restoration.images import check_images, find_images, read_image, write_image
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        (np.zeros((1, 3, 4, 4)), "is a ndarray; wanted a torch tensor"),
+        (torch.zeros(4, 4), r"shape \(4, 4\); wanted \(N, C, H, W\).*x\[None, None\]"),
+        (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), r"torch\.uint8.*x\.float\(\) / 255"),
+        (torch.zeros(1, 3, 4, 4, dtype=torch.int64), r"x\.float\(\)\."),
+        (torch.zeros(0, 3, 4, 4), "holds no image"),
+        (torch.zeros(1, 1, 4, 4), r"1 channels.*wanted 3.*expand"),
+        (torch.full((1, 3, 4, 4), float("nan")), "48 NaN or infinite values"),
+        (torch.full((1, 3, 4, 4), float("inf")), "48 NaN or infinite values"),
+        (torch.full((1, 3, 4, 4), 1.5), r"from 1\.5 to 1\.5; wanted \[0, 1\]"),
+        (torch.full((1, 3, 4, 4), -0.1), r"from -0\.1"),
+    ],
+)
+def test_bad_images(bad: object, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        check_images(bad, "x", channels=3)  # type: ignore[arg-type]
+
+
+def test_good_images() -> None:
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        check_images(torch.tensor([0.0, 1.0]).view(1, 1, 1, 2).to(dtype))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_round_trip(tmp_path: Path, images: Tensor, suffix: str, channels: int) -> None:
+    image = images[0][:channels]
+    write_image(image, tmp_path / f"a{suffix}")
+    back = read_image(tmp_path / f"a{suffix}")
+    bound = 0.15 if suffix in (".jpg", ".webp") else 0.5 / 255 + 1e-6
+    back = back[:channels] if suffix == ".webp" else back  # WebP is always colour
+    assert back.shape == image.shape
+    assert (back - image).abs().mean() < bound
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"a{suffix}"]
+
+
+def test_sixteen_bits_palette_and_transparency(tmp_path: Path) -> None:
+    values = np.array([[0, 1, 32768, 65535]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    torch.testing.assert_close(
+        read_image(tmp_path / "deep.png")[0], torch.tensor([[0, 1, 32768, 65535]]) / 65535
+    )
+    Image.new("RGBA", (3, 2), (255, 0, 0, 10)).save(tmp_path / "clear.png")
+    assert read_image(tmp_path / "clear.png").shape == (3, 2, 3)
+    Image.new("P", (3, 2)).save(tmp_path / "palette.png")
+    assert read_image(tmp_path / "palette.png").shape == (3, 2, 3)
+
+
+def test_damaged_and_missing(tmp_path: Path, images: Tensor) -> None:
+    write_image(images[0], tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    for name, content in (("cut.png", whole[: len(whole) // 2]), ("text.png", b"no image")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"{name} is damaged or no image"):
+            read_image(tmp_path / name)
+    with pytest.raises(DataError, match="There is no file"):
+        read_image(tmp_path / "none.png")
+
+
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    write_image(images[0], path)
+    before = path.read_bytes()
+
+    def full(self: object, target: Path, **_: object) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        write_image(images[1], path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_unknown_suffix(tmp_path: Path, images: Tensor) -> None:
+    with pytest.raises(InputError, match=r"Cannot write 'a\.xyz'"):
+        write_image(images[0], tmp_path / "a.xyz")
+
+
+def test_find_images(tmp_path: Path, images: Tensor) -> None:
+    for name in ("one/a.png", "one/deep/b.jpg", "two/a.png", "two/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(images[0], (tmp_path / name).with_suffix(".png"))
+    found = find_images([tmp_path / "one", tmp_path / "two"])
+    assert [str(r) for _, r in found] == ["a.png", "deep/b.png", "two/a.png", "notes.png"]
+    with pytest.raises(DataError, match="There is no file or folder"):
+        find_images([tmp_path / "three"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="No image was found"):
+        find_images([tmp_path / "empty"])

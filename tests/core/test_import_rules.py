@@ -1,0 +1,155 @@
+"""Who may import whom, read from the syntax trees; and what the face of the package loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robust_restoration.hookspecs import KINDS
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CORE = REPOSITORY / "robust_restoration"
+PLUGINS = sorted(p for p in (REPOSITORY / "plugins").iterdir() if (p / "__init__.py").is_file())
+HEAVY = {
+    "accelerate",
+    "kornia",
+    "matplotlib",
+    "skimage",
+    "sklearn",
+    "timm",
+    "torch",
+    "torchattacks",
+    "torchvision",
+}
+FACE = ("__init__", "cli", "errors", "factory", "files", "hookspecs", "registry", "targets")
+
+
+def imports(file, *, everywhere=True):
+    """(line, absolute module name) of each import; of those run at import only, on request."""
+    package = file.relative_to(REPOSITORY).with_suffix("").parts
+    package = package[1:] if package[0] == "plugins" else package
+    package = package[:-1]
+
+    def visit(node):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and not everywhere:
+                continue
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                yield from ((child.lineno, alias.name) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                base = list(package[: len(package) - child.level + 1]) if child.level else []
+                module = ".".join([*base, *([child.module] if child.module else [])])
+                yield child.lineno, module
+                yield from ((child.lineno, f"{module}.{alias.name}") for alias in child.names)
+            yield from visit(child)
+
+    yield from visit(ast.parse(file.read_text(encoding="utf-8")))
+
+
+def offenders(files, wrong, **options):
+    """Where a module that is ``wrong`` is imported."""
+    return [
+        f"{file.relative_to(REPOSITORY)}:{line} imports {module}"
+        for file in files
+        for line, module in imports(file, **options)
+        if wrong(module)
+    ]
+
+
+def is_in(module, package):
+    return module == package or module.startswith(f"{package}.")
+
+
+def sources(folder):
+    found = sorted(folder.rglob("*.py"))
+    assert found, f"nothing to check in {folder}"
+    return found
+
+
+def test_the_reader_of_imports_sees_what_it_should():
+    file = CORE / "testing" / "__init__.py"
+    found = {module for _, module in imports(file)}
+    assert {"robust_restoration.testing.attacks", "robust_restoration.testing.rules"} <= found
+    assert "torch" in {module for _, module in imports(CORE / "contracts.py")}
+    lazily = {module for _, module in imports(CORE / "factory.py")}
+    at_once = {module for _, module in imports(CORE / "factory.py", everywhere=False)}
+    assert "robust_restoration.weights" in lazily - at_once
+
+
+def test_the_core_imports_no_plugin():
+    names = [plugin.name for plugin in PLUGINS]
+    assert not offenders(sources(CORE), lambda m: any(is_in(m, name) for name in names))
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_a_plugin_imports_only_the_core_and_itself(plugin):
+    def wrong(module):
+        ours = module.split(".")[0].startswith("robust_restoration")
+        private = is_in(module, "robust_restoration") and "._" in module.replace("__", "")
+        own = is_in(module, "robust_restoration") or is_in(module, plugin.name)
+        return (ours and not own) or private
+
+    assert not offenders(sources(plugin), wrong)
+
+
+def test_nobody_imports_the_folder_of_plugins_or_the_tests():
+    files = [
+        file
+        for folder in ("robust_restoration", "plugins", "tests", "benchmarks")
+        for file in (REPOSITORY / folder).rglob("*.py")
+    ]
+    assert not offenders(files, lambda m: is_in(m, "plugins") or is_in(m, "tests"))
+    assert not (REPOSITORY / "plugins" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_a_plugins_face_is_light_and_keeps_its_hooks(plugin):
+    face = plugin / "__init__.py"
+    assert not offenders([face], lambda m: m.split(".")[0] in HEAVY, everywhere=False)
+    hooks = {
+        node.name for node in ast.parse(face.read_text()).body if isinstance(node, ast.FunctionDef)
+    }
+    for kind in hooks & set(KINDS):  # an imported submodule of that name would replace the hook
+        assert not (plugin / f"{kind}.py").exists()
+        assert not (plugin / kind).exists()
+
+
+def test_the_cores_face_is_light():
+    files = [CORE / f"{name}.py" for name in FACE]
+    assert not offenders(files, lambda m: m.split(".")[0] in HEAVY, everywhere=False)
+
+
+LISTING = """
+import sys
+import robust_restoration as rr
+from robust_restoration.registry import registry
+assert rr.__version__
+plugins = rr.discover()
+names = [rr.list_attacks(), rr.list_purifiers(), rr.list_defenses(), rr.list_denoisers()]
+assert any(names) and plugins
+assert registry() is not None
+loaded = set(sys.modules) & HEAVY
+assert not loaded, loaded
+"""
+
+
+def test_importing_and_listing_load_nothing_heavy():
+    code = LISTING.replace("HEAVY", repr(HEAVY))
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_each_module_imports_first():
+    # A circle of imports shows only when a module is the first to be imported.
+    modules = ["robust_restoration"] + [
+        f"robust_restoration.{name}" for name in FACE if name not in ("__init__", "cli")
+    ]
+    for module in modules:
+        run = subprocess.run(
+            [sys.executable, "-c", f"import {module}"], capture_output=True, text=True
+        )
+        assert run.returncode == 0, f"{module}: {run.stderr}"

@@ -1,0 +1,253 @@
+"""The training loop: exact resume, atomic checkpoints, clear stops."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from robust_restoration import train
+from robust_restoration.contracts import Batch, Defense, Stage
+from robust_restoration.errors import InputError, TrainingError
+from robust_restoration.training import Settings, _stage_ends
+
+COMMON = {"steps": 12, "batch_size": 4, "lr": 1e-2, "progress": False}
+
+
+class Line(Defense):
+    """Two stages: the first layer, then the second."""
+
+    def stages(self, model: nn.Module) -> tuple[Stage, ...]:
+        return (Stage("first", 2), Stage("second", 1))
+
+    def parameters(self, model: nn.Module, stage: str) -> list[nn.Parameter]:
+        return list(model[0 if stage == "first" else 2].parameters())
+
+    def loss(
+        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        noise = torch.randn(batch["x"].shape, generator=generator) * 0.1
+        return (model(batch["x"] + noise) - batch["y"]).square().mean(), {}
+
+    def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:
+        return {"mse": float((model(batch["x"]) - batch["y"]).square().mean())}
+
+
+class Points:
+    def __init__(self, count: int = 10, bad_after: int | None = None) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.x = torch.randn(count, 3, generator=generator)
+        self.bad_after, self.drawn = bad_after, 0
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
+        self.drawn += 1
+        x = self.x[indices]
+        if self.bad_after is not None and self.drawn > self.bad_after:
+            x = x * math.nan
+        return {"x": x, "y": x.sum(dim=1, keepdim=True)}
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.2), nn.Linear(8, 1))
+
+
+def equal(a: nn.Module, b: nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(),
+                                                 strict=True))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("stop", [1, 5, 8, 11])  # 8 is the border of the stages
+def test_resume_is_bit_equal(tmp_path: Path, ema: float, stop: int) -> None:
+    whole = train(net(), Line(), Points(), ema=ema, **COMMON)
+
+    def interrupt(step: int, _: object) -> None:
+        if step == stop + 1:
+            raise KeyboardInterrupt
+
+    options = {**COMMON, "ema": ema, "save_every": 1, "out": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        train(net(), Line(), Points(), on_step=interrupt, **options)
+    other = net()
+    with torch.no_grad():
+        other[0].weight.zero_()  # what it starts from no longer matters
+    steps: list[int] = []
+    resumed = train(other, Line(), Points(), on_step=lambda s, _: steps.append(s), **options)
+    assert steps[0] == stop + 1
+    assert equal(whole, resumed)
+
+
+def test_a_killed_run_ends_bit_equal(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys, os, signal, pathlib\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_training_loop import *\n"
+        "def kill(step, _):\n"
+        "    if step == 7: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "train(net(), Line(), Points(), save_every=2, out=sys.argv[1], on_step=kill, **COMMON)\n",
+        encoding="utf-8",
+    )
+    run = subprocess.run([sys.executable, script, tmp_path / "run"], capture_output=True)
+    assert run.returncode == -signal.SIGKILL, run.stderr.decode()
+    names = {p.name for p in (tmp_path / "run").iterdir()}
+    assert names == {"checkpoint.safetensors", "history.json", "settings.json"}
+    resumed = train(net(), Line(), Points(), save_every=2, out=tmp_path / "run", **COMMON)
+    assert equal(resumed, train(net(), Line(), Points(), **COMMON))
+
+
+def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
+    first = train(net(), Line(), Points(), out=tmp_path, **COMMON)
+    steps: list[int] = []
+    again = train(net(), Line(), Points(), out=tmp_path, on_step=lambda s, _: steps.append(s),
+                  **COMMON)
+    assert steps == []
+    assert equal(first, again)
+
+
+def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
+    train(net(), Line(), Points(), out=tmp_path, **COMMON)
+    with pytest.raises(InputError, match=r"begun with lr=0\.01; now it is lr=0\.02"):
+        train(net(), Line(), Points(), out=tmp_path, **{**COMMON, "lr": 0.02})
+    with pytest.raises(InputError, match="already holds a run"):
+        train(net(), Line(), Points(), out=tmp_path, resume=False, **COMMON)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"nan at step 6 .*checkpoint in .* lower lr"):
+        train(net(), Line(), Points(bad_after=5), out=tmp_path, save_every=1, **COMMON)
+    resumed = train(net(), Line(), Points(), out=tmp_path, save_every=1, **COMMON)
+    assert equal(resumed, train(net(), Line(), Points(), **COMMON))
+
+
+def test_a_failed_write_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import safetensors.torch
+
+    original, count = safetensors.torch.save_file, [0]
+
+    def full_disk(tensors: object, path: Path, *rest: object) -> None:
+        count[0] += 1
+        if count[0] == 3:
+            Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        original(tensors, path, *rest)
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "checkpoint.safetensors", "history.json", "settings.json"
+    }
+    resumed = train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)
+    assert equal(resumed, train(net(), Line(), Points(), **COMMON))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    train(net(), Line(), Points(), out=tmp_path, **COMMON)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(TrainingError, match="damaged.*remove it"):
+        train(net(), Line(), Points(), out=tmp_path, **COMMON)
+
+
+def test_moving_average_by_hand() -> None:
+    states: list[Tensor] = []
+    model = net()
+    start = model[0].weight.detach().clone()
+    train(
+        model, Line(), Points(), ema=0.5,
+        on_step=lambda *_: states.append(model[0].weight.detach().clone()), **COMMON
+    )
+    average = start
+    for number, weight in enumerate(states):
+        decay = min(0.5, (1 + number) / (10 + number))
+        average = decay * average + (1 - decay) * weight
+    torch.testing.assert_close(model[0].weight.detach(), average)
+
+
+def test_history_has_validation(tmp_path: Path) -> None:
+    train(net(), Line(), Points(), out=tmp_path, validation=Points(7), validate_every=5, **COMMON)
+    rows = json.loads((tmp_path / "history.json").read_text())
+    assert [(r["step"], r["stage"]) for r in rows] == [(5, "first"), (10, "second"),
+                                                       (12, "second")]
+    assert all(r["val_mse"] > 0 for r in rows)
+
+
+def test_callers_random_numbers_are_left_alone() -> None:
+    model = net()
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    train(model, Line(), Points(), **COMMON)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_each_epoch_draws_every_sample_once() -> None:
+    seen: list[int] = []
+
+    class Watched(Points):
+        def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
+            seen.extend(indices.tolist())
+            return super().batch(indices, generator, stage)
+
+    train(net(), Line(), Watched(), **COMMON)
+    assert all(sorted(seen[i : i + 10]) == list(range(10)) for i in range(0, 40, 10))
+    assert seen[:10] != seen[10:20]
+
+
+def test_schedules() -> None:
+    for name, middle, end in (("constant", 1, 1), ("linear", 0.5, 0), ("cosine", 0.5, 0)):
+        settings = Settings(steps=1, schedule=name, decay_from=0.0)
+        assert settings.rate(0.0) == 1
+        assert settings.rate(0.5) == pytest.approx(middle)
+        assert settings.rate(1.0) == pytest.approx(end)
+    assert Settings(steps=1, decay_from=0.4).rate(0.39) == 1
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 10, 101])
+def test_stages_share_the_steps(steps: int) -> None:
+    ends = _stage_ends((Stage("a", 0.85), Stage("b", 0.15)), steps)
+    assert ends[-1] == steps
+    assert sorted(ends) == ends
+    assert abs(ends[0] - 0.85 * steps) <= 0.5
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32", "bf16"])  # also one after the other
+def test_precision(precision: str) -> None:
+    dtypes: set[torch.dtype] = set()
+
+    class Watch(Line):
+        def loss(self, model: nn.Module, *rest: object) -> tuple[Tensor, dict[str, float]]:
+            dtypes.add(model(torch.zeros(1, 3)).dtype)
+            return super().loss(model, *rest)  # type: ignore[arg-type]
+
+    model = train(net(), Watch(), Points(), precision=precision, **COMMON)
+    assert dtypes == {torch.bfloat16 if precision == "bf16" else torch.float32}
+    assert model[0].weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, "needs steps"),
+        ({"steps": 0}, "wanted at least 1"),
+        ({"steps": 1, "schedule": "step"}, "wanted 'constant'"),
+        ({"steps": 1, "precision": "int8"}, "wanted 'fp32'"),
+    ],
+)
+def test_bad_settings(settings: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        train(net(), Line(), Points(), **settings)

@@ -1,0 +1,147 @@
+"""Others' published weights of the denoisers: how each file's tensors are called here.
+
+Each layout is a function from a published name to ours; `FILES` says which architecture, with
+which options, a file is for, and the PSNR measured with it by those who put it beside the data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from robust_restoration_denoisers.dncnn import DnCNN, dncnn_b, dncnn_c
+from robust_restoration_denoisers.ecndnet import ECNDNet
+from robust_restoration_denoisers.ffdnet import FFDNet
+from robust_restoration_denoisers.n2n_unet import N2NUNet
+
+SIGMA = 25 / 255
+
+
+def kair(name: str) -> str:
+    """cszn/KAIR: one Sequential ``model``, as ours."""
+    return name.replace("model.", "net.", 1)
+
+
+def buifd(name: str) -> str:
+    """majedelhelou/BUIFD: one Sequential ``dncnn``, as ours."""
+    return name.replace("dncnn.", "net.", 1)
+
+
+def bias_free(name: str) -> str:
+    """LabForComputationalVision/bias_free_denoising: convolutions and batch norms in two lists.
+
+    Our Sequential has convolution, ReLU, then 18 times (convolution, batch norm, ReLU), and the
+    last convolution at 2 + 3 * 18 = 56.
+    """
+    part, _, rest = name.partition(".")
+    if part == "first_layer":
+        return f"net.0.{rest}"
+    if part == "last_layer":
+        return f"net.56.{rest}"
+    number, _, rest = rest.partition(".")
+    place = 2 + 3 * int(number) + (part == "bn_layer_list")
+    return f"net.{place}.{rest}"
+
+
+def ffdnet(name: str) -> str:
+    """cszn/FFDNet: ``conv0``, ``conv1`` ...; ours has a ReLU after each but the last."""
+    return re.sub(r"conv(\d+)", lambda found: f"net.{2 * int(found[1])}", name)
+
+
+def ecndnet(name: str) -> str:
+    """hellloxiaotian/ECNDNet: ``conv1_i`` is (convolution, batch norm, ReLU) for i = 1 to 15.
+
+    ``conv1_16`` is (convolution, ReLU), at 45 and 46 in ours; ``conv3`` is the last one, at 47.
+    """
+    if name.startswith("conv3."):
+        return name.replace("conv3.", "net.47.")
+    found = re.fullmatch(r"conv1_(\d+)\.(\d)\.(\w+)", name)
+    assert found, name
+    return f"net.{3 * (int(found[1]) - 1) + int(found[2])}.{found[3]}"
+
+
+BLOCKS = {
+    "_block1": "enter",
+    "_block2": "down",
+    "_block3": "turn",
+    "_block4": "up_first",
+    "_block5": "up",
+    "_block6": "leave",
+}
+
+
+def noise2noise(name: str) -> str:
+    """joeylitalien/noise2noise-pytorch: six numbered blocks; within them the places agree."""
+    block, _, rest = name.partition(".")
+    return f"{BLOCKS[block]}.{rest}"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One file of published weights.
+
+    Attributes:
+        build: Makes the architecture.
+        layout: From a published name to ours.
+        options: What it is built with.
+        data: The test set of ``psnr``, and how many of its images, of which size.
+        psnr: Average PSNR in dB at sigma 25/255, as stated beside the file; ``None`` if it is not.
+        told_sigma: Whether it is called with the noise level.
+    """
+
+    build: Callable[..., nn.Module]
+    layout: Callable[[str], str]
+    options: dict[str, Any] = field(default_factory=dict)
+    data: str = "Set12"
+    first: int | None = None
+    size: int | None = None
+    psnr: float | None = None
+    told_sigma: bool = False
+
+
+COLOUR = {"data": "CBSD68", "first": 6}
+BLIND = {"sigma_range": (0.0, 55 / 255)}
+FILES = {
+    "dncnn_gray_sigma25": Published(DnCNN, kair, {"batch_norm": False}, psnr=30.44),
+    "dncnn_blind_gray_sigma0-55": Published(dncnn_b, buifd, BLIND, size=256, psnr=30.29),
+    "dncnn_blind_color_sigma0-55": Published(dncnn_c, buifd, BLIND, psnr=31.59, **COLOUR),
+    "dncnn_blind_gray_sigma0-30": Published(
+        dncnn_b, bias_free, {"bias": True, "sigma_range": (0.0, 30 / 255)}
+    ),
+    "ffdnet_gray": Published(FFDNet, ffdnet, psnr=30.44, told_sigma=True),
+    "ffdnet_color": Published(
+        FFDNet, ffdnet, {"channels": 3}, psnr=31.65, told_sigma=True, **COLOUR
+    ),
+    "ecndnet_gray_sigma25": Published(ECNDNet, ecndnet, psnr=30.39),
+    "n2n_unet_color_gaussian": Published(N2NUNet, noise2noise, **COLOUR),
+    "n2n_unet_color_gaussian-clean": Published(N2NUNet, noise2noise, **COLOUR),
+}
+
+
+def published_state(folder: Path, name: str) -> dict[str, Tensor]:
+    """The tensors of a file under our names.
+
+    Batch norm's ``num_batches_tracked``, of no use in eval mode, is 0 where a file has none.
+    """
+    layout = FILES[name].layout
+    tensors = load_file(folder / f"{name}.safetensors")
+    state = {layout(key): tensor for key, tensor in tensors.items()}
+    for key in list(state):
+        if key.endswith("running_mean"):
+            count = key.replace("running_mean", "num_batches_tracked")
+            state.setdefault(count, torch.tensor(0))
+    return state
+
+
+def load_published(folder: Path, name: str) -> nn.Module:
+    """The denoiser of a file, in eval mode."""
+    model = FILES[name].build(**FILES[name].options)
+    model.load_state_dict(published_state(folder, name), strict=True)
+    return model.eval()
