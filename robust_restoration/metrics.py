@@ -50,13 +50,21 @@ def mae(restored: Tensor, clean: Tensor) -> Tensor:
 
 
 def ssim(restored: Tensor, clean: Tensor) -> Tensor:
-    """Structural similarity, 11x11 Gaussian window of sigma 1.5, data range 1; as in `psnr`."""
+    """Structural similarity (Wang et al. 2004): data range 1, each channel alone, then their mean.
+
+    The window is an 11x11 Gaussian of sigma 1.5; the mean is over the pixels at which it lies
+    within the image, as in scikit-image. On images smaller than that, the largest odd window that
+    fits. Arguments and result as in `psnr`.
+    """
     from kornia.metrics import ssim as ssim_map
 
     _check(restored, clean)
     window = min(11, *(side - (1 - side % 2) for side in restored.shape[-2:]))
     values = ssim_map(restored.float().clamp(0, 1), clean.float(), window, max_val=1.0)
-    return values.mean(dim=(1, 2, 3))
+    half = window // 2
+    height, width = restored.shape[-2:]
+    inside = values[..., half : height - half, half : width - half]
+    return inside.mean(dim=(1, 2, 3))  # type: ignore[no-any-return]
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:

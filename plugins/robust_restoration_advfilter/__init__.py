@@ -7,8 +7,8 @@ from robust_restoration import Entry, hookimpl
 PAPER = "AdvFilter, ACM MM 2021"
 
 
-@hookimpl
-def purifiers() -> list[Entry]:
+@hookimpl(specname="purifiers")  # a submodule of that name would take the hook's place
+def offered_purifiers() -> list[Entry]:
     """The four purifiers of the paper."""
     at = "robust_restoration_advfilter.purifiers"
     return [

@@ -39,6 +39,8 @@ class AdvFilterTraining(Defense):
             latter hardly sees the few logits that an attack moves.
         semantic_up_to: The largest eps at which the semantic loss is taken. Beyond, nothing brings
             the semantics back, and the gradients of trying would drown all others.
+        small_up_to: The same for AdvFilter's first decoder, which shall leave clean images alone;
+            the second is there for what lies between.
         layer: The classifier's module whose output is compared with ``"l1"``; the logits by
             default.
         median_strengths: What the second decoder is trained on; the paper: 0.1, 0.3, 0.5.
@@ -62,6 +64,7 @@ class AdvFilterTraining(Defense):
         semantic: float = 0.05,
         distance: str = "kl",
         semantic_up_to: float = 0.05,
+        small_up_to: float = 5e-3,
         layer: str = "",
         median_strengths: Iterable[float] = MEDIAN,
         fusion_share: float = 0.15,
@@ -88,7 +91,8 @@ class AdvFilterTraining(Defense):
         self.distance = distance
         self.bare = classifier
         self.classifier = with_unit_range(classifier).eval().requires_grad_(False)
-        self.image, self.semantic, self.semantic_up_to = image, semantic, semantic_up_to
+        self.image, self.semantic = image, semantic
+        self.semantic_up_to, self.small_up_to = semantic_up_to, small_up_to
         self.layer = _layer(classifier, layer)
         self.median = tuple(median_strengths)
         self.fusion_share = fusion_share
@@ -139,7 +143,6 @@ class AdvFilterTraining(Defense):
             loss = F.cross_entropy(self.classifier(found["out"]).float(), batch["label"])
             return loss, {}
         clean, eps = batch["clean"], batch["eps"]
-        meaningful = eps <= self.semantic_up_to * 1.001
         features = None
         if self.semantic:
             with torch.no_grad():
@@ -150,7 +153,8 @@ class AdvFilterTraining(Defense):
             if not bool(rows.any()):
                 continue
             loss = self.image * (restored[rows] - clean[rows]).abs().mean()
-            both = rows & meaningful
+            limit = self.small_up_to if name == "small_large" else self.semantic_up_to
+            both = rows & (eps <= limit * 1.001)
             if features is not None and bool(both.any()):
                 # A mean over all rows, so that the term's weight does not depend on the draw.
                 change = self._change(self._features(restored[both]), features[both])

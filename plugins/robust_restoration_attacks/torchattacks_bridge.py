@@ -20,6 +20,8 @@ from robust_restoration.contracts import Attack
 from robust_restoration.errors import InputError
 from robust_restoration.images import check_images
 
+from . import TORCHATTACKS
+
 
 class _ClassifierAttack(Attack):
     """What the bridge adds to an attack of torchattacks."""
@@ -36,7 +38,17 @@ class _ClassifierAttack(Attack):
             raise InputError("An attack on a classifier needs the labels (N,): attack(x, labels).")
         return super().__call__(inputs, labels, *args, **kw)
 
+    norm = ""
+
     def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
+        """Within [0, 1], and within eps in the attack's norm where it has the two."""
+        eps = getattr(self, "eps", None)
+        delta = attacked - inputs
+        if isinstance(eps, float | int) and self.norm == "L-inf":
+            attacked = inputs + delta.clamp(-eps, eps)
+        elif isinstance(eps, float | int) and self.norm == "L2":
+            length = delta.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+            attacked = inputs + delta * (eps / length.clamp(min=1e-12)).clamp(max=1)
         return attacked.clamp(0, 1)
 
 
@@ -67,7 +79,12 @@ def _bridge(name: str) -> type[Attack]:
     return type(
         original.__name__,
         (_ClassifierAttack, original),
-        {"__init__": __init__, "__doc__": original.__doc__, "__module__": __name__},
+        {
+            "__init__": __init__,
+            "__doc__": original.__doc__,
+            "__module__": __name__,
+            "norm": TORCHATTACKS.get(name, "").split(",")[0],
+        },
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torchattacks
@@ -40,6 +42,13 @@ def test_stays_within_eps_and_range(
     assert 0 <= float(attacked.min()) <= float(attacked.max()) <= 1
 
 
+@pytest.mark.parametrize("name", ["pgdl2", "pgdrsl2"])
+def test_stays_within_an_l2_eps(name: str, tiny_classifier: nn.Module, images: Tensor) -> None:
+    attack = create_attack(f"torchattacks/{name}", tiny_classifier, eps=0.5)
+    delta = attack(images, torch.arange(len(images))) - images
+    assert float(delta.flatten(1).norm(dim=1).max()) <= 0.5 + 1e-5
+
+
 def test_the_classifiers_normalisation_is_applied(
     tiny_classifier: nn.Module, images: Tensor
 ) -> None:
@@ -55,7 +64,7 @@ def test_the_classifiers_normalisation_is_applied(
 
 def test_conformance(tiny_classifier: nn.Module, images: Tensor) -> None:
     attack = create_attack("torchattacks/fgsm", tiny_classifier, eps=0.02)
-    check_attack(attack, images, torch.arange(len(images)))
+    check_attack(attack, images, torch.arange(len(images)), norm=math.inf)
 
 
 def test_modes_come_back_also_when_the_model_raises(

@@ -26,6 +26,7 @@ def test_thirty_lines_are_thirty_lines():
         assert len(files()[path].splitlines()) <= 34
 
 
+@pytest.mark.slow
 def test_the_plugin_on_the_page_conforms(tmp_path):
     for path, content in files().items():
         (tmp_path / path).parent.mkdir(exist_ok=True)

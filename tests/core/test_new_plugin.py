@@ -44,6 +44,7 @@ def test_its_project_file_declares_the_entry_point(tmp_path):
     assert (tmp_path / "p" / package / "__init__.py").is_file()
 
 
+@pytest.mark.slow
 def test_its_own_test_passes(tmp_path):
     # As after an installation: its folder and an entry point on sys.path.
     write_plugin("zz_mine", tmp_path)

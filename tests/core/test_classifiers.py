@@ -1,0 +1,128 @@
+"""Loading classifiers, and their normalisation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from robust_restoration import NormalizedClassifier, load_classifier
+from robust_restoration.classifiers import (
+    check_classifier,
+    classifier_name,
+    normalization,
+    with_unit_range,
+)
+from robust_restoration.errors import InputError, WeightsError
+
+
+def test_normalisation_is_read(tiny_classifier: nn.Module, images: Tensor) -> None:
+    wrapped = NormalizedClassifier(tiny_classifier)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    torch.testing.assert_close(wrapped(images), tiny_classifier((images - mean) / std))
+    torch.testing.assert_close(wrapped.denormalize(wrapped.normalize(images)), images)
+    assert wrapped.state_dict().keys() == {f"classifier.{k}" for k in tiny_classifier.state_dict()}
+    assert with_unit_range(wrapped) is wrapped
+
+
+def test_never_guessed(images: Tensor) -> None:
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(3072, 2))
+    assert normalization(plain) is None
+    assert with_unit_range(plain) is plain
+    torch.testing.assert_close(NormalizedClassifier(plain)(images), plain(images))
+    given = NormalizedClassifier(plain, mean=(0.5,), std=(0.25,))
+    torch.testing.assert_close(given(images), plain((images - 0.5) / 0.25))
+    with pytest.raises(InputError, match="mean and std go together"):
+        NormalizedClassifier(plain, mean=(0.5,))
+
+
+def test_gray_classifiers_get_the_mean_of_timms_three() -> None:
+    gray = timm.create_model("test_resnet", in_chans=1)
+    mean, std = normalization(gray) or ((), ())
+    assert len(mean) == len(std) == 1
+    assert NormalizedClassifier(gray).eval()(torch.rand(1, 1, 32, 32)).shape == (1, 1000)
+
+
+def test_names(tiny_classifier: nn.Module) -> None:
+    assert classifier_name(tiny_classifier) == "tiny_classifier"
+    assert classifier_name(NormalizedClassifier(tiny_classifier)) == "tiny_classifier"
+    assert classifier_name(timm.create_model("resnet18.a1_in1k")) == "resnet18.a1_in1k"
+    assert classifier_name(nn.Linear(1, 1)) == "linear"
+
+
+def test_architecture_and_file(tmp_path: Path) -> None:
+    model = timm.create_model("test_resnet").eval()
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    loaded = load_classifier(f"test_resnet:{tmp_path / 'w.safetensors'}")
+    x = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(loaded(x), model(x))
+    assert not loaded.training
+    with pytest.raises(InputError, match="no architecture 'test_resnt'"):
+        load_classifier(f"test_resnt:{tmp_path / 'w.safetensors'}")
+    with pytest.raises(WeightsError, match="does not fit"):
+        load_classifier(f"test_efficientnet:{tmp_path / 'w.safetensors'}")
+
+
+def test_a_folder_that_timm_saved(tmp_path: Path) -> None:
+    from timm.models import save_for_hf
+
+    model = timm.create_model("test_resnet", num_classes=7).eval()
+    save_for_hf(model, str(tmp_path / "saved"), safe_serialization=True)
+    loaded = load_classifier(str(tmp_path / "saved"))
+    x = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(loaded(x), model(x))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"has no config\.json"):
+        load_classifier(str(tmp_path / "empty"))
+
+
+def test_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_nets.py").write_text("import torch\ndef net(): return torch.nn.Linear(2, 3)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert isinstance(load_classifier("my_nets:net"), nn.Linear)
+    with pytest.raises(InputError, match="does not import as a function"):
+        load_classifier("my_nets:other")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("resnet188", "Did you mean 'resnet18'"), ("w.pth", "write which architecture")],
+)
+def test_bad_names(name: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        load_classifier(name)
+
+
+def test_images_must_fit(tiny_classifier: nn.Module, images: Tensor) -> None:
+    check_classifier(tiny_classifier, images)
+    with pytest.raises(InputError, match=r"wanted 3: x\.expand"):
+        check_classifier(tiny_classifier, images[:, :1])
+    with pytest.raises(InputError, match="on meta and the classifier on cpu"):
+        check_classifier(tiny_classifier, images.to("meta"))
+
+
+@pytest.mark.parametrize(
+    ("function", "folder", "least"),
+    [("resnet20_cifar10", "cifar10_subset/test.npz", 0.9),
+     ("mobilenetv1_075", "neurips2017_dev_110", 0.65)],
+)
+@pytest.mark.slow
+def test_published_classifiers_of_the_benchmarks(
+    repository: Path, data_root: Path, weights_root: Path, monkeypatch: pytest.MonkeyPatch,
+    function: str, folder: str, least: float,
+) -> None:
+    from robust_restoration.datasets import load_labelled
+
+    monkeypatch.setenv("ROBUST_RESTORATION_WEIGHTS", str(weights_root))
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    model = NormalizedClassifier(load_classifier(f"classifiers:{function}"))
+    size = 224 if "224" in str(model.classifier.pretrained_cfg["input_size"]) else None
+    data = load_labelled(data_root / folder, size=size, limit=40)
+    with torch.no_grad():
+        right = model(data.pixels(slice(None))).argmax(1) == data.labels
+    assert float(right.float().mean()) >= least

@@ -1,0 +1,209 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from robust_restoration import cli
+from robust_restoration.images import read_image, write_image
+from robust_restoration.weights import read_weights
+
+COMMANDS = [c.name or c.callback.__name__ for c in cli.app.registered_commands]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["robust-restoration", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name in ("a.png", "deep/b.webp", "gray.png"):
+        channels = 1 if name == "gray.png" else 3
+        write_image(torch.rand(channels, 40, 33), folder / name)
+    return folder
+
+
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    folder = tmp_path / "classes"
+    rows = []
+    for number in range(12):
+        write_image(torch.rand(3, 36, 40), folder / f"{number}.png")
+        rows.append({"file": f"{number}.png", "label": number % 3})
+    with (folder / "labels.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["file", "label"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture
+def classifier(tmp_path: Path) -> str:
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    model = timm.create_model("test_resnet")
+    save_file(model.state_dict(), tmp_path / "tiny.safetensors")
+    return f"test_resnet:{tmp_path / 'tiny.safetensors'}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_with_an_example(run: Run, command: str) -> None:
+    status, out, _ = run(command, "--help")
+    assert status == 0
+    assert "Example:" in out
+    assert f"robust-restoration {command}" in out
+
+
+def test_help_names_all_commands(run: Run) -> None:
+    status, out, _ = run("--help")
+    assert status == 0
+    assert all(command in out for command in COMMANDS)
+
+
+def test_plugins(run: Run, fake_plugin: Callable[..., Path]) -> None:
+    fake_plugin("robust_restoration_ill", "raise RuntimeError('it is ill')", name="ill")
+    status, out, _ = run("plugins")
+    assert status == 0
+    assert "advfilter" in out
+    assert "it is ill" in out
+    rows = {row["name"]: row for row in json.loads(run("plugins", "--json")[1])}
+    assert rows["ill"]["status"] == "broken"
+    assert "it is ill" in rows["ill"]["reason"]
+    assert {"name", "summary", "paper"} == set(rows["advfilter"]["offers"]["purifiers"][0])
+
+
+def test_list_and_env(run: Run) -> None:
+    status, out, _ = run("list", "attacks", "*pgdl2")
+    assert (status, out.split()[0]) == (0, "torchattacks/pgdl2")
+    status, _, err = run("list", "attack")
+    assert status == 2
+    assert "Did you mean 'attacks'" in err
+    assert json.loads(run("env", "--json")[1])["torch"] == torch.__version__.split("+")[0]
+
+
+def test_purify_a_folder_with_a_damaged_image(run: Run, photos: Path, tmp_path: Path) -> None:
+    (photos / "broken.jpg").write_bytes(b"not an image")
+    before = {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()}
+    out = tmp_path / "out"
+    status, _, err = run("purify", photos, "-o", out, "--purifier", "median")
+    assert status == 1
+    assert "3 purified" in err
+    assert "broken.jpg is damaged" in err
+    assert {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()} == before
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == [
+        "a.png", "deep/b.webp", "gray.png"
+    ]
+    assert read_image(out / "gray.png").shape == (1, 40, 33)
+    status, text, _ = run("purify", photos, "-o", out, "--purifier", "median", "--json")
+    assert len(json.loads(text)["kept"]) == 3
+
+
+def test_purify_with_shipped_weights_at_any_size(run: Run, photos: Path, tmp_path: Path) -> None:
+    status, _, err = run(
+        "purify", photos / "a.png", photos / "gray.png", "-o", tmp_path / "out",
+        "--classifier", "resnet20_cifar10",
+    )
+    assert status == 0, err
+    assert read_image(tmp_path / "out/a.png").shape == (3, 40, 33)
+
+
+def test_purify_never_replaces_an_original(run: Run, photos: Path) -> None:
+    status, _, err = run("purify", photos, "-o", photos, "--purifier", "median")
+    assert status == 2
+    assert "would replace an original" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["purify", "none/", "-o", "out"], "There is no file or folder none"),
+        (["purify", ".", "-o", "out"], "No image was found"),
+        (["evaluate", "--classifier", "resnet1", "--data", ".", "--purifier", "median"],
+         "is no timm model"),
+        (["evaluate", "--classifier", "w.pth", "--data", ".", "--purifier", "median"],
+         "write which architecture"),
+        (["new-plugin", "not a name"], "not a name"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(*words)
+    assert status == 2
+    assert out == ""
+    assert sentence in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path: Path) -> None:
+    (classes / "0.png").write_bytes(b"damaged")
+    words = ["train", "advfilter", "--classifier", classifier, "--data", classes, "--size", 32,
+             "--width", 0.05, "--steps", 4, "--batch-size", 4, "--strengths", 2,
+             "--attack-steps", 1, "--cache", tmp_path / "cache", "-o", tmp_path / "run"]
+    status, _, err = run(*words)
+    assert status == 0, err
+    weights = tmp_path / "run/advfilter.safetensors"
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert card["classifier"].startswith("test_resnet")
+    assert "11 images, 1 damaged" in card["data"]
+    before, _ = read_weights(weights)
+    assert run(*words)[0] == 0  # a finished run is taken as it is
+    assert all(torch.equal(t, before[k]) for k, t in read_weights(weights)[0].items())
+    status, _, err = run(*[w if w != 4 else 5 for w in words])
+    assert status == 2
+    assert "steps=4" in err
+    out = tmp_path / "results/tiny"
+    status, text, err = run(
+        "evaluate", "--classifier", classifier, "--data", classes, "--size", 32,
+        "--purifier", f"advfilter={weights}", "--purifier", "median", "--strength", 0,
+        "--strength", 0.1, "--steps", 2, "--square-queries", 5, "-o", out,
+    )
+    assert status == 0, err
+    assert "0.png is damaged" in err
+    assert text.count("median") == 3  # once a threat
+    assert {p.name for p in out.parent.iterdir()} == {"tiny.json", "tiny.md", "tiny.png"}
+    assert len(json.loads((out.parent / "tiny.json").read_text())["cells"]) == 3 * 3 * 2
+
+
+@pytest.mark.slow
+def test_demo(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("demo", "-o", tmp_path / "demo", "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["clean"] > 0.95
+    assert found["attacked"] < 0.3
+    assert found["purified_gray_box"] > 0.85
+    assert found["purified_white_box"] < found["purified_gray_box"] - 0.2
+    assert {"digits.png", "accuracy.png", "demo.json"} <= {
+        p.name for p in (tmp_path / "demo").iterdir()
+    }
+
+
+def test_unknown_option_of_a_command(run: Run) -> None:
+    assert run("plugins", "--jsno")[0] == 2
