@@ -138,7 +138,8 @@ def write_image(image: Tensor, path: Path | str) -> None:
         )
     pixels = (image.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     pixels = pixels[0] if pixels.shape[0] == 1 else pixels.transpose(1, 2, 0)
-    options: dict[str, Any] = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
+    lossy = path.suffix.lower() in (".jpg", ".jpeg", ".webp")
+    options: dict[str, Any] = {"quality": 95} if lossy else {}
     with atomic_path(path) as temporary:
         Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, **options)
 

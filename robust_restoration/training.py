@@ -40,6 +40,7 @@ class Settings:
         betas: Adam's betas.
         schedule: ``constant``; ``linear`` (to 0 from ``decay_from`` on); ``cosine`` (likewise).
         decay_from: Share of a stage after which the rate falls.
+        warmup: Share of a stage over which the rate rises from 0.
         precision: ``fp32``, ``bf16`` or ``fp16`` (the latter on a GPU only).
         channels_last: Memory format of the model and the images.
         ema: Decay of the moving average of the weights that is validated and kept; 0 for none.
@@ -56,6 +57,7 @@ class Settings:
     betas: tuple[float, float] = (0.5, 0.999)
     schedule: str = "linear"
     decay_from: float = 0.2
+    warmup: float = 0.0
     precision: str = "fp32"
     channels_last: bool = True
     ema: float = 0.0
@@ -80,6 +82,8 @@ class Settings:
 
     def rate(self, progress: float) -> float:
         """Learning rate at a share of a stage, as a multiple of ``lr``."""
+        if progress < self.warmup:
+            return progress / self.warmup
         if self.schedule == "constant" or progress <= self.decay_from:
             return 1.0
         left = (1 - progress) / max(1 - self.decay_from, 1e-9)

@@ -37,8 +37,9 @@ class AdvFilterTraining(Defense):
             predicted probabilities, purified from clean; or ``"l1"``, mean
             |phi_l(clean) - phi_l(purified)| (eq. 5), the paper's. Over a thousand classes the
             latter hardly sees the few logits that an attack moves.
-        semantic_up_to: The largest eps at which the semantic loss is taken. Beyond, nothing brings
-            the semantics back, and the gradients of trying would drown all others.
+        semantic_up_to: The largest eps at which the semantic loss and the fusion's cross-entropy
+            are taken. Beyond, nothing brings the semantics back, and the gradients of trying
+            would drown all others.
         small_up_to: The same for AdvFilter's first decoder, which shall leave clean images alone;
             the second is there for what lies between.
         layer: The classifier's module whose output is compared with ``"l1"``; the logits by
@@ -67,14 +68,14 @@ class AdvFilterTraining(Defense):
         small_up_to: float = 5e-3,
         layer: str = "",
         median_strengths: Iterable[float] = MEDIAN,
-        fusion_share: float = 0.15,
+        fusion_share: float = 0.25,
         strengths: Sequence[float] = STRENGTHS,
         per_image: int | None = None,
         attack: str = "torchattacks/pgd",
         attack_steps: int = 40,
         flip: bool = False,
         crop: int | None = None,
-        clean_share: float = 0.1,
+        clean_share: float = 0.2,
         cache: Path | str | None = None,
         seed: int = 0,
     ) -> None:
@@ -131,8 +132,7 @@ class AdvFilterTraining(Defense):
 
     def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
         """The predicting net in stage 1, the fusion net in stage 2."""
-        part = model.fusion if stage == "fusion" else model.net
-        return part.parameters()  # type: ignore[union-attr,operator]
+        return model.get_submodule("fusion" if stage == "fusion" else "net").parameters()
 
     def loss(
         self, model: nn.Module, batch: Batch, stage: str, generator: Generator
@@ -140,8 +140,10 @@ class AdvFilterTraining(Defense):
         """The loss of a batch of `AdversarialPairs`."""
         found = model.outputs(batch["attacked"])  # type: ignore[operator]
         if stage == "fusion":
-            loss = F.cross_entropy(self.classifier(found["out"]).float(), batch["label"])
-            return loss, {}
+            logits = self.classifier(found["out"]).float()
+            each = F.cross_entropy(logits, batch["label"], reduction="none")
+            within = batch["eps"] <= self.semantic_up_to * 1.001
+            return (each * within).sum() / within.sum().clamp(min=1), {}
         clean, eps = batch["clean"], batch["eps"]
         features = None
         if self.semantic:

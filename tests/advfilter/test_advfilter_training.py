@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -44,9 +46,9 @@ def test_each_stage_trains_its_part_only(
         on_step=lambda *_: seen.append((state(model.net), state(model.fusion))),
     )
     nets, fusions = [before[0], *(s[0] for s in seen)], [before[1], *(s[1] for s in seen)]
-    changed = [(not same(a, b)) for a, b in zip(nets, nets[1:], strict=False)]
+    changed = [(not same(a, b)) for a, b in pairwise(nets)]
     assert changed == [True] * 3 + [False] * 3
-    changed = [(not same(a, b)) for a, b in zip(fusions, fusions[1:], strict=False)]
+    changed = [(not same(a, b)) for a, b in pairwise(fusions)]
     assert changed == [False] * 3 + [True] * 3
     assert same(before[2], tiny_classifier.state_dict())
 

@@ -159,7 +159,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     train(net(), Line(), Points(), out=tmp_path, **COMMON)
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(TrainingError, match="damaged.*remove it"):
+    with pytest.raises(TrainingError, match=r"damaged.*remove it"):
         train(net(), Line(), Points(), out=tmp_path, **COMMON)
 
 
@@ -215,6 +215,7 @@ def test_schedules() -> None:
         assert settings.rate(0.5) == pytest.approx(middle)
         assert settings.rate(1.0) == pytest.approx(end)
     assert Settings(steps=1, decay_from=0.4).rate(0.39) == 1
+    assert Settings(steps=1, warmup=0.1).rate(0.05) == 0.5
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 101])
@@ -225,7 +226,7 @@ def test_stages_share_the_steps(steps: int) -> None:
     assert abs(ends[0] - 0.85 * steps) <= 0.5
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp32", "bf16"])  # also one after the other
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])  # one after the other, too
 def test_precision(precision: str) -> None:
     dtypes: set[torch.dtype] = set()
 

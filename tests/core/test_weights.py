@@ -92,7 +92,7 @@ def test_other_shapes_are_named(saved: Path) -> None:
 def test_missing_file_tag_and_suffix(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="There is no file of weights"):
         rr.create_purifier("additive", weights=str(tmp_path / "none.safetensors"))
-    with pytest.raises(WeightsError, match="has no weights 'resnet20_cifar'.*'resnet20_cifar10'"):
+    with pytest.raises(WeightsError, match=r"has no weights 'resnet20_cifar'.*'resnet20_cifar10'"):
         find_weights("purifiers", "advfilter", "resnet20_cifar")
     with pytest.raises(InputError, match=r"written as \.safetensors"):
         save_weights(nn.Linear(1, 1), tmp_path / "a.pt", kind="purifiers", name="additive")
@@ -112,7 +112,7 @@ def test_hub_repository(monkeypatch: pytest.MonkeyPatch, saved: Path) -> None:
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     rr.create_purifier("additive", weights="someone/purifier")
     assert asked == [("someone/purifier", "model.safetensors")]
-    with pytest.raises(WeightsError, match="'someone/gone' could not be had: 404$"):
+    with pytest.raises(WeightsError, match=r"'someone/gone' could not be had: 404$"):
         rr.create_purifier("additive", weights="someone/gone")
 
 

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
-
 from robust_restoration_denoisers.dncnn import DnCNN, dncnn_b, dncnn_c
 from robust_restoration_denoisers.ecndnet import ECNDNet
 from robust_restoration_denoisers.ffdnet import FFDNet
 from robust_restoration_denoisers.n2n_unet import N2NUNet
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 SIGMA = 25 / 255
 

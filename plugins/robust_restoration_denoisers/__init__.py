@@ -1,0 +1,34 @@
+"""Built-in plugin: denoisers."""
+
+from __future__ import annotations
+
+from robust_restoration import Entry, hookimpl
+
+DNCNN = "arXiv:1608.03981"
+OBSATK = "arXiv:2201.04397"
+FFDNET = "arXiv:1710.04026"
+TESTS = "tiny, for fast tests"
+
+
+@hookimpl
+def denoisers() -> list[Entry]:
+    """The architectures; the ``*_test`` ones are tiny, as timm's are."""
+    at = "robust_restoration_denoisers"
+    return [
+        Entry("dncnn", f"{at}.dncnn:DnCNN", "17 layers, for one noise level", DNCNN),
+        Entry("dncnn_b", f"{at}.dncnn:dncnn_b", "20 layers without biases, blind, gray", OBSATK),
+        Entry("dncnn_c", f"{at}.dncnn:dncnn_c", "20 layers without biases, blind, colour", OBSATK),
+        Entry("dncnn_test", f"{at}.dncnn:dncnn_test", TESTS),
+        Entry("ffdnet", f"{at}.ffdnet:FFDNet", "told the noise level; half resolution", FFDNET),
+        Entry("ffdnet_test", f"{at}.ffdnet:ffdnet_test", TESTS),
+        Entry("n2n_unet", f"{at}.n2n_unet:N2NUNet", "Noise2Noise's U-Net", "arXiv:1803.04189"),
+        Entry("ecndnet", f"{at}.ecndnet:ECNDNet", "dilated convolutions", "arXiv:1810.11834"),
+        Entry(
+            "bm3d",
+            f"{at}.bm3d:BM3D",
+            "block matching and 3-D filtering; no gradients",
+            "doi:10.1109/TIP.2007.901238",
+            requires="bm3d",
+            install="pip install robust_restoration[bm3d]",
+        ),
+    ]
