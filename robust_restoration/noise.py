@@ -11,17 +11,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from .errors import InputError, UnknownNameError, did_you_mean
+from .errors import InputError
 from .images import check_layout
-from .registry import registry
-from .targets import check_options
 
 Draw = np.random.Generator
 
@@ -106,7 +102,10 @@ def draws_of(
     if seed is None:
         device = "cpu" if generator is None else generator.device
         seed = int(torch.randint(2**62, (), generator=generator, device=device))
-    numbers = range(index, index + count) if isinstance(index, int) else [int(i) for i in index]
+    if isinstance(index, int | np.integer):
+        numbers = list(range(int(index), int(index) + count))
+    else:
+        numbers = [int(i) for i in index]
     if len(numbers) != count:
         raise InputError(f"There are {len(numbers)} indices for {count} images; wanted one each.")
     if seed < 0 or any(number < 0 for number in numbers):
@@ -155,11 +154,11 @@ class Gaussian(_Levelled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ends = self.sigma if _is_pair(self.sigma) else (self.sigma, self.sigma)
-        for sigma in ends:  # type: ignore[union-attr]
+        ends = self.sigma if isinstance(self.sigma, tuple | list) else (self.sigma, self.sigma)
+        for sigma in ends:
             _check_fraction("sigma", sigma)
-        if ends[0] > ends[1]:  # type: ignore[index]
-            raise InputError(f"sigma is {self.sigma!r}; wanted (low, high) in this order.")
+        if len(ends) != 2 or ends[0] > ends[1]:
+            raise InputError(f"sigma is {self.sigma!r}; wanted (low, high) of levels in order.")
 
     def level(self, draw: Draw) -> float:
         """The level of one image."""
@@ -191,7 +190,8 @@ class MixedLevels(_Levelled):
         for sigma in self.sigmas:
             _check_fraction("sigma", sigma)
         shares = self._shares()
-        if len(shares) != len(self.sigmas) or not all(s >= 0 for s in shares) or not sum(shares):
+        fit = isinstance(shares, Sequence) and len(shares) == len(self.sigmas)
+        if not (fit and all(_is_number(s) and s >= 0 for s in shares) and sum(shares) > 0):
             raise InputError(
                 f"proportions is {self.proportions!r}; wanted {len(self.sigmas)} numbers of 0 or "
                 "more, one a level, not all 0."
@@ -208,7 +208,7 @@ class MixedLevels(_Levelled):
 
 @dataclass(frozen=True)
 class Uniform(Noise):
-    """White noise, uniform between -sqrt(3) sigma and sqrt(3) sigma (ObsAtk paper, section 3.3).
+    """White noise, uniform between -sqrt(3) sigma and sqrt(3) sigma (ObsAtk paper, section 3.2).
 
     Args:
         sigma: Its standard deviation.
@@ -261,8 +261,11 @@ class Poisson(Noise):
     def corrupt(self, image: Tensor, draw: Draw) -> Tensor:
         """The image's photon counts, scaled back."""
         values = image.detach().double().cpu().numpy()
-        if not (values >= 0).all():
-            raise InputError("images have values below 0, or NaN; shot noise wants values of 0 up.")
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise InputError(
+                "images have values below 0, NaN or infinite; shot noise wants [0, 1]: "
+                "images.clamp(0, 1) cuts off what is outside."
+            )
         photons = self.photons
         if self.dispersion is not None:
             share = self.dispersion / (self.dispersion + self.photons)
@@ -302,7 +305,7 @@ class Impulse(Noise):
 class ReplacementGaussian(Noise):
     """Some pixels, all their channels, are replaced by Gaussian values.
 
-    The report on Noise2Noise and DAG (section 2.2) clamps them, which ``clip=(0, 1)`` does.
+    The report on Noise2Noise and DAG (section 2.3.1) clamps them, which ``clip=(0, 1)`` does.
 
     Args:
         share: The share of pixels, 0 to 1, rounded to whole pixels.
@@ -356,85 +359,6 @@ class SaltAndPepper(Noise):
         return torch.where(chosen, _like(image, values), image)
 
 
-NOISES: dict[str, type[Noise]] = {
-    "gaussian": Gaussian,
-    "impulse": Impulse,
-    "mixed_levels": MixedLevels,
-    "poisson": Poisson,
-    "replacement_gaussian": ReplacementGaussian,
-    "salt_and_pepper": SaltAndPepper,
-    "uniform": Uniform,
-}
-
-
-def create_noise(name: str, *args: Any, **options: Any) -> Noise:
-    """Create a noise model by name: one of `NOISES`, or one that a plugin offers.
-
-    Args:
-        name: Such as ``"gaussian"``.
-        *args: The noise model's first options.
-        **options: Its options by name.
-
-    Raises:
-        UnknownNameError: If there is none of the name.
-        InputError: If it does not take the options.
-    """
-    model = NOISES.get(name)
-    if model is None:
-        offered = registry().list("noises")
-        if name not in offered and "/" not in name:
-            known = [*NOISES, *offered]
-            raise UnknownNameError(f"There is no noise {name!r}. {did_you_mean(name, known)}")
-        return registry().create("noises", name, *args, **options)  # type: ignore[no-any-return]
-    check_options(model, name, args, options)
-    return model(*args, **options)
-
-
-def parse_noise(text: str) -> Noise:
-    """Create a noise model from one word, as the command line takes it.
-
-    Args:
-        text: ``name:value,option=value,...``; the first values may go without their options'
-            names. A value is a number, a fraction such as ``25/255``, a pair or list of them
-            joined by ``..``, or ``none``.
-
-    Raises:
-        UnknownNameError: If there is no such noise.
-        InputError: If a value is none of these, or an option is wrong.
-
-    Example:
-        >>> parse_noise("gaussian:0..1/4")
-        Gaussian(clip=None, sigma=(0.0, 0.25))
-        >>> parse_noise("impulse:0.2,probability=1/2,clip=0..1")
-        Impulse(clip=(0.0, 1.0), sigma=0.2, probability=0.5)
-    """
-    name, _, rest = text.partition(":")
-    args: list[Any] = []
-    options: dict[str, Any] = {}
-    for part in filter(None, rest.split(",")):
-        option, equals, value = part.rpartition("=")
-        if equals:
-            options[option.strip()] = _parse_value(value, text)
-        elif options:
-            raise InputError(f"{text!r} has a value without a name, {part!r}, after named ones.")
-        else:
-            args.append(_parse_value(value, text))
-    return create_noise(name.strip(), *args, **options)
-
-
-def _parse_value(text: str, whole: str) -> float | tuple[float, ...] | None:
-    if text.strip().lower() == "none":
-        return None
-    try:
-        numbers = tuple(float(Fraction(number.strip())) for number in text.split(".."))
-    except (ValueError, ZeroDivisionError):
-        raise InputError(
-            f"{whole!r} has the value {text!r}; wanted numbers such as 0.1, 25/255, or a range "
-            "such as 0..25/255."
-        ) from None
-    return numbers if len(numbers) > 1 else numbers[0]
-
-
 def _like(image: Tensor, values: np.ndarray) -> Tensor:
     """``values`` as a tensor in the image's dtype and on its device."""
     return torch.from_numpy(values).to(image)
@@ -464,7 +388,8 @@ def _is_pair(value: object) -> bool:
 
 def _check_fraction(name: str, value: object) -> None:
     if not (_is_number(value) and 0 <= value <= 1):  # type: ignore[operator]
-        fix = f": {value}/255" if _is_number(value) and 1 < value <= 255 else ""  # type: ignore[operator]
+        level = _is_number(value) and 1 < value <= 255  # type: ignore[operator]
+        fix = f": write {value:g}/255" if level else ""
         raise InputError(f"{name} is {value!r}; levels are fractions of the [0, 1] range{fix}.")
 
 

@@ -28,10 +28,11 @@ OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [0.25, -0.5, 0.25]])
 
 
 class BM3D(Denoiser):
-    """Block matching and 3-D filtering (Dabov et al., IEEE TIP 2007, eqs. 1 to 12).
+    """Block matching and 3-D filtering (Dabov et al., IEEE TIP 2007).
 
     A classical denoiser on the CPU: images are restored one by one, on one thread so that a result
-    is the same to the last bit each time, and no gradients flow through it. Colour images are filtered in opponent colours, as CBM3D does.
+    is the same to the last bit each time, and no gradients flow through it. Colour images are
+    filtered in opponent colours, as CBM3D does.
 
     The package ``bm3d`` (``pip install robust_restoration[bm3d]``) is the authors' own, in the
     version of Mäkinen, Azzari and Foi (IEEE TIP 2020), and free for non-commercial use only.
