@@ -9,16 +9,18 @@ purifiers are those that `train_advfilter.py` left in ``runs/advfilter``. Interr
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
-from train_advfilter import RECIPES, RUNS
+from train_advfilter import RECIPES, RUNS, SHIPPED
 
 from robust_restoration.classifiers import load_classifier
 from robust_restoration.datasets import load_labelled
 from robust_restoration.evaluation import PurificationResult, evaluate_purifiers
 from robust_restoration.evaluation.purification import STRENGTHS
 from robust_restoration.factory import create_purifier
+from robust_restoration.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -29,7 +31,7 @@ BENCHES = {
         "size": 224,
         "strengths": (0.0, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
         "steps": 40,
-        "white_box_images": 40,
+        "white_box_images": 22,
         "white_box_steps": 10,
         "square_queries": 100,
         "batch_size": 22,
@@ -38,8 +40,9 @@ BENCHES = {
         "classifier": "classifiers:resnet20_cifar10",
         "data": "cifar10_subset/test.npz",
         "strengths": STRENGTHS,
+        "limit": 400,
         "steps": 40,
-        "white_box_images": 200,
+        "white_box_images": 100,
         "white_box_steps": 20,
         "square_queries": 100,
         "batch_size": 100,
@@ -58,7 +61,9 @@ def evaluate(bench: str, root: Path) -> PurificationResult:
     options = dict(BENCHES[bench])
     classifier = load_classifier(options.pop("classifier"))
     classifier = classifier.to(memory_format=torch.channels_last)
-    data = load_labelled(root / options.pop("data"), size=options.pop("size", None))
+    data = load_labelled(
+        root / options.pop("data"), size=options.pop("size", None), limit=options.pop("limit", None)
+    )
     purifiers = {}
     for name, (purifier, _) in RECIPES.items():
         path = RUNS / bench / name / f"{purifier}.safetensors"
@@ -75,6 +80,28 @@ def evaluate(bench: str, root: Path) -> PurificationResult:
     return result
 
 
+def write_numbers(result: PurificationResult) -> None:
+    """Put what was measured into the model cards of the weights that are shipped."""
+    for name, (purifier, _) in RECIPES.items():
+        path = SHIPPED / f"{purifier}.{result.settings['classifier']}.json"
+        if name != purifier or name not in result.order or not path.exists():
+            continue
+        card = json.loads(path.read_text(encoding="utf-8"))
+        card["numbers"] = {
+            "data": result.settings["data"],
+            "how": f"PGD-{result.settings['steps']}, L-infinity; benchmarks/evaluate_advfilter.py",
+            "accuracy": {
+                threat: {
+                    row: {f"{e:g}": round(result.accuracy(row, threat, e), 4)
+                          for e in result.strengths(threat) if result.has(row, threat, e)}
+                    for row in ("none", name)
+                }
+                for threat in result.threats()
+            },
+        }
+        write_json(path, card)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bench", choices=BENCHES)
@@ -83,6 +110,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     found = evaluate(given.bench, given.data)
+    write_numbers(found)
     print(found.to_markdown())
     for metric in ("psnr", "ssim"):
         print(f"\n{metric}\n{found.to_markdown(metric)}")

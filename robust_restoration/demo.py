@@ -215,7 +215,7 @@ def draw_digits(
         rows = [
             ("clean", clean, bare(clean)),
             ("attacked", gray, bare(gray)),
-            ("what the attack\nadded (x 4)", (gray - clean) * 4 / 2 + 0.5, None),
+            ("what the attack\nadded (x 4)", (gray - clean) * 4 + 0.5, None),
             ("purified", purifier(gray), robust(gray)),
             ("attacked through\nthe purifier", white, None),
             ("... and purified", purifier(white), robust(white)),
