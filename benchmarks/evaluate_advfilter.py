@@ -40,7 +40,7 @@ BENCHES = {
         "classifier": "classifiers:resnet20_cifar10",
         "data": "cifar10_subset/test.npz",
         "strengths": STRENGTHS,
-        "limit": 400,
+        "limit": 200,
         "steps": 40,
         "white_box_images": 100,
         "white_box_steps": 20,

@@ -63,7 +63,13 @@ RECIPES = {
     "multi_head": ("multi_head", {}),
     "advfilter-image": (
         "advfilter",
-        {"image": 1.0, "semantic": 0.0, "median_strengths": (0.1, 0.3, 0.5)},
+        {
+            "image": 1.0,
+            "semantic": 0.0,
+            "median_strengths": (0.1, 0.3, 0.5),
+            "fusion_loss": "cross-entropy",
+            "semantic_up_to": 0.5,
+        },
     ),
     "filtering-image": ("filtering", {"image": 1.0, "semantic": 0.0}),
     "additive-image": ("additive", {"image": 1.0, "semantic": 0.0}),

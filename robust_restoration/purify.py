@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .classifiers import NormalizedClassifier, check_classifier, classifier_name, input_channels
+from .classifiers import (
+    NormalizedClassifier,
+    check_classifier,
+    classifier_name,
+    input_channels,
+    pretrained_cfg,
+)
 from .errors import InputError
 from .factory import create_purifier
 from .images import check_images, check_layout
@@ -27,7 +33,8 @@ def find_purifier(
         classifier: Decides which shipped weights are taken.
         purifier: A name, or a module, which is taken as it is.
         weights: A tag, file or hub repository instead of the shipped ones.
-        size: The side of the images, for choosing among weights made for other classifiers.
+        size: The side of the images, for choosing among weights made for other classifiers; that
+            of the classifier's ``pretrained_cfg`` by default.
 
     Raises:
         UnknownNameError: If no plugin offers the purifier; names the nearest.
@@ -40,7 +47,8 @@ def find_purifier(
         return purifier.eval().to(parameter.device)
     made = create_purifier(purifier, weights=weights)
     if weights is None and any(True for _ in made.parameters()):
-        tag = weights_for("purifiers", purifier, classifier_name(classifier), size)
+        usual = pretrained_cfg(classifier).get("input_size", (3, 224, 224))[-1]
+        tag = weights_for("purifiers", purifier, classifier_name(classifier), size or usual)
         made = create_purifier(purifier, weights=tag)
     return made.eval().to(parameter.device)
 

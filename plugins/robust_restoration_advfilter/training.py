@@ -2,7 +2,7 @@
 
 Stage 1 trains the filtering (AdvFilter, section 4.2): the first decoder on every strength, the
 second on ``median_strengths`` only. Stage 2 freezes them and trains the fusion net with the
-classifier's cross-entropy on its output. Purifiers without a fusion net have stage 1 alone.
+classifier's error on its output. Purifiers without a fusion net have stage 1 alone.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class AdvFilterTraining(Defense):
             predicted probabilities, purified from clean; or ``"l1"``, mean
             |phi_l(clean) - phi_l(purified)| (eq. 5), the paper's. Over a thousand classes the
             latter hardly sees the few logits that an attack moves.
-        semantic_up_to: The largest eps at which the semantic loss and the fusion's cross-entropy
-            are taken. Beyond, nothing brings the semantics back, and the gradients of trying
+        semantic_up_to: The largest eps at which the semantic loss and the fusion's loss are
+            taken. Beyond, nothing brings the semantics back, and the gradients of trying
             would drown all others.
         small_up_to: The same for AdvFilter's first decoder, which shall leave clean images alone;
             the second is there for what lies between.
@@ -46,13 +46,18 @@ class AdvFilterTraining(Defense):
             default.
         median_strengths: What the second decoder is trained on; the paper: 0.1, 0.3, 0.5.
         fusion_share: The share of the steps spent on stage 2.
+        fusion_loss: ``"error"``, the probability that the classifier gives to wrong classes; or
+            ``"cross-entropy"``, the paper's, in which the few images that nothing saves outweigh
+            the rest: it drove the weight to the second decoder everywhere, clean images included.
         strengths: The eps of the attacked images.
         per_image: How many of them each image gets; ``None`` for all.
         attack: What the images are attacked with.
         attack_steps: Its steps.
         flip: Flip images at random, which also weakens the attacks (see `AdversarialPairs`).
         crop: Train on random squares of this side, which is cheaper, and likewise.
-        clean_share: The share of the images that are not attacked.
+        clean_share: The share of the images that are not attacked, in stage 1.
+        fusion_clean_share: The same in stage 2, which decides what a purifier costs on clean
+            images: most of what a classifier sees is not attacked.
         cache: Where attacked images are kept; the user's cache folder by default.
         seed: Of the attacks and of the split into training and validation.
     """
@@ -69,6 +74,7 @@ class AdvFilterTraining(Defense):
         layer: str = "",
         median_strengths: Iterable[float] = MEDIAN,
         fusion_share: float = 0.25,
+        fusion_loss: str = "error",
         strengths: Sequence[float] = STRENGTHS,
         per_image: int | None = None,
         attack: str = "torchattacks/pgd",
@@ -76,6 +82,7 @@ class AdvFilterTraining(Defense):
         flip: bool = False,
         crop: int | None = None,
         clean_share: float = 0.2,
+        fusion_clean_share: float = 0.5,
         cache: Path | str | None = None,
         seed: int = 0,
     ) -> None:
@@ -89,7 +96,11 @@ class AdvFilterTraining(Defense):
                 f"distance is {distance!r} and layer {layer!r}; wanted 'l1' with any layer, or "
                 "'kl', which compares predictions and takes no layer."
             )
-        self.distance = distance
+        if fusion_loss not in ("error", "cross-entropy"):
+            raise InputError(
+                f"fusion_loss is {fusion_loss!r}; wanted 'error' or 'cross-entropy'."
+            )
+        self.distance, self.fusion_loss = distance, fusion_loss
         self.bare = classifier
         self.classifier = with_unit_range(classifier).eval().requires_grad_(False)
         self.image, self.semantic = image, semantic
@@ -99,7 +110,8 @@ class AdvFilterTraining(Defense):
         self.fusion_share = fusion_share
         self.strengths, self.per_image = tuple(strengths), per_image
         self.attack, self.attack_steps = attack, attack_steps
-        self.flip, self.crop, self.clean_share = flip, crop, clean_share
+        self.flip, self.crop = flip, crop
+        self.clean_share, self.fusion_clean_share = clean_share, fusion_clean_share
         self.cache, self.seed = cache, seed
 
     def prepare(
@@ -117,7 +129,7 @@ class AdvFilterTraining(Defense):
             seed=self.seed,
             progress=progress,
         )
-        pairs.clean_share = self.clean_share
+        pairs.clean_share, pairs.fusion_clean_share = self.clean_share, self.fusion_clean_share
         held = round(len(pairs) * holdout)
         order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(self.seed))
         training = pairs.subset(order[held:])
@@ -142,6 +154,8 @@ class AdvFilterTraining(Defense):
         if stage == "fusion":
             logits = self.classifier(found["out"]).float()
             each = F.cross_entropy(logits, batch["label"], reduction="none")
+            if self.fusion_loss == "error":
+                each = 1 - torch.exp(-each)
             within = batch["eps"] <= self.semantic_up_to * 1.001
             return (each * within).sum() / within.sum().clamp(min=1), {}
         clean, eps = batch["clean"], batch["eps"]

@@ -84,6 +84,22 @@ def test_loss_by_hand(
     torch.testing.assert_close(loss, expected)
 
 
+@pytest.mark.parametrize("kind", ["error", "cross-entropy"])
+def test_fusion_loss_by_hand(
+    tiny_classifier: nn.Module, pairs: AdversarialPairs, kind: str
+) -> None:
+    model = create_purifier("advfilter", width=0.05)
+    method = create_defense("advfilter", classifier=tiny_classifier, fusion_loss=kind)
+    batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "fusion")
+    loss, _ = method.loss(model, batch, "fusion", torch.Generator())
+    out = model.outputs(batch["attacked"])["out"]
+    given = NormalizedClassifier(tiny_classifier)(out).softmax(dim=1)[
+        torch.arange(16), batch["label"]
+    ]
+    each = 1 - given if kind == "error" else -given.log()
+    torch.testing.assert_close(loss, each[batch["eps"] <= 0.05].mean())
+
+
 def test_named_layer_is_compared(tiny_classifier: nn.Module, pairs: AdversarialPairs) -> None:
     model = create_purifier("additive", width=0.05)
     method = create_defense(
@@ -151,6 +167,7 @@ def test_prepare_splits_and_attacks(tiny_classifier: nn.Module, tmp_path: object
     [
         ({"layer": "layer9", "distance": "l1"}, "has no layer 'layer9'"),
         ({"image": 0.0, "semantic": 0.0}, "not both 0"),
+        ({"fusion_loss": "l2"}, "wanted 'error' or"),
         ({"distance": "l2"}, "wanted 'l1' with any layer"),
         ({"distance": "kl", "layer": "0"}, "takes no layer"),
     ],

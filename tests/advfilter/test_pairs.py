@@ -140,6 +140,17 @@ def test_batches_depend_on_the_generator_alone(
     assert torch.equal(one["label"], data.labels)
 
 
+def test_the_fusion_stage_sees_more_clean_images(
+    tiny_classifier: nn.Module, data: LabelledImages, tmp_path: Path
+) -> None:
+    pairs = quick(tiny_classifier, data, tmp_path)
+    pairs.clean_share, pairs.fusion_clean_share = 0.0, 1.0
+    indices = torch.arange(25)
+    for stage, share in (("filters", 0.0), ("fusion", 1.0)):
+        batch = pairs.batch(indices, torch.Generator().manual_seed(0), stage)
+        assert float((batch["eps"] == 0).float().mean()) == share
+
+
 def test_crops_are_of_both_images_alike(
     tiny_classifier: nn.Module, data: LabelledImages, tmp_path: Path
 ) -> None:
