@@ -31,9 +31,9 @@ BENCHES = {
         "size": 224,
         "strengths": (0.0, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
         "steps": 40,
-        "white_box_images": 22,
+        "white_box_images": 12,
         "white_box_steps": 10,
-        "square_queries": 100,
+        "square_queries": 50,
         "batch_size": 22,
     },
     "cifar": {

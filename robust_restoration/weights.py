@@ -213,6 +213,8 @@ def weights_for(kind: str, name: str, classifier: str, size: int | None) -> str:
     for tag in (classifier, bare):
         if tag in tags:
             return tag
+    if not tags and ":" in name:
+        raise WeightsError(f"{name!r} comes without weights. Give weights=FILE.")
     if not tags:
         raise WeightsError(
             f"{name!r} comes without weights. Give weights=FILE, or train it for your classifier: "
@@ -236,6 +238,10 @@ def create_with_weights(kind: str, name: str, weights: str, options: dict[str, A
     Raises:
         WeightsError: If the weights are for another entry, or do not fit the options given.
     """
+    _, member = registry().find(kind, name)
+    if member is not None:  # of a family, such as denoiser:NAME: the weights are the member's
+        made: nn.Module = registry().create(kind, name, weights=weights, **options)
+        return made.eval()
     path = find_weights(kind, name, weights)
     _, metadata = read_weights(path)
     made_for = metadata.get("entry")

@@ -6,32 +6,35 @@ import torch
 from torch import Tensor
 
 from robust_restoration.contracts import Purifier
-from robust_restoration.errors import InputError
 from robust_restoration.images import check_layout
+
+from .options import whole_number
+from .precision import full_precision
 
 
 class BitDepth(Purifier):
     """Rounds to 2^bits evenly spaced values, 0 and 1 among them (Xu et al., arXiv:1704.01155).
 
+    Each value for itself, so that borders are as the rest.
+
     Args:
         bits: 1 to 8.
 
     Raises:
-        InputError: If bits is outside 1 to 8.
+        InputError: If bits is no whole number from 1 to 8.
     """
 
     differentiable = False
 
     def __init__(self, *, bits: int = 5) -> None:
         super().__init__()
-        if not 1 <= bits <= 8:
-            raise InputError(f"bits is {bits}; wanted 1 to 8.")
+        bits = whole_number("bits", bits, 1, 8)
         self.steps = 2**bits - 1
         self.options = {"bits": bits}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Round ``images``, (N, C, H, W) in [0, 1]."""
+        """Round ``images``, (N, C, H, W) in [0, 1]; the result carries no gradients."""
         check_layout(images, "images")
-        with torch.no_grad():
-            rounded = (images.float().clamp(0, 1) * self.steps).round() / self.steps
+        with torch.no_grad(), full_precision(images) as values:
+            rounded = (values.clamp(0, 1) * self.steps).round() / self.steps
         return rounded.to(images.dtype)

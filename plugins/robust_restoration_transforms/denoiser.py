@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser, Purifier
@@ -11,20 +12,32 @@ from robust_restoration.errors import InputError
 from robust_restoration.factory import create_denoiser
 from robust_restoration.images import check_layout
 
+from .options import positive_number
+
 
 class DenoiserPurifier(Purifier):
-    """A denoiser in front of a classifier: ``create_purifier("denoiser:dncnn_b", weights=...)``.
+    """A denoiser in front of a classifier, such as ``create_purifier("denoiser:dncnn_b")``.
+
+    It works in the precision of the denoiser's parameters; borders are padded as the denoiser pads
+    them. A denoiser of one channel restores colour images a channel at a time.
 
     Args:
-        denoiser: A denoiser's name, or any module that maps images to images.
-        sigma: The noise level it is told, as a fraction of [0, 1]; required where it is not
-            blind.
+        denoiser: A denoiser's name, or any module that maps images to images. One that is created
+            by name is put in eval mode; a module is taken as it is.
+        sigma: The noise level it is told, as a fraction of [0, 1], above 0; required where it is
+            not blind. A module that is no `Denoiser` cannot be told any.
         weights: The denoiser's weights, where it is given by name.
-        **options: Passed to the denoiser.
+        **options: Passed to the denoiser, where it is given by name.
+
+    Attributes:
+        channels: How many channels images must have; ``None`` for any number.
+        options: What it was built with, less ``weights``: saved weights take their place.
 
     Raises:
-        InputError: If a denoiser that is not blind got no sigma, or images have channels it
-            cannot take. A denoiser of one channel restores colour images a channel at a time.
+        InputError: If a denoiser that is not blind got no sigma, sigma is no such level, or weights
+            or options came with a module; when called, if images have channels it cannot take.
+        UnknownNameError: If no plugin offers a denoiser of that name.
+        WeightsError: If the weights do not exist or do not fit.
     """
 
     def __init__(
@@ -36,30 +49,51 @@ class DenoiserPurifier(Purifier):
         **options: Any,
     ) -> None:
         super().__init__()
+        if sigma is not None:
+            sigma = positive_number("sigma", sigma, "a fraction of [0, 1], such as 5/255")
+            if sigma > 1:
+                raise InputError(f"sigma is {sigma:g}; wanted a fraction of [0, 1], such as 5/255.")
+        self.options: dict[str, Any] = {"sigma": sigma}
         if isinstance(denoiser, str):
-            denoiser = create_denoiser(denoiser, weights=weights, **options)
+            denoiser = create_denoiser(denoiser, weights=weights, **options).eval()
+            # What the weights' file said of the architecture counts as well.
+            self.options = {**options, **getattr(denoiser, "options", {}), "sigma": sigma}
+        elif not isinstance(denoiser, nn.Module):
+            raise InputError(
+                f"denoiser is a {type(denoiser).__name__}; wanted a denoiser's name or a module."
+            )
+        elif weights is not None or options:
+            given = ", ".join(["weights"] * (weights is not None) + sorted(options))
+            raise InputError(
+                f"{given} came with a module; they go with a denoiser's name. Set them on the "
+                "module itself."
+            )
+        name = type(denoiser).__name__
+        self.told = isinstance(denoiser, Denoiser)
+        if sigma is not None and not self.told:
+            raise InputError(
+                f"{name} is no Denoiser, so it cannot be told sigma; leave sigma away, or make it "
+                "a subclass of robust_restoration.Denoiser."
+            )
+        if isinstance(denoiser, Denoiser) and not denoiser.blind and sigma is None:
+            raise InputError(f"{name} must be told the noise level: sigma=5/255, say.")
         self.denoiser = denoiser
         self.sigma = sigma
+        self.random = bool(getattr(denoiser, "random", False))
         self.differentiable = bool(getattr(denoiser, "differentiable", True))
-        if isinstance(denoiser, Denoiser) and not denoiser.blind and sigma is None:
-            raise InputError(
-                f"{type(denoiser).__name__} must be told the noise level: sigma=5/255, say."
-            )
+        # A plain module's `channels`, if it has one, may be anything, such as a U-Net's widths.
+        takes = denoiser.channels if isinstance(denoiser, Denoiser) else None
+        self.one_by_one = takes == 1
+        self.channels = None if self.one_by_one else takes
 
     def forward(self, images: Tensor) -> Tensor:
         """Denoise ``images``, (N, C, H, W) in [0, 1]."""
-        check_layout(images, "images")
-        count, channels, height, width = images.shape
-        wanted = getattr(self.denoiser, "channels", None)
-        batch = images
-        if wanted == 1 and channels != 1:
-            batch = images.reshape(count * channels, 1, height, width)
-        elif wanted is not None:
-            check_layout(images, "images", wanted)
-        if isinstance(self.denoiser, Denoiser):
-            out = self.denoiser(batch, self.sigma)
-        else:
-            out = self.denoiser(batch)
+        check_layout(images, "images", self.channels)
+        batch = images.flatten(0, 1).unsqueeze(1) if self.one_by_one else images
+        dtype = next((p.dtype for p in self.denoiser.parameters()), images.dtype)
+        with torch.set_grad_enabled(self.differentiable and torch.is_grad_enabled()):
+            batch = batch.to(dtype)
+            out = self.denoiser(batch, self.sigma) if self.told else self.denoiser(batch)
         if out.shape != batch.shape:
             raise InputError(
                 f"{type(self.denoiser).__name__} made {tuple(out.shape)} of {tuple(batch.shape)}; "

@@ -8,22 +8,26 @@ from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images import check_layout
 
+from .options import positive_number
+from .precision import full_precision
+
 
 class GaussianBlur(Purifier):
-    """Convolution with a Gaussian, cut off at three sigma; the image is reflected at its border.
+    """Convolution with a Gaussian, a channel at a time.
+
+    The Gaussian is cut off at three sigma, rounded to whole pixels and at least one. At its border
+    the image is reflected about the outermost pixels, which are not repeated.
 
     Args:
         sigma: Standard deviation in pixels, above 0.
 
     Raises:
-        InputError: If sigma is not above 0, or an image is smaller than the window.
+        InputError: If sigma is not above 0, or an image is not larger than three sigma.
     """
 
     def __init__(self, *, sigma: float = 0.8) -> None:
         super().__init__()
-        if sigma <= 0:
-            raise InputError(f"sigma is {sigma}; wanted a number of pixels above 0.")
-        self.sigma = float(sigma)
+        self.sigma = positive_number("sigma", sigma, "pixels")
         self.radius = max(1, round(3 * self.sigma))
         self.options = {"sigma": self.sigma}
 
@@ -38,5 +42,6 @@ class GaussianBlur(Purifier):
                 f"wants more than {self.radius} pixels a side."
             )
         size = 2 * self.radius + 1
-        blurred = gaussian_blur2d(images, (size, size), (self.sigma, self.sigma))
+        with full_precision(images) as values:
+            blurred = gaussian_blur2d(values, (size, size), (self.sigma, self.sigma), "reflect")
         return blurred.clamp(0, 1).to(images.dtype)

@@ -7,48 +7,46 @@ import torch
 from torch import Tensor
 
 from robust_restoration.contracts import Purifier
-from robust_restoration.errors import InputError
 from robust_restoration.images import check_layout
+
+from .options import positive_number, whole_number
+from .precision import full_precision
 
 
 class TotalVariation(Purifier):
     """Chambolle's total variation denoising, all channels of an image together.
 
     Guo et al., arXiv:1711.00117, minimise it on dropped pixels; this is scikit-image's
-    ``denoise_tv_chambolle`` on all of them.
+    ``denoise_tv_chambolle`` on all of them, on the CPU and an image at a time. Nothing is padded:
+    differences across the image's border do not count.
 
     Args:
-        weight: How strongly variation is penalised; larger is smoother.
-        iterations: The most it may take.
+        weight: How strongly variation is penalised, above 0; larger is smoother.
+        iterations: The most it may take, 1 or more.
 
     Raises:
-        InputError: If the weight is not above 0.
+        InputError: If the weight is not above 0, or the iterations no whole number of at least 1.
     """
 
     differentiable = False
 
     def __init__(self, *, weight: float = 0.03, iterations: int = 100) -> None:
         super().__init__()
-        if weight <= 0 or iterations < 1:
-            raise InputError(
-                f"weight is {weight} and iterations {iterations}; wanted a weight above 0 and at "
-                "least 1 iteration."
-            )
-        self.options = {"weight": weight, "iterations": iterations}
+        self.weight = positive_number("weight", weight, "larger is smoother")
+        self.iterations = whole_number("iterations", iterations, 1)
+        self.options = {"weight": self.weight, "iterations": self.iterations}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Smooth ``images``, (N, C, H, W) in [0, 1]."""
+        """Smooth ``images``, (N, C, H, W) in [0, 1]; the result carries no gradients."""
         from skimage.restoration import denoise_tv_chambolle
 
         check_layout(images, "images")
-        smooth = [
-            denoise_tv_chambolle(
-                image.float().numpy(),
-                weight=self.options["weight"],
-                max_num_iter=int(self.options["iterations"]),
-                channel_axis=0,
-            )
-            for image in images.detach().cpu()
-        ]
+        with full_precision(images.detach()) as values:
+            smooth = [
+                denoise_tv_chambolle(
+                    image, weight=self.weight, max_num_iter=self.iterations, channel_axis=0
+                )
+                for image in values.cpu().numpy()
+            ]
         out = torch.from_numpy(np.stack(smooth)).clamp(0, 1)
         return out.to(images.device, images.dtype)

@@ -37,6 +37,18 @@ def test_the_file_alone_makes_the_network(saved: Path) -> None:
     assert model_card(saved) == {"note": "made here"}
 
 
+def test_a_family_takes_its_members_weights(tmp_path: Path) -> None:
+    denoiser = rr.create_denoiser("dncnn_test").eval()
+    path = tmp_path / "d.safetensors"
+    save_weights(denoiser, path, kind="denoisers", name="dncnn_test")
+    purifier = rr.create_purifier("denoiser:dncnn_test", weights=str(path))
+    images = torch.rand(1, 1, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(purifier(images), denoiser(images).clamp(0, 1))
+    with pytest.raises(WeightsError, match=r"comes without weights\. Give weights=FILE"):
+        rr.PurifiedClassifier(nn.Flatten(), "denoiser:dncnn_test")
+
+
 def test_half_precision_on_disk(tmp_path: Path) -> None:
     model = rr.create_purifier("filtering", width=0.05)
     path = tmp_path / "half.safetensors"
