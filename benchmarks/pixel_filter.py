@@ -7,14 +7,13 @@ alone must write: ``python benchmarks/pixel_filter.py``.
 from __future__ import annotations
 
 import argparse
-import threading
-import time
 
 import torch
 import torch.nn.functional as F
 from robust_restoration_advfilter.pixel_filter import pixel_filter
 from timing import medians, write
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 
 def unfolded(images: Tensor, kernels: Tensor) -> Tensor:
@@ -33,26 +32,14 @@ def peak_memory(call: object, device: torch.device) -> int:
         before = torch.cuda.memory_allocated()
         call()  # type: ignore[operator]
         return torch.cuda.max_memory_allocated() - before
-    # Resident memory, sampled: allocations this large come straight from the system.
-    peak, stop = [0], threading.Event()
-    before = _resident()
-
-    def watch() -> None:
-        while not stop.is_set():
-            peak[0] = max(peak[0], _resident() - before)
-            time.sleep(0.0005)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    call()  # type: ignore[operator]
-    stop.set()
-    watcher.join()
-    return peak[0]
-
-
-def _resident() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * 4096
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        call()  # type: ignore[operator]
+    live = peak = 0
+    for event in record.profiler.kineto_results.events():  # type: ignore[union-attr]
+        if event.name() == "[memory]":
+            live += event.nbytes()
+            peak = max(peak, live)
+    return peak
 
 
 def main() -> None:
@@ -86,8 +73,10 @@ def main() -> None:
         "copy": lambda: kernels.detach().clone(),
     }
     times = medians(work, rounds=given.rounds)  # type: ignore[arg-type]
-    images.grad = kernels.grad = None
-    memory = {name: peak_memory(work[name], device) for name in ("unfold", "pixel_filter")}
+    memory = {}
+    for name in ("unfold", "pixel_filter"):
+        images.grad = kernels.grad = None
+        memory[name] = peak_memory(work[name], device)
     ratios = {
         "faster_than_unfold": times["unfold"]["median"] / times["pixel_filter"]["median"],
         "times_a_copy": times["pixel_filter"]["median"] / times["copy"]["median"],
@@ -99,7 +88,9 @@ def main() -> None:
               f"{row['high'] * 1e3:.1f})")
     print(f"  {ratios['faster_than_unfold']:.2f}x faster than unfold (to hold: 4.5)")
     print(f"  {ratios['times_a_copy']:.2f}x the time of one copy of the kernels (to hold: 1.8)")
-    print(f"  {ratios['memory_of_unfold']:.2f} of unfold's peak memory (to hold: 0.25)")
+    least = (images.numel() + kernels.numel()) * images.element_size() / memory["unfold"]
+    print(f"  {ratios['memory_of_unfold']:.2f} of unfold's peak memory (to hold: 0.25; the "
+          f"gradients alone are {least:.2f})")
     print(write("pixel_filter", {"arguments": vars(given), "seconds": times,
                                  "peak_bytes": memory, "ratios": ratios}))
 
