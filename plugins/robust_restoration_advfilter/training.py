@@ -33,8 +33,9 @@ class AdvFilterTraining(Defense):
         classifier: The bare classifier the images were attacked on.
         image: Weight of the image-level loss, mean |clean - purified| (eq. 4).
         semantic: Weight of the semantic loss; 0 for the paper's L1-only recipe.
-        distance: What the semantic loss is: ``"kl"``, the Kullback-Leibler divergence of the
-            predicted probabilities, purified from clean; or ``"l1"``, mean
+        distance: What the semantic loss is: ``"kl"``, the Kullback-Leibler divergence KL of the
+            predicted probabilities, purified from clean; ``"saturated-kl"``, KL / (1 + KL), which
+            keeps the images that nothing saves from drowning the others; or ``"l1"``, mean
             |phi_l(clean) - phi_l(purified)| (eq. 5), the paper's. Over a thousand classes the
             latter hardly sees the few logits that an attack moves.
         semantic_up_to: The largest eps at which the semantic loss and the fusion's loss are
@@ -91,10 +92,10 @@ class AdvFilterTraining(Defense):
                 f"image is {image} and semantic {semantic}; wanted weights of at least 0, "
                 "not both 0."
             )
-        if distance not in ("kl", "l1") or (distance == "kl" and layer):
+        if distance not in ("kl", "saturated-kl", "l1") or (distance != "l1" and layer):
             raise InputError(
                 f"distance is {distance!r} and layer {layer!r}; wanted 'l1' with any layer, or "
-                "'kl', which compares predictions and takes no layer."
+                "'kl' or 'saturated-kl', which compare predictions and take no layer."
             )
         if fusion_loss not in ("error", "cross-entropy"):
             raise InputError(
@@ -207,7 +208,8 @@ class AdvFilterTraining(Defense):
         if self.distance == "l1":
             return (found - wanted).abs().flatten(1).mean(dim=1)
         target = wanted.log_softmax(dim=1)
-        return F.kl_div(found.log_softmax(dim=1), target, reduction="none", log_target=True).sum(1)
+        kl = F.kl_div(found.log_softmax(dim=1), target, reduction="none", log_target=True).sum(1)
+        return kl / (1 + kl) if self.distance == "saturated-kl" else kl
 
     def _features(self, images: Tensor) -> Tensor:
         if not self.layer:

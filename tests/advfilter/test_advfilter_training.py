@@ -169,7 +169,8 @@ def test_prepare_splits_and_attacks(tiny_classifier: nn.Module, tmp_path: object
         ({"image": 0.0, "semantic": 0.0}, "not both 0"),
         ({"fusion_loss": "l2"}, "wanted 'error' or"),
         ({"distance": "l2"}, "wanted 'l1' with any layer"),
-        ({"distance": "kl", "layer": "0"}, "takes no layer"),
+        ({"distance": "kl", "layer": "0"}, "take no layer"),
+        ({"distance": "saturated-kl", "layer": "0"}, "take no layer"),
     ],
 )
 def test_bad_options(

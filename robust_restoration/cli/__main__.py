@@ -1,0 +1,5 @@
+"""``python -m robust_restoration.cli``."""
+
+from . import main
+
+main()

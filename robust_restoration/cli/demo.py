@@ -1,0 +1,26 @@
+"""The command ``demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .app import Json, app, emit
+
+
+@app.command(epilog="Example:  robust-restoration demo -o demo")
+def demo(
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for the picture and the numbers.")
+    ] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a classifier on handwritten digits, attack it, purify; offline, under two minutes."""
+    from robust_restoration.demo import run_demo
+
+    summary = run_demo(out, seed=seed, quiet=as_json)
+    if as_json:
+        emit(summary)
