@@ -46,10 +46,41 @@ TORCHATTACKS = {
 }
 
 
+OBSATK = "arXiv:2201.04397"
+DENOISING_PGD = "arXiv:2306.16050"
+
+
 @hookimpl
 def attacks() -> list[Entry]:
-    """All of torchattacks' attacks."""
-    return [
+    """The attacks on denoisers, and all of torchattacks' attacks on classifiers."""
+    at = "robust_restoration_attacks"
+    denoisers = [
+        Entry("obsatk", f"{at}.obsatk:ObsAtk", "zero-mean L2 attack on denoisers", OBSATK),
+        Entry(
+            "obsatk_auto",
+            f"{at}.obsatk_auto:ObsAtkAuto",
+            "obsatk with adaptive steps: the one to report",
+            OBSATK,
+        ),
+        Entry(
+            "denoising_pgd",
+            f"{at}.denoising_pgd:DenoisingPGD",
+            "L-inf attack on denoisers",
+            DENOISING_PGD,
+        ),
+        Entry(
+            "l2_denoising_pgd",
+            f"{at}.l2_denoising_pgd:L2DenoisingPGD",
+            "L2 attack on denoisers, or at the same noise level",
+            DENOISING_PGD,
+        ),
+        Entry("fgsm", f"{at}.denoising_pgd:FGSM", "one L-inf step on denoisers", "arXiv:1412.6572"),
+        Entry(
+            "dag", f"{at}.dag:DAG", "clean-looking, restored as if noisy", "arXiv:1703.08603"
+        ),
+        Entry("worst_case", f"{at}.worst_case:WorstCase", "the worst of several, image by image"),
+    ]
+    return denoisers + [
         Entry(
             f"torchattacks/{name}",
             f"robust_restoration_attacks.torchattacks_bridge:{name}",

@@ -1,0 +1,245 @@
+"""What the attacks on denoisers have in common: the loss, its gradient, budgets, saving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robust_restoration.contracts import Attack, frozen
+from robust_restoration.errors import InputError
+from robust_restoration.files import atomic_path
+from robust_restoration.metrics import psnr
+from robust_restoration.noise import draws_of
+from robust_restoration.restore import restore
+
+from .projections import room
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def squared_error(restored: Tensor, clean: Tensor) -> Tensor:
+    """Sum of squared errors of each image, (N,)."""
+    return (restored - clean).square().flatten(1).sum(1)
+
+
+class DenoiserAttack(Attack):
+    """Base of the attacks on denoisers: ``attack(noisy, clean) -> attacked``.
+
+    Any module that maps images to images can be attacked. One that says ``differentiable = False``
+    is attacked through the straight-through estimate: its gradient is taken to be the identity's
+    (Athalye et al., arXiv:1802.00420).
+
+    Args:
+        model: The denoiser.
+        eps: The budget, as a fraction of [0, 1]; a number, or (N,) with one for each image.
+        sigma: The noise level that the denoiser is told, a number or (N,).
+        clip: ``"exact"``: the result stays in [0, 1], and no pixel that the noise put outside moves
+            further out, while the budget holds to the digit; ``"released"``: the result is
+            clamped to [0, 1] as the papers' code does, noise and all; ``None``: no range.
+        loss: What is maximised: ``loss(restored, targets) -> (N,)``; the squared error to the
+            clean image by default. With a classifier in it, and labels as the targets, an attack
+            goes through denoiser and classifier together.
+        surrogate: A module whose gradients are used instead of the model's own (transfer).
+        autocast: ``"bf16"`` or ``"fp16"``: the network runs in it; ``None`` for float32.
+        seed: Of random starts; ``None`` takes torch's global generator.
+
+    Raises:
+        InputError: If an option makes no sense.
+    """
+
+    random = False
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        eps: float | Tensor,
+        sigma: float | Tensor | None = None,
+        clip: str | None = "exact",
+        loss: Loss | None = None,
+        surrogate: nn.Module | None = None,
+        autocast: str | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(type(self).__name__, model)
+        self.supported_mode = ["default"]
+        self.eps = eps
+        if float(torch.as_tensor(eps).min()) < 0 or float(torch.as_tensor(eps).max()) > 1:
+            raise InputError(f"eps is {eps}; wanted a budget from 0 to 1, such as 5/255.")
+        if clip not in ("exact", "released", None):
+            raise InputError(f"clip is {clip!r}; wanted 'exact', 'released' or None.")
+        if autocast is not None and autocast not in AUTOCAST:
+            raise InputError(f"autocast is {autocast!r}; wanted 'bf16', 'fp16' or None.")
+        self.sigma, self.clip, self.loss = sigma, clip, loss
+        self.surrogate, self.autocast, self.seed = surrogate, autocast, seed
+
+    def __call__(self, inputs: Tensor, labels: Tensor | None = None, *args: Any, **kw: Any) -> Any:
+        """Attack noisy images.
+
+        Args:
+            inputs: Noisy images (N, C, H, W), not clamped by need.
+            labels: Clean images (N, C, H, W), or what ``loss`` compares with.
+            *args: Passed to the attack.
+            **kw: Passed to the attack; ``index`` is the number of the first image, so that a
+                seeded random start is the same in any batch.
+
+        Returns:
+            The attacked images, of the shape, dtype and device of ``inputs``.
+        """
+        self._check(inputs, labels)
+        name = type(self).__name__
+        if labels is None:
+            raise InputError(f"{name} needs the clean images: attack(noisy, clean).")
+        if self.loss is None and labels.shape != inputs.shape:
+            raise InputError(
+                f"{name} got inputs {tuple(inputs.shape)} and targets {tuple(labels.shape)}; "
+                "wanted clean images of the same shape. Classifiers, with labels, are attacked "
+                "by 'torchattacks/...'."
+            )
+        eps = torch.as_tensor(getattr(self, "eps", 1.0))
+        if eps.ndim and eps.shape != inputs.shape[:1]:
+            raise InputError(
+                f"eps has shape {tuple(eps.shape)} for {len(inputs)} images; wanted one number or "
+                f"({len(inputs)},)."
+            )
+        with ExitStack() as stack:
+            if self.surrogate is not None:
+                stack.enter_context(frozen(self.surrogate))
+            return super().__call__(inputs, labels, *args, **kw)
+
+    # -- for subclasses ---------------------------------------------------------------------
+
+    def gradient(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of each image, (N,), and its gradient, (N, C, H, W), in float32."""
+        images = images.detach().requires_grad_()
+        value = (self.loss or squared_error)(self.output(images), targets)
+        (found,) = torch.autograd.grad(value.sum(), images)
+        return value.detach(), found.float()
+
+    def output(self, images: Tensor) -> Tensor:
+        """What is restored, in float32, differentiable in ``images``."""
+        source = self.model if self.surrogate is None else self.surrogate
+        with self._precision(images):
+            if getattr(source, "differentiable", True):
+                return restore(source, images, self.sigma).float()
+            with torch.no_grad():
+                restored = restore(source, images, self.sigma)
+        return images + (restored - images).detach().float()
+
+    def evaluate(self, images: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each image, (N,), on the model itself, without a gradient."""
+        with torch.no_grad(), self._precision(images):
+            restored = restore(self.model, images, self.sigma)
+        return (self.loss or squared_error)(restored.float(), targets)
+
+    def _precision(self, images: Tensor) -> AbstractContextManager[Any]:
+        if self.autocast is None:
+            return nullcontext()
+        return torch.autocast(images.device.type, AUTOCAST[self.autocast])
+
+    def budget(self, inputs: Tensor) -> Tensor:
+        """``eps`` of each image, (N, 1, 1, 1)."""
+        eps = torch.as_tensor(self.eps, dtype=torch.float32, device=inputs.device)
+        return eps.expand(len(inputs)).view(-1, 1, 1, 1)
+
+    def radius(self, inputs: Tensor) -> Tensor:
+        """The L2 norm that a budget of ``eps`` a pixel means, ``eps sqrt(CHW)``, (N,)."""
+        return self.budget(inputs).flatten() * inputs[0].numel() ** 0.5
+
+    def bounds(self, inputs: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """How far each pixel may move where ``clip`` is exact."""
+        return room(inputs) if self.clip == "exact" else (None, None)
+
+    def add(self, inputs: Tensor, perturbation: Tensor) -> Tensor:
+        """Inputs plus a perturbation, within the range that ``clip`` says, to the last bit."""
+        return self.in_range(inputs + perturbation, inputs)
+
+    def in_range(self, attacked: Tensor, inputs: Tensor) -> Tensor:
+        """``attacked`` within the range that ``clip`` says."""
+        if self.clip == "released":
+            return attacked.clamp(0, 1)
+        if self.clip == "exact":
+            return torch.minimum(
+                torch.maximum(attacked, inputs.clamp(max=0)), inputs.clamp(min=1)
+            )
+        return attacked
+
+    def uniform(self, inputs: Tensor, index: int) -> Tensor:
+        """Uniform in [-1, 1], each image's numbers given by the seed and its number."""
+        draws = draws_of(len(inputs), seed=self.seed, index=index)
+        rows = [torch.from_numpy(d.random(inputs.shape[1:], "float32")) for d in draws]
+        return torch.stack(rows).to(inputs) * 2 - 1
+
+    def normal(self, inputs: Tensor, index: int) -> Tensor:
+        """Standard normal numbers, as `uniform`."""
+        draws = draws_of(len(inputs), seed=self.seed, index=index)
+        rows = [torch.from_numpy(d.standard_normal(inputs.shape[1:], "float32")) for d in draws]
+        return torch.stack(rows).to(inputs)
+
+    # -- torchattacks' own ------------------------------------------------------------------
+
+    def save(
+        self,
+        data_loader: Iterable[tuple[Tensor, Tensor]],
+        save_path: str | Path | None = None,
+        verbose: bool = True,
+        return_verbose: bool = False,
+        save_predictions: bool = False,
+        save_clean_inputs: bool = False,
+        save_type: str = "float",
+    ) -> Any:
+        """Attack all batches of (noisy, clean), and save what comes out; as torchattacks' own.
+
+        Args:
+            data_loader: Batches of (noisy, clean).
+            save_path: File for ``torch.save``, replaced whole; keys as torchattacks has them:
+                ``adv_inputs``, ``labels`` (the clean images) and, where asked for, ``preds`` (the
+                restored attacked images) and ``clean_inputs`` (the noisy images).
+            verbose: Print the mean PSNR of what is restored.
+            return_verbose: Return (mean PSNR in dB, mean L2 norm, seconds).
+            save_predictions: Keep the restored attacked images as well.
+            save_clean_inputs: Keep the noisy images as well.
+            save_type: ``"float"`` keeps values as they are; ``"int"`` rounds to 8 bits.
+        """
+        import time
+
+        if save_type not in ("float", "int"):
+            raise InputError(f"save_type is {save_type!r}; wanted 'float' or 'int'.")
+        kept: dict[str, list[Tensor]] = {"adv_inputs": [], "labels": []}
+        quality, norms, start, first = [], [], time.perf_counter(), 0
+        for noisy, clean in data_loader:
+            attacked = self(noisy, clean, **({"index": first} if self.random else {}))
+            first += len(noisy)
+            with torch.no_grad(), frozen(self.model):
+                restored = restore(self.model, attacked, self.sigma)
+            quality += psnr(restored, clean).tolist()
+            norms += (attacked - noisy).flatten(1).norm(dim=1).tolist()
+            kept["adv_inputs"].append(attacked.cpu())
+            kept["labels"].append(clean.cpu())
+            if save_predictions:
+                kept.setdefault("preds", []).append(restored.cpu())
+            if save_clean_inputs:
+                kept.setdefault("clean_inputs", []).append(noisy.cpu())
+        seconds = time.perf_counter() - start
+        if not quality:
+            raise InputError("The data loader is empty; wanted batches of (noisy, clean).")
+        mean, norm = sum(quality) / len(quality), sum(norms) / len(norms)
+        if verbose:
+            each = seconds / len(quality)
+            print(f"- PSNR: {mean:.2f} dB  L2: {norm:.4f} ({each:.3f} s an image)")  # noqa: T201
+        if save_path is not None:
+            content: dict[str, Any] = {name: torch.cat(parts) for name, parts in kept.items()}
+            if save_type == "int":
+                for name in ("adv_inputs", "clean_inputs"):
+                    if name in content:
+                        content[name] = self.to_type(content[name], "int")
+            content["save_type"] = save_type
+            with atomic_path(save_path) as temporary:
+                torch.save(content, temporary)
+        return (mean, norm, seconds) if return_verbose else None

@@ -1,0 +1,91 @@
+"""Denoising-PGD, the L-infinity attack on denoisers (Ning et al.), and FGSM as its one step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from robust_restoration.errors import InputError
+
+from .denoiser_attack import DenoiserAttack
+
+
+class DenoisingPGD(DenoiserAttack):
+    """Sign-gradient PGD on the noisy image, |d|_inf <= eps, from a uniform random start.
+
+    Args:
+        model: The denoiser.
+        eps: Largest change of a value; the paper takes 3/255 (0.012), and 0.055 for colour.
+        steps: Gradient steps.
+        alpha: A step; by default eps / steps with ``target="clean"`` (the paper), and 2/255 with
+            ``target="noisy"`` (the authors' code).
+        target: ``"clean"``: away from the clean image, MSE(f(y'), x) is maximised (the paper's
+            eq. 2); ``"noisy"``: towards the noisy one, MSE(f(y'), y) is minimised, for which no
+            clean image is looked at (the authors' code, which Tables I and II match).
+        random_start: Begin at a uniform draw within the budget.
+        clip: As in `DenoiserAttack`; the paper clamps, ``"released"``. On images with noise that
+            leaves [0, 1], the clamp by itself costs a blind DnCNN more than a decibel.
+        **options: As `DenoiserAttack` takes them.
+
+    Raises:
+        InputError: If an option makes no sense.
+
+    Example:
+        >>> attacked = DenoisingPGD(denoiser, eps=3 / 255)(noisy, clean)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        eps: float | Tensor = 3 / 255,
+        steps: int = 5,
+        alpha: float | None = None,
+        target: str = "clean",
+        random_start: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(model, eps=eps, **options)
+        if steps < 1 or (alpha is not None and alpha <= 0):
+            raise InputError(
+                f"steps is {steps} and alpha {alpha}; wanted at least one step, and alpha above 0."
+            )
+        if target not in ("clean", "noisy"):
+            raise InputError(f"target is {target!r}; wanted 'clean' or 'noisy'.")
+        if target == "noisy" and self.loss is not None:
+            raise InputError("target='noisy' has a loss of its own; give target or loss, not both.")
+        self.steps, self.alpha, self.target = steps, alpha, target
+        self.random = random_start
+
+    def forward(self, inputs: Tensor, targets: Tensor, index: int = 0) -> Tensor:
+        """The attack; see the class."""
+        away = self.target == "clean"
+        eps = self.budget(inputs)
+        step = eps / self.steps if self.alpha is None and away else self.alpha or 2 / 255
+        wanted = targets if away else inputs
+        start = eps * self.uniform(inputs, index) if self.random else 0 * inputs
+        attacked = self.add(inputs, start)
+        for _ in range(self.steps):
+            _, gradient = self.gradient(attacked, wanted)
+            moved = attacked + (step if away else -step) * gradient.sign()
+            attacked = self.add(inputs, (moved - inputs).clamp(-eps, eps))
+        return attacked
+
+    def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
+        """Within eps of ``inputs`` and the range; with ``clip="released"`` the range goes first."""
+        eps = self.budget(inputs)
+        return self.add(inputs, (attacked - inputs).clamp(-eps, eps))
+
+
+class FGSM(DenoisingPGD):
+    """One sign-gradient step of length eps away from the clean image (arXiv:1412.6572).
+
+    Args:
+        model: The denoiser.
+        eps: Largest change of a value.
+        **options: As `DenoiserAttack` takes them.
+    """
+
+    def __init__(self, model: nn.Module, *, eps: float | Tensor = 3 / 255, **options: Any) -> None:
+        super().__init__(model, eps=eps, steps=1, random_start=False, **options)

@@ -1,0 +1,102 @@
+"""ObsAtk, the observation-based zero-mean L2 attack (Yan et al., arXiv:2201.04397)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robust_restoration.errors import InputError
+
+from .denoiser_attack import DenoiserAttack
+from .projections import lengths, project
+
+
+class ObsAtk(DenoiserAttack):
+    """Maximises |f(y + d) - x|^2 subject to |d|_2 <= eps sqrt(m) and mean(d) = 0 (eq. 5, Alg. 1).
+
+    m = C H W of an image. The mean stays, so that the attacked image's noise is still unbiased.
+    The step goes along the gradient normalised to length one, as in the authors' code; the paper
+    prints the raw gradient.
+
+    With ``clip="exact"``, the default, all constraints and the range hold at once, by the exact
+    projection onto their intersection. ``clip="released"`` is the authors' code: noisy images are
+    clamped first, then clamped before the mean is removed in each step and at the end, after which
+    neither constraint need hold; Tables 1 to 4 are of it.
+
+    Args:
+        model: The denoiser.
+        eps: Root mean square of the perturbation; "Atk-5/255" of the tables is ``eps=5/255``.
+        steps: Gradient steps; the tables take 5, training takes 1.
+        alpha: Root mean square of a step; by default 0.3 eps, and eps where there is one step.
+        pixels: m of the budget, where it is not the image's own: the authors' code takes the data
+            set's mean.
+        **options: As `DenoiserAttack` takes them.
+
+    Raises:
+        InputError: If an option makes no sense.
+
+    Example:
+        >>> attacked = ObsAtk(denoiser, eps=5 / 255)(noisy, clean)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        eps: float | Tensor = 5 / 255,
+        steps: int = 5,
+        alpha: float | None = None,
+        pixels: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(model, eps=eps, **options)
+        if steps < 1 or (alpha is not None and alpha <= 0):
+            raise InputError(
+                f"steps is {steps} and alpha {alpha}; wanted at least one step, and alpha above 0."
+            )
+        self.steps, self.alpha, self.pixels = steps, alpha, pixels
+
+    def radius(self, inputs: Tensor) -> Tensor:
+        """The largest L2 norm of each image's perturbation, (N,)."""
+        return self.budget(inputs).flatten() * self._side(inputs)
+
+    def _side(self, inputs: Tensor) -> float:
+        """sqrt(m)."""
+        return (self.pixels or inputs[0].numel()) ** 0.5
+
+    def forward(
+        self, inputs: Tensor, targets: Tensor, index: int = 0, gradient: Tensor | None = None
+    ) -> Tensor:
+        """The attack; see the class.
+
+        ``gradient`` is the loss's at ``inputs``, for a caller who has it already.
+        """
+        start = inputs.clamp(0, 1) if self.clip == "released" else inputs
+        radius = self.radius(inputs)
+        if self.alpha is None:
+            step = radius * (1.0 if self.steps == 1 else 0.3)
+        else:
+            step = torch.full_like(radius, self.alpha * self._side(inputs))
+        delta = torch.zeros_like(start)
+        for number in range(self.steps):
+            if number or gradient is None:
+                _, gradient = self.gradient(start + delta, targets)
+            along = gradient / lengths(gradient).clamp(min=1e-30)
+            delta = delta + step.view(-1, 1, 1, 1) * along
+            if self.clip == "released":
+                delta = (start + delta).clamp(0, 1) - start
+            delta = self.within(delta, start)
+        return self.add(start, delta)
+
+    def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
+        """The nearest perturbation that keeps to all constraints."""
+        low, high = self.bounds(inputs)
+        return project(delta, radius=self.radius(inputs), low=low, high=high)
+
+    def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
+        """Within the budget about ``inputs``; as the authors left it with ``clip="released"``."""
+        if self.clip == "released":
+            return attacked.clamp(0, 1)
+        return self.add(inputs, self.within(attacked - inputs, inputs))
