@@ -23,7 +23,13 @@ __getattr__, __dir__, __all__ = _lazy.attach(
             "UnknownNameError",
             "WeightsError",
         ],
-        "evaluation": ["PurificationResult", "evaluate_purifiers"],
+        "datasets": ["LabelledImages", "RestorationImages", "load_images", "load_labelled"],
+        "evaluation": [
+            "DenoisingResult",
+            "PurificationResult",
+            "evaluate",
+            "evaluate_purifiers",
+        ],
         "factory": [
             "create_attack",
             "create_defense",
@@ -50,6 +56,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "noise_names": ["create_noise", "list_noises", "parse_noise"],
         "purify": ["PurifiedClassifier", "purify"],
         "registry": ["discover", "registry"],
+        "restore": ["restore"],
+        "tiling": ["Tiled"],
         "training": ["train"],
         "weights": ["load_weights", "save_weights"],
     },

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from .errors import DataError, InputError
+from .errors import DataError
 from .factory import create_purifier
-from .images import find_images, read_image, write_image
+from .image_files import Change, map_files
+from .images import read_image
 from .weights import shipped, weights_for
 
 
@@ -45,37 +46,18 @@ def purify_files(
         InputError: If a result would replace an original.
         DataError: If there is no image at all.
     """
-    from rich.console import Console
-    from rich.progress import Progress
 
-    out = Path(out)
-    found = find_images(paths)
-    originals = {source.resolve() for source, _ in found}
-    targets = [(source, out / relative) for source, relative in found]
-    for _, target in targets:
-        if target.resolve() in originals:
-            raise InputError(
-                f"{target} would replace an original; choose a folder other than the images' own."
-            )
-    made = create_purifier(purifier, weights=weights)
-    if weights is None and any(True for _ in made.parameters()):
-        tag = _tag(purifier, classifier, found[0][0])
-        made = create_purifier(purifier, weights=tag)
-    made = made.to(device)
-    done: dict[str, list[str]] = {"written": [], "kept": [], "damaged": []}
-    with Progress(console=Console(stderr=True), disable=not progress) as bar:
-        for source, target in bar.track(targets, description="purifying"):
-            if target.exists() and not overwrite:
-                done["kept"].append(str(target))
-                continue
-            try:
-                image = read_image(source)
-            except DataError as error:
-                done["damaged"].append(str(error))
-                continue
-            write_image(_purify(made, image.to(device)), target)
-            done["written"].append(str(target))
-    return done
+    def change(files: list[Path]) -> Change:
+        made = create_purifier(purifier, weights=weights)
+        if weights is None and any(True for _ in made.parameters()):
+            tag = _tag(purifier, classifier, files[0])
+            made = create_purifier(purifier, weights=tag)
+        made = made.to(device)
+        return lambda image, _: _purify(made, image.to(device))
+
+    return map_files(
+        paths, out, change, doing="purifying", overwrite=overwrite, progress=progress
+    )
 
 
 def _tag(purifier: str, classifier: str | None, example: Path) -> str:

@@ -7,6 +7,7 @@ nothing else. Nothing here imports torch: entries are data until one is created.
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import os
 import warnings
 from dataclasses import dataclass, field
@@ -220,6 +221,12 @@ class Registry:
             args = (argument, *args)
         check_options(target, name, args, options)
         return target(*args, **options)
+
+    def takes(self, kind: str, name: str, option: str) -> bool:
+        """Whether a name's target has an option, itself or through ``**options`` it passes on."""
+        offer, _ = self.find(kind, name)
+        parameters = inspect.signature(load_target(offer.entry)).parameters
+        return option in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 @cache

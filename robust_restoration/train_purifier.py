@@ -66,6 +66,7 @@ def train_purifier(
     notes = {
         "defense": defense,
         "purifier": purifier,
+        "purifier_options": {"channels": channels, **(purifier_options or {})},
         "classifier": classifier_name(bare),
         "data": images.name,
         "images": len(images),

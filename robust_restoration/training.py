@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from .contracts import Batch, Defense, Stage, TrainingSet
+from .contracts import Batch, Defense, Denoiser, Stage, TrainingSet
 from .errors import InputError, TrainingError
 from .files import atomic_path, write_json
 
@@ -38,13 +39,19 @@ class Settings:
         batch_size: Images a step, over all processes together.
         lr: Adam's learning rate at the start of each stage.
         betas: Adam's betas.
-        schedule: ``constant``; ``linear`` (to 0 from ``decay_from`` on); ``cosine`` (likewise).
+        schedule: ``constant``; ``linear`` (to 0 from ``decay_from`` on); ``cosine`` (likewise);
+            ``steps`` (times ``gamma`` at each of ``milestones``).
         decay_from: Share of a stage after which the rate falls.
+        milestones: Shares of a stage.
+        gamma: What the rate is multiplied by at a milestone.
         warmup: Share of a stage over which the rate rises from 0.
         precision: ``fp32``, ``bf16`` or ``fp16`` (the latter on a GPU only).
         channels_last: Memory format of the model and the images.
         ema: Decay of the moving average of the weights that is validated and kept; 0 for none.
         clip_grad: Largest L2 norm of the gradient; 0 for any.
+        accumulate: Parts that a batch is split into, one after the other, so that it fits into
+            memory; batch norm sees the parts.
+        compile: Run the model through ``torch.compile``.
         seed: Decides initial draws, batches and augmentation.
         save_every: Steps between checkpoints.
         validate_every: Steps between validations; 0 for none but the last.
@@ -57,11 +64,15 @@ class Settings:
     betas: tuple[float, float] = (0.5, 0.999)
     schedule: str = "linear"
     decay_from: float = 0.2
+    milestones: tuple[float, ...] = (0.4, 2 / 3, 14 / 15)
+    gamma: float = 0.2
     warmup: float = 0.0
     precision: str = "fp32"
     channels_last: bool = True
     ema: float = 0.0
     clip_grad: float = 0.0
+    accumulate: int = 1
+    compile: bool = False
     seed: int = 0
     save_every: int = 200
     validate_every: int = 0
@@ -73,9 +84,13 @@ class Settings:
             raise InputError(
                 f"steps is {self.steps} and batch_size {self.batch_size}; wanted at least 1."
             )
-        if self.schedule not in ("constant", "linear", "cosine"):
+        if self.schedule not in ("constant", "linear", "cosine", "steps"):
             raise InputError(
-                f"schedule is {self.schedule!r}; wanted 'constant', 'linear' or 'cosine'."
+                f"schedule is {self.schedule!r}; wanted 'constant', 'linear', 'cosine' or 'steps'."
+            )
+        if not 1 <= self.accumulate <= self.batch_size:
+            raise InputError(
+                f"accumulate is {self.accumulate}; wanted 1 to the batch size, {self.batch_size}."
             )
         if self.precision not in ("fp32", "bf16", "fp16"):
             raise InputError(f"precision is {self.precision!r}; wanted 'fp32', 'bf16' or 'fp16'.")
@@ -84,6 +99,8 @@ class Settings:
         """Learning rate at a share of a stage, as a multiple of ``lr``."""
         if progress < self.warmup:
             return progress / self.warmup
+        if self.schedule == "steps":
+            return float(self.gamma ** sum(progress >= mark for mark in self.milestones))
         if self.schedule == "constant" or progress <= self.decay_from:
             return 1.0
         left = (1 - progress) / max(1 - self.decay_from, 1e-9)
@@ -93,10 +110,11 @@ class Settings:
 def train(
     model: M,
     defense: Defense,
-    data: TrainingSet,
+    data: Any,
     *,
     out: Path | str | None = None,
     validation: TrainingSet | None = None,
+    holdout: float = 0.05,
     resume: bool = True,
     progress: bool = True,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
@@ -107,9 +125,11 @@ def train(
     Args:
         model: What to train, in place.
         defense: Which parameters in which stage, and the loss.
-        data: Where batches are drawn from.
+        data: Where batches are drawn from: a `TrainingSet`, or anything that the defense can make
+            one of, such as a data set's name or a folder of images.
         out: The run's folder; ``None`` keeps nothing on disk.
         validation: Held-out samples, taken from the training images.
+        holdout: The share of the data that is held out where the defense makes the training set.
         resume: Continue the run in ``out`` if there is one.
         progress: Show a progress bar with loss and rate.
         on_step: Called after every step with its number and figures.
@@ -124,6 +144,13 @@ def train(
     """
     if "steps" not in settings:
         raise InputError("train needs steps=...: how many optimizer steps to take.")
+    if not isinstance(data, TrainingSet):
+        if isinstance(data, str | Path) and isinstance(model, Denoiser):
+            from .datasets import load_images
+
+            data = load_images(data, channels=model.channels)
+        data, made = defense.prepare(data, holdout=holdout, progress=progress)
+        validation = validation or made
     run = _Run(model, defense, data, Settings(**settings), Path(out) if out else None, validation)
     with torch.random.fork_rng(devices=_cuda_devices()):
         run.loop(resume=resume, progress=progress, on_step=on_step)
@@ -149,7 +176,10 @@ class _Run:
         precision = {"fp32": "no"}.get(settings.precision, settings.precision)
         if AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
             AcceleratorState._reset_state()  # or a second run in one process keeps the first's
-        self.accelerator = Accelerator(mixed_precision=precision)
+        # Batch norm's buffers stay each process's own: sent around before every forward pass, they
+        # would change under a loss that takes two.
+        own_buffers = DistributedDataParallelKwargs(broadcast_buffers=False)
+        self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[own_buffers])
         self.model = model.to(self.accelerator.device)
         if settings.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
@@ -158,6 +188,7 @@ class _Run:
         self.stages = defense.stages(model)
         self.ends = _stage_ends(self.stages, settings.steps)
         self.step = 0
+        self.waited = 0.0
         self.average: dict[str, Tensor] = {}
         if settings.ema:
             self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
@@ -186,7 +217,7 @@ class _Run:
                 share = (self.step - start) / (self.ends[number] - start)
                 figures = self._one_step(wrapped, stage, share)
                 self.step += 1
-                bar.update(self.step, stage, figures)
+                bar.update(self.step, stage, figures, self.waited)
                 if on_step is not None:
                     on_step(self.step, figures)
                 every = self.settings.validate_every
@@ -211,7 +242,8 @@ class _Run:
             optimizer.load_state_dict(self._loaded_state)
         self._loaded_state = {}
         self.optimizer = optimizer
-        return self.accelerator.prepare_model(self.model) if self._several else self.model
+        model = self.accelerator.prepare_model(self.model) if self._several else self.model
+        return torch.compile(model) if self.settings.compile else model  # type: ignore[return-value]
 
     @property
     def _several(self) -> bool:
@@ -225,11 +257,15 @@ class _Run:
             group["lr"] = rate
         generator = torch.Generator().manual_seed(_mix(settings.seed, self.step))
         torch.manual_seed(_mix(settings.seed, self.step, self.accelerator.process_index + 1))
+        began = time.perf_counter()
         batch = self.draw(self.data, self.step, settings.batch_size, generator, stage)
+        batch["progress"] = torch.tensor(share, device=self.accelerator.device)
+        self.waited += time.perf_counter() - began
         self.model.train()
-        with self.accelerator.autocast():
-            loss, figures = self.defense.loss(model, batch, stage, generator)
-        value = float(loss.detach())
+        optimizer.zero_grad(set_to_none=True)
+        value, figures = self._backward(model, batch, stage, generator)
+        if self._several:
+            value = float(self.accelerator.reduce(torch.tensor(value), "mean"))
         if not math.isfinite(value):
             kept = f"the checkpoint in {self.out} is of an earlier step" if self.out else (
                 "nothing was kept: give the run a folder with out="
@@ -239,8 +275,6 @@ class _Run:
                 f"{rate:.2g}, {settings.precision}); {kept}. A lower lr, clip_grad=1 or "
                 "precision='fp32' often helps."
             )
-        optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
         if settings.clip_grad:
             self.accelerator.clip_grad_norm_(
                 [p for g in optimizer.param_groups for p in g["params"]], settings.clip_grad
@@ -256,6 +290,27 @@ class _Run:
                     else:
                         self.average[name].copy_(tensor)
         return {"loss": value, **figures, "lr": rate}
+
+    def _backward(
+        self, model: nn.Module, batch: Batch, stage: str, generator: torch.Generator
+    ) -> tuple[float, dict[str, float]]:
+        """The gradient of a batch's loss, in as many parts as ``accumulate`` says."""
+        parts = self.settings.accumulate
+        total, sums = 0.0, dict[str, float]()
+        for part in _parts(batch, parts):
+            weight = len(next(v for v in part.values() if v.ndim)) / len(
+                next(v for v in batch.values() if v.ndim)
+            )
+            with self.accelerator.autocast():
+                loss, figures = self.defense.loss(model, part, stage, generator)
+            value = float(loss.detach())
+            total += weight * value
+            for name, figure in figures.items():
+                sums[name] = sums.get(name, 0.0) + weight * figure
+            if not math.isfinite(value):
+                break
+            self.accelerator.backward(loss * weight if parts > 1 else loss)
+        return total, sums
 
     def draw(
         self,
@@ -343,7 +398,9 @@ class _Run:
                 write_json(record, settings)
             return
         before = json.loads(record.read_text(encoding="utf-8"))
-        changed = [k for k in settings if settings[k] != before.get(k) and k != "save_every"]
+        usual = json.loads(json.dumps(asdict(Settings(steps=1))))
+        before = {**usual, **before}  # a run may be older than a setting
+        changed = [k for k in settings if settings[k] != before[k] and k != "save_every"]
         if changed:
             raise InputError(
                 f"The run in {self.out} was begun with "
@@ -397,6 +454,18 @@ def _stage_ends(stages: tuple[Stage, ...], steps: int) -> list[int]:
     return ends
 
 
+def _parts(batch: Batch, count: int) -> list[Batch]:
+    """A batch in parts of nearly equal size; what is no row a sample goes into each."""
+    if count == 1:
+        return [batch]
+    size = len(next(v for v in batch.values() if v.ndim))
+    found = []
+    for rows in torch.arange(size).tensor_split(min(count, size)):
+        cut = slice(int(rows[0]), int(rows[-1]) + 1)
+        found.append({k: v[cut] if v.ndim else v for k, v in batch.items()})
+    return found
+
+
 def _mix(*numbers: int) -> int:
     """One seed from several numbers."""
     state = 0x9E3779B97F4A7C15
@@ -444,13 +513,14 @@ class _Bar:
         if self.shown:
             self.bar.stop()
 
-    def update(self, step: int, stage: str, figures: dict[str, float]) -> None:
+    def update(self, step: int, stage: str, figures: dict[str, float], waited: float) -> None:
         if not self.shown:
             return
         loss = figures["loss"]
         self.mean = loss if self.mean is None else 0.98 * self.mean + 0.02 * loss
-        rate = (step - self.first) / max(time.monotonic() - self.began, 1e-9)
-        text = f"loss {self.mean:.4f}, {rate:.1f} steps/s"
+        passed = max(time.monotonic() - self.began, 1e-9)
+        rate = (step - self.first) / passed
+        text = f"loss {self.mean:.4g}, {rate:.1f} steps/s, {waited / passed:.0%} of it for data"
         self.bar.update(self.task, completed=step, description=stage, figures=text)
         if not self.console.is_terminal and time.monotonic() - self.said > 30:
             self.said = time.monotonic()

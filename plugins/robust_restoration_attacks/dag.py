@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -32,7 +30,8 @@ class DAG(DenoiserAttack):
         norm: In which norm the gradient is normalised: ``"linf"`` (the report) or ``"l2"`` (the
             authors' code).
         sigma: The noise level that the denoiser is told.
-        **options: As `DenoiserAttack` takes them; not ``loss``, ``clip`` and ``eps``.
+        surrogate: As in `DenoiserAttack`.
+        autocast: As in `DenoiserAttack`.
 
     Raises:
         InputError: If an option makes no sense.
@@ -47,9 +46,17 @@ class DAG(DenoiserAttack):
         threshold: float = 0.04,
         norm: str = "linf",
         sigma: float | Tensor | None = None,
-        **options: Any,
+        surrogate: nn.Module | None = None,
+        autocast: str | None = None,
     ) -> None:
-        super().__init__(model, eps=1.0, sigma=sigma, clip="released", **options)
+        super().__init__(
+            model,
+            eps=1.0,
+            sigma=sigma,
+            clip="released",
+            surrogate=surrogate,
+            autocast=autocast,
+        )
         del self.eps  # there is no budget
         if steps < 1 or gamma <= 0 or threshold < 0:
             raise InputError(

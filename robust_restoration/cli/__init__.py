@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from . import demo, evaluate, look, purify, train
+from . import attack, datasets, demo, denoise, evaluate, look, purify, train, weights
 from .app import app, main
 
-__all__ = ["app", "demo", "evaluate", "look", "main", "purify", "train"]
+__all__ = [
+    "app",
+    "attack",
+    "datasets",
+    "demo",
+    "denoise",
+    "evaluate",
+    "look",
+    "main",
+    "purify",
+    "train",
+    "weights",
+]

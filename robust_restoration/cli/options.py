@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-Classifier = Annotated[
-    str,
+from robust_restoration.errors import InputError
+
+CLASSIFIER_HELP = (
+    "A timm name, a folder saved by timm, ARCHITECTURE:FILE.safetensors, or "
+    "package.module:function."
+)
+DENOISER_HELP = (
+    "NAME=WEIGHTS such as dncnn_b=hat or dncnn_b=FILE, NAME, or package.module:function."
+)
+LEVEL_HELP = "25 and 25/255 mean 25/255; 0.1 is taken as it is."
+
+Denoiser = Annotated[str, typer.Option(help=DENOISER_HELP)]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+Overwrite = Annotated[bool, typer.Option(help="Replace files that are in OUT.")]
+Images = Annotated[list[Path], typer.Argument(help="Image files and folders.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Set = Annotated[
+    list[str] | None,
     typer.Option(
-        help="A timm name, a folder saved by timm, ARCHITECTURE:FILE.safetensors, or "
-        "package.module:function.",
+        "--set", help="NAME=VALUE, a further option of the method; may be given several times."
     ),
 ]
-Data = Annotated[
-    Path,
-    typer.Option(
-        help="Labelled images: a folder with labels.csv or one subfolder a class, or an .npz "
-        "with x and y.",
-    ),
-]
+
+
+def parse_settings(words: list[str] | None) -> dict[str, Any]:
+    """``NAME=VALUE`` words as a dictionary; values are numbers, fractions, words or lists.
+
+    Raises:
+        InputError: If a word has no ``=``.
+    """
+    import yaml
+
+    from robust_restoration.levels import parse_level
+
+    found: dict[str, Any] = {}
+    for word in words or []:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"{word!r} has no '='; wanted NAME=VALUE, such as alpha=2.")
+        parsed = yaml.safe_load(value)
+        if isinstance(parsed, str) and "/" in parsed and parsed[0].isdigit():
+            parsed = parse_level(parsed)
+        found[name.strip().replace("-", "_")] = parsed
+    return found

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import Json, app, emit, say
+from .options import Device, Images, Out, Overwrite
 
 
 @app.command(
@@ -15,16 +16,16 @@ from .app import Json, app, emit, say
     "--classifier mobilenetv1_100.ra4_e3600_r224_in1k"
 )
 def purify(
-    images: Annotated[list[Path], typer.Argument(help="Image files and folders.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the purified images.")],
+    images: Images,
+    out: Out,
     classifier: Annotated[
         str,
         typer.Option(help="Whose weights to take: a classifier's name, or a tag of weights."),
     ] = "",
     purifier: Annotated[str, typer.Option(help="Which purifier.")] = "advfilter",
     weights: Annotated[str, typer.Option(help="A tag, file or hub repository.")] = "",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    overwrite: Annotated[bool, typer.Option(help="Replace files that are in OUT.")] = False,
+    device: Device = "cpu",
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Purify image files (PNG, JPEG, WebP); originals are never touched.
@@ -44,11 +45,16 @@ def purify(
         overwrite=overwrite,
         progress=not as_json,
     )
+    report(summary, "purified", out, as_json)
+
+
+def report(summary: dict[str, list[str]], done: str, out: Path, as_json: bool) -> None:
+    """Say what became of the files; exit status 1 where some were damaged."""
     if as_json:
         emit(summary)
     else:
         say(
-            f"{len(summary['written'])} purified into {out}, {len(summary['kept'])} already "
+            f"{len(summary['written'])} {done} into {out}, {len(summary['kept'])} already "
             f"there, {len(summary['damaged'])} damaged."
         )
         for sentence in summary["damaged"]:

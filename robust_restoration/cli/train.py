@@ -3,89 +3,237 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from robust_restoration.errors import InputError
+
 from .app import app, say
-from .options import Classifier, Data
+from .options import CLASSIFIER_HELP, LEVEL_HELP, Seed, Set, parse_settings
+
+DENOISERS, PURIFIERS = "Denoisers", "Purifiers"
 
 
 @app.command(
-    epilog="Example:  robust-restoration train advfilter --classifier resnet18.a1_in1k "
-    "--data images/ --size 224 --steps 2000 -o runs/advfilter"
+    epilog="Example:  robust-restoration train hat --denoiser dncnn_b --data train400 "
+    "--sigma 0-25 --steps 20000 -o runs/hat.  Example:  robust-restoration train "
+    "advfilter --classifier resnet18.a1_in1k --data images/ --size 224 -o runs/advfilter"
 )
 def train(
-    defense: Annotated[str, typer.Argument(help="Which training: advfilter.")],
-    classifier: Classifier,
-    data: Data,
+    defense: Annotated[
+        str, typer.Argument(help="Which training; see: robust-restoration list defenses.")
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="A data set's name or a folder of clean images; for purifiers labelled ones, a "
+            "folder with labels.csv or one subfolder a class, or an .npz with x and y."
+        ),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder; resumes there.")],
+    denoiser: Annotated[
+        str, typer.Option(help="Which denoiser is trained.", rich_help_panel=DENOISERS)
+    ] = "",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="A paper's settings: obsatk-gray, obsatk-colour, typical-set or compact; other "
+            "options given here come before it.",
+            rich_help_panel=DENOISERS,
+        ),
+    ] = "",
+    sigma: Annotated[
+        str,
+        typer.Option(
+            help=f"Noise level, or lowest and highest such as 0-25; {LEVEL_HELP}",
+            rich_help_panel=DENOISERS,
+        ),
+    ] = "",
+    patch: Annotated[
+        int, typer.Option(help="Side of the squares cut from images.", rich_help_panel=DENOISERS)
+    ] = 0,
+    begin_from: Annotated[
+        str, typer.Option(help="Weights to begin from.", rich_help_panel=DENOISERS)
+    ] = "",
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE, an option of the denoiser such as depth=10; may be given several "
+            "times.",
+            rich_help_panel=DENOISERS,
+        ),
+    ] = None,
+    classifier: Annotated[
+        str, typer.Option(help=CLASSIFIER_HELP, rich_help_panel=PURIFIERS)
+    ] = "",
     purifier: Annotated[
-        str, typer.Option(help="advfilter, filtering, additive or multi_head.")
+        str,
+        typer.Option(
+            help="advfilter, filtering, additive or multi_head.", rich_help_panel=PURIFIERS
+        ),
     ] = "advfilter",
     size: Annotated[
-        int, typer.Option(help="Side the images are brought to; 0 keeps them as they are.")
+        int,
+        typer.Option(
+            help="Side the images are brought to; 0 keeps them as they are.",
+            rich_help_panel=PURIFIERS,
+        ),
     ] = 0,
-    channels: Annotated[int, typer.Option(help="1 for gray images, 3 for colour.")] = 3,
-    limit: Annotated[int, typer.Option(help="Use only the first so many images; 0: all.")] = 0,
-    width: Annotated[float, typer.Option(help="Scales the network; 1 is the paper's.")] = 0.125,
-    kernel_size: Annotated[int, typer.Option(help="K of the per-pixel kernels, odd.")] = 5,
-    steps: Annotated[int, typer.Option(help="Optimizer steps, both stages together.")] = 2000,
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 16,
-    lr: Annotated[float, typer.Option(help="Adam's learning rate.")] = 2e-4,
-    image_loss: Annotated[float, typer.Option(help="Weight of the image-level loss.")] = 0.2,
+    channels: Annotated[
+        int, typer.Option(help="1 for gray images, 3 for colour.", rich_help_panel=PURIFIERS)
+    ] = 3,
+    width: Annotated[
+        float,
+        typer.Option(help="Scales the network; 1 is the paper's.", rich_help_panel=PURIFIERS),
+    ] = 0.125,
+    kernel_size: Annotated[
+        int, typer.Option(help="K of the per-pixel kernels, odd.", rich_help_panel=PURIFIERS)
+    ] = 5,
+    image_loss: Annotated[
+        float, typer.Option(help="Weight of the image-level loss.", rich_help_panel=PURIFIERS)
+    ] = 0.2,
     semantic_loss: Annotated[
-        float, typer.Option(help="Weight of the semantic loss; 0 for the paper's recipe.")
+        float,
+        typer.Option(
+            help="Weight of the semantic loss; 0 for the paper's recipe.",
+            rich_help_panel=PURIFIERS,
+        ),
     ] = 0.05,
     distance: Annotated[
         str,
-        typer.Option(help="Of the semantic loss: kl, saturated-kl, or l1 (the paper's)."),
+        typer.Option(
+            help="Of the semantic loss: kl, saturated-kl, or l1 (the paper's).",
+            rich_help_panel=PURIFIERS,
+        ),
     ] = "kl",
     layer: Annotated[
-        str, typer.Option(help="Classifier layer of the semantic loss; the logits by default.")
+        str,
+        typer.Option(
+            help="Classifier layer of the semantic loss; the logits by default.",
+            rich_help_panel=PURIFIERS,
+        ),
     ] = "",
     strengths: Annotated[
-        int, typer.Option(help="Strengths each image is attacked with, of the paper's 12; 0: all.")
+        int,
+        typer.Option(
+            help="Strengths each image is attacked with, of the paper's 12; 0: all.",
+            rich_help_panel=PURIFIERS,
+        ),
     ] = 0,
-    attack_steps: Annotated[int, typer.Option(help="PGD steps for the training images.")] = 40,
-    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
-    ema: Annotated[float, typer.Option(help="Decay of the weights' moving average; 0: none.")] = (
-        0.0
-    ),
-    cache: Annotated[str, typer.Option(help="Where attacked images are kept.")] = "",
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    attack_steps: Annotated[
+        int, typer.Option(help="PGD steps for the training images.", rich_help_panel=PURIFIERS)
+    ] = 40,
+    cache: Annotated[
+        str, typer.Option(help="Where attacked images are kept.", rich_help_panel=PURIFIERS)
+    ] = "",
+    settings: Set = None,
+    limit: Annotated[int, typer.Option(help="Use only the first so many images; 0: all.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimizer steps, all stages together.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images or squares a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="constant, linear, cosine or steps.")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16.")] = None,
+    ema: Annotated[
+        float | None, typer.Option(help="Decay of the weights' moving average; 0: none.")
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(help="Parts a batch is split into, to fit into memory.")
+    ] = None,
+    compile_model: Annotated[
+        bool, typer.Option("--compile", help="Run the model through torch.compile.")
+    ] = False,
+    save_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
+    validate_every: Annotated[
+        int | None, typer.Option(help="Steps between validations.")
+    ] = None,
+    seed: Seed = 0,
 ) -> None:
-    """Train a purifier for a classifier; the same command goes on after an interruption.
+    """Train a denoiser or a purifier; the same command goes on after an interruption.
 
-    Writes OUT/PURIFIER.safetensors, usable as --weights or
-    create_purifier(name, weights=FILE), with its model card.
+    Writes OUT/NAME.safetensors with its model card, usable as NAME=FILE in other commands and as
+    create_denoiser(name, weights=FILE) or create_purifier(name, weights=FILE).
     """
-    from robust_restoration.train_purifier import train_purifier
+    if bool(denoiser) == bool(classifier):
+        raise InputError("Give either --denoiser, or --classifier for a purifier's training.")
+    loop: dict[str, Any] = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "lr": lr,
+        "schedule": schedule,
+        "precision": precision,
+        "ema": ema,
+        "accumulate": accumulate,
+        "compile": compile_model or None,
+        "save_every": save_every,
+        "validate_every": validate_every,
+    }
+    given = {name: value for name, value in loop.items() if value is not None}
+    further = parse_settings(settings)
+    if denoiser:
+        from robust_restoration.levels import parse_levels
+        from robust_restoration.recipes import recipe_for
+        from robust_restoration.train_denoiser import train_denoiser
 
-    path = train_purifier(
-        classifier,
-        data,
-        out,
-        defense=defense,
-        purifier=purifier,
-        size=size or None,
-        channels=channels,
-        limit=limit or None,
-        purifier_options={"width": width, "kernel_size": kernel_size},
-        defense_options={
-            "image": image_loss,
-            "semantic": semantic_loss,
-            "distance": distance,
-            "layer": layer,
-            "per_image": strengths or None,
-            "attack_steps": attack_steps,
-            "cache": cache or None,
-        },
-        steps=steps,
-        batch_size=batch_size,
-        lr=lr,
-        precision=precision,
-        ema=ema,
-        seed=seed,
-    )
+        chosen = recipe_for(recipe or "compact", defense)
+        options = {**chosen.defense_options, **further}
+        if sigma:
+            options["sigma"] = parse_levels(sigma)
+        if patch:
+            options["patch"] = patch
+        built = {**(chosen.network if recipe else {}), **parse_settings(network)}
+        given = {**chosen.settings, **given}
+        say(f"{defense}: {_words(options)}; {denoiser}: {_words(built)}; {_words(given)}")
+        path = train_denoiser(
+            denoiser,
+            data,
+            out,
+            defense=defense,
+            denoiser_options=built,
+            defense_options=options,
+            weights=begin_from or None,
+            limit=limit or None,
+            seed=seed,
+            **given,
+        )
+    else:
+        from robust_restoration.train_purifier import train_purifier
+
+        path = train_purifier(
+            classifier,
+            data,
+            out,
+            defense=defense,
+            purifier=purifier,
+            size=size or None,
+            channels=channels,
+            limit=limit or None,
+            purifier_options={"width": width, "kernel_size": kernel_size},
+            defense_options={
+                "image": image_loss,
+                "semantic": semantic_loss,
+                "distance": distance,
+                "layer": layer,
+                "per_image": strengths or None,
+                "attack_steps": attack_steps,
+                "cache": cache or None,
+                **further,
+            },
+            seed=seed,
+            **{"steps": 2000, **given},
+        )
     say(f"Wrote {path}.")
+
+
+def _words(options: dict[str, Any]) -> str:
+    return ", ".join(f"{k}={_value(v)}" for k, v in options.items()) or "as it is"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(map(_value, value)) + ")"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,99 @@
+"""Train the denoisers whose weights the package ships: one budget, one seed, several defenses.
+
+    python benchmarks/train_denoisers.py gray hat
+    python benchmarks/train_denoisers.py gray nt vat hat ts_pres ts_def --ship
+    python benchmarks/train_denoisers.py gray nt hat --full        # the papers' schedule: a GPU
+
+Runs lie in ``runs/denoisers`` and go on where they were interrupted. ``--ship`` writes the finished
+ones, in fp16 with their model cards, to the denoisers plugin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+import robust_restoration as rr
+from robust_restoration.environment import environment
+from robust_restoration.train_denoiser import train_denoiser
+from robust_restoration.weights import save_weights
+
+HERE = Path(__file__).resolve().parent
+WEIGHTS = HERE.parent / "plugins/robust_restoration_denoisers/weights"
+EPS = 25 / 255
+BENCHES = {
+    "gray": {"denoiser": "dncnn_b", "data": "train400"},
+    "colour": {"denoiser": "dncnn_c", "data": "cbsd432"},
+}
+LEVELS = {"sigma": (0.0, EPS)}
+DEFENSES = {
+    "nt": ("normal", LEVELS),
+    "vat": ("adversarial", LEVELS),
+    "hat": ("hat", {**LEVELS, "alpha": 1.0}),
+    "ts_pres": ("typical_set", {**LEVELS, "variant": "pres"}),
+    "ts_def": ("typical_set", {**LEVELS, "variant": "def"}),
+    "mixed_25.5": ("mixed_noise", {"levels": (EPS, 25.5 / 255)}),
+    "mixed_26": ("mixed_noise", {"levels": (EPS, 26 / 255)}),
+    "dpgd": ("adversarial", {**LEVELS, "attack": "denoising_pgd", "eps": 3 / 255, "mix": 0.5}),
+}
+COMPACT = {
+    "network": {"depth": 10, "features": 32},
+    "patch": 40,
+    "settings": {"batch_size": 64, "steps": 5000, "precision": "bf16"},
+}
+FULL = {  # the ObsAtk paper: 75 epochs of 3000 batches
+    "network": {},
+    "patch": 50,
+    "settings": {"batch_size": 128, "steps": 225_000, "precision": "bf16"},
+}
+
+
+def main() -> None:
+    """Train, and ship what is finished."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bench", choices=BENCHES)
+    parser.add_argument("defenses", nargs="+", choices=DEFENSES)
+    parser.add_argument("--full", action="store_true", help="the papers' network and schedule")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="instead of the schedule's")
+    parser.add_argument("--ship", action="store_true")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--runs", type=Path, default=Path("runs/denoisers"))
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    bench, recipe = BENCHES[options.bench], FULL if options.full else COMPACT
+    settings = {**recipe["settings"], **({"steps": options.steps} if options.steps else {})}
+    for tag in options.defenses:
+        defense, defense_options = DEFENSES[tag]
+        size = "full" if options.full else "compact"
+        path = train_denoiser(
+            bench["denoiser"],
+            bench["data"],
+            options.runs / f"{options.bench}-{size}-{tag}-{options.seed}",
+            defense=defense,
+            denoiser_options=recipe["network"],
+            defense_options={**defense_options, "patch": recipe["patch"]},
+            seed=options.seed,
+            lr=1e-3,
+            betas=(0.9, 0.999),
+            schedule="steps",
+            validate_every=500,
+            save_every=100,
+            **settings,
+        )
+        print(f"Wrote {path}.")
+        if options.ship:
+            model = rr.create_denoiser(bench["denoiser"], weights=str(path))
+            card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            card["environment"] = environment()
+            to = WEIGHTS / f"{bench['denoiser']}.{tag}.safetensors"
+            save_weights(model, to, kind="denoisers", name=bench["denoiser"], card=card, half=True)
+            print(f"Shipped {to}.")
+
+
+if __name__ == "__main__":
+    main()

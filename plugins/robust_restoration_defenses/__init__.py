@@ -1,0 +1,33 @@
+"""Built-in plugin: defenses, ways of training that make restorers and classifiers hold."""
+
+from __future__ import annotations
+
+from robust_restoration import Entry, hookimpl
+
+OBSATK = "arXiv:2201.04397"
+
+
+@hookimpl
+def defenses() -> list[Entry]:
+    """The ways of training."""
+    at = "robust_restoration_defenses"
+    return [
+        Entry("normal", f"{at}.normal:Normal", "noise in, clean images wanted", OBSATK),
+        Entry(
+            "adversarial",
+            f"{at}.adversarial:Adversarial",
+            "on attacked images, all or a share of them",
+            OBSATK,
+        ),
+        Entry("hat", f"{at}.hat:HAT", "hybrid adversarial training", OBSATK),
+        Entry(
+            "typical_set",
+            f"{at}.typical_set:TypicalSet",
+            "atypical noise mixed in: TS-Pres and TS-Def",
+        ),
+        Entry(
+            "mixed_noise",
+            f"{at}.mixed_noise:MixedNoise",
+            "Gaussian noise of several fixed levels",
+        ),
+    ]

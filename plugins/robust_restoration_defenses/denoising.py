@@ -1,0 +1,111 @@
+"""What the ways of training a denoiser have in common: noise, its levels, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from robust_restoration.contracts import Batch, Defense, TrainingSet
+from robust_restoration.errors import InputError
+from robust_restoration.metrics import psnr
+from robust_restoration.noise import Noise
+from robust_restoration.noise_names import parse_noise
+from robust_restoration.patches import Patches
+from robust_restoration.restore import restore
+
+LEVELS = (0.0, 25 / 255)
+
+
+class DenoisingDefense(Defense):
+    """Base of the ways of training a denoiser; a subclass writes `loss`.
+
+    A batch holds ``clean`` (B, C, H, W) in [0, 1] and what `corrupt` adds to it. Noise is drawn
+    with the batch, before it is split over processes, so that a sample's noise is the same
+    whatever the number of them.
+
+    Args:
+        sigma: The noise level, or the lowest and highest one: each image draws its own, evenly
+            between them (the ObsAtk paper: 0 to 25/255).
+        noise: Another noise than Gaussian: a noise model, or a word such as ``"poisson:30"``;
+            ``sigma`` is then what the denoiser is told, if it wants to be told a level.
+        patch: Side of the squares that are cut from the images.
+        scales: Factors by which images are scaled first; each square draws one.
+
+    Raises:
+        InputError: If ``sigma`` is no level or pair of levels.
+    """
+
+    def __init__(
+        self,
+        *,
+        sigma: float | Sequence[float] = LEVELS,
+        noise: Noise | str | None = None,
+        patch: int = 50,
+        scales: Sequence[float] = (1.0,),
+    ) -> None:
+        levels = (sigma, sigma) if isinstance(sigma, int | float) else tuple(sigma)
+        if len(levels) != 2 or not 0 <= levels[0] <= levels[1] <= 1:
+            raise InputError(
+                f"sigma is {sigma!r}; wanted a noise level as a fraction of [0, 1], or the lowest "
+                "and the highest, such as (0, 25/255)."
+            )
+        self.levels = (float(levels[0]), float(levels[1]))
+        self.noise = parse_noise(noise) if isinstance(noise, str) else noise
+        self.patch, self.scales = patch, tuple(scales)
+
+    def prepare(
+        self, data: Any, *, holdout: float = 0.05, progress: bool = True
+    ) -> tuple[TrainingSet, TrainingSet | None]:
+        """Patches of images, with noise, and a share of the *images* held out for validation.
+
+        Args:
+            data: Anything `robust_restoration.load_images` takes, or `Patches`.
+            holdout: The share of the images that is held out.
+            progress: Not used: nothing here takes long.
+        """
+        patches = data
+        if not isinstance(data, Patches):
+            patches = Patches(data, side=self.patch, scales=self.scales)
+        patches.corrupt = self.corrupt
+        return patches.split(holdout)
+
+    def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
+        """Noise for a batch.
+
+        Args:
+            clean: (B, C, H, W).
+            generator: Where all random numbers come from.
+
+        Returns:
+            ``noisy`` (B, C, H, W), not clipped, and ``sigma`` (B,), the level of each image.
+        """
+        low, high = self.levels
+        sigma = low + (high - low) * torch.rand(len(clean), generator=generator)
+        if self.noise is not None:
+            return {"noisy": self.noise(clean, generator=generator), "sigma": sigma}
+        draw = torch.randn(clean.shape, generator=generator)
+        return {"noisy": clean + sigma.view(-1, 1, 1, 1) * draw, "sigma": sigma}
+
+    def restore(self, model: nn.Module, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:
+        """The model's output in float32, told the level where it can be."""
+        return restore(model, noisy, sigma).float()
+
+    def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:
+        """Mean PSNR of restored held-out patches, in dB, with the noise of training."""
+        restored = self.restore(model, batch["noisy"], batch.get("sigma"))
+        # Patches may be restored exactly, which is infinite: 60 dB counts as perfect.
+        return {"psnr": float(psnr(restored, batch["clean"]).clamp(max=60).mean())}
+
+
+def half_mean_square(restored: Tensor, wanted: Tensor) -> Tensor:
+    """Sum of squared errors over an image, halved, averaged over the batch: SSE / (2B)."""
+    return (restored - wanted).square().sum() / (2 * len(wanted))
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside a wrapper for several processes, which attacks must not run through."""
+    return getattr(model, "module", model)
+

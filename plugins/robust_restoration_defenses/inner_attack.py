@@ -1,0 +1,62 @@
+"""The attack inside a training step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from robust_restoration.contracts import Attack, Batch, Denoiser
+from robust_restoration.errors import InputError
+from robust_restoration.factory import create_attack, list_attacks
+
+from .denoising import unwrapped
+
+# One step of full length, as the ObsAtk paper trains (section 4.2). The noise of training is not
+# clipped, so neither is the attack.
+ONE_STEP = {"steps": 1, "clip": None}
+
+
+class InnerAttack:
+    """Makes the attacked images of a batch, by any registered attack on denoisers.
+
+    Args:
+        name: The attack's name.
+        eps: Its budget.
+        options: Its further options; by default one step without a range for ``obsatk``, and the
+            attack's own defaults for others.
+
+    Raises:
+        InputError: If there is no such attack, or the budget is no fraction of [0, 1].
+    """
+
+    def __init__(self, name: str, eps: float, options: dict[str, Any] | None) -> None:
+        if not 0 < eps <= 1:
+            raise InputError(
+                f"eps is {eps:g}; wanted the inner attack's budget as a fraction of [0, 1], such "
+                "as 5/255."
+            )
+        if name not in list_attacks():
+            create_attack(name, nn.Identity())  # says what there is instead
+        self.name, self.eps = name, eps
+        self.options = (ONE_STEP if name == "obsatk" else {}) if options is None else options
+
+    def __call__(self, model: nn.Module, batch: Batch, **more: Any) -> Tensor:
+        """Attack a batch's ``noisy`` images.
+
+        Args:
+            model: The denoiser, wrapped for several processes or not.
+            batch: With ``noisy``, ``clean`` and ``sigma``.
+            **more: Passed to the attack's call.
+
+        Returns:
+            (B, C, H, W), without gradients.
+        """
+        inner = unwrapped(model)
+        told = isinstance(inner, Denoiser) and not inner.blind
+        where = {"sigma": batch["sigma"]} if told else {}
+        attack: Attack = create_attack(
+            self.name, inner, **{"eps": self.eps, **where, **self.options}
+        )
+        attacked: Tensor = attack(batch["noisy"], batch["clean"], **more)
+        return attacked

@@ -1,0 +1,89 @@
+"""Train a denoiser from a folder of clean images, from data to weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .datasets import load_images
+from .environment import environment
+from .factory import create_defense, create_denoiser
+from .training import train
+from .weights import save_weights
+
+
+def train_denoiser(
+    denoiser: str,
+    data: Any,
+    out: Path | str,
+    *,
+    defense: str = "normal",
+    denoiser_options: dict[str, Any] | None = None,
+    defense_options: dict[str, Any] | None = None,
+    weights: str | None = None,
+    limit: int | None = None,
+    holdout: float = 0.05,
+    progress: bool = True,
+    seed: int = 0,
+    **settings: Any,
+) -> Path:
+    """Train a denoiser, and save its weights with a model card.
+
+    Args:
+        denoiser: The denoiser's name.
+        data: As `load_images` takes it: a data set's name, a folder, tensors.
+        out: The run's folder; an interrupted run there goes on.
+        defense: The way of training.
+        denoiser_options: Passed to the denoiser.
+        defense_options: Passed to the defense.
+        weights: What it begins from, as `create_denoiser` takes it; untrained by default.
+        limit: Use only the first so many images.
+        holdout: Share of the images held out for validation; never a test set.
+        progress: Show a progress bar.
+        seed: Of everything random.
+        **settings: See `robust_restoration.training.Settings`.
+
+    Returns:
+        The weights' file, ``OUT/DENOISER.safetensors``.
+    """
+    import torch
+
+    method = create_defense(defense, **(defense_options or {}))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = create_denoiser(denoiser, weights=weights, **(denoiser_options or {}))
+    images = load_images(data, channels=model.channels, limit=limit)
+    training, validation = method.prepare(images, holdout=holdout, progress=progress)
+    notes = {
+        "denoiser": denoiser,
+        "denoiser_options": denoiser_options or {},
+        "defense": defense,
+        "defense_options": {k: str(v) for k, v in (defense_options or {}).items()},
+        "begun_from": weights or "nothing",
+        "data": images.name,
+        "images": len(images),
+        "held_out": len(validation) if validation is not None else 0,
+    }
+    run, last = Path(out), dict[str, float]()
+    train(
+        model,
+        method,
+        training,
+        out=run,
+        validation=validation,
+        progress=progress,
+        seed=seed,
+        notes=notes,
+        on_step=lambda _, figures: last.update(figures),
+        **settings,
+    )
+    path = run / f"{denoiser}.safetensors"
+    card = {
+        "entry": denoiser,
+        "options": getattr(model, "options", {}),
+        "data": f"{images.name}: {len(images)} images, {len(images.damaged)} damaged ones skipped",
+        "training": {**notes, **settings, "seed": seed},
+        "environment": environment(),
+    }
+    save_weights(model, path, kind="denoisers", name=denoiser, card=card)
+    return path

@@ -1,0 +1,167 @@
+"""The commands for denoisers as a user meets them."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from robust_restoration import cli
+from robust_restoration.images import read_image, write_image
+from robust_restoration.levels import parse_level, parse_levels
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["robust-restoration", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    for number in range(4):
+        rough = torch.rand(1, 1, 8, 8)
+        image = torch.nn.functional.interpolate(rough, size=(40, 36), mode="bilinear")[0]
+        write_image(image, folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def trained(run, photos, tmp_path):
+    """A run's folder, and the word for its denoiser."""
+    out = tmp_path / "run"
+    status, _, err = run(
+        "train", "hat", "--denoiser", "dncnn_test", "--data", photos, "--sigma", "0-25",
+        "--steps", 4, "--batch-size", 2, "--patch", 20, "--precision", "fp32", "-o", out,
+        "--set", "alpha=2",
+    )
+    assert status == 0, err
+    assert "alpha=2" in err
+    assert "steps=4" in err
+    return out, f"dncnn_test={out / 'dncnn_test.safetensors'}"
+
+
+def test_train_evaluate_attack_denoise(run, photos, trained, tmp_path):
+    _, denoiser = trained
+    status, out, err = run(
+        "evaluate", "--denoiser", denoiser, "--data", photos, "--attack", "obsatk", "--attack",
+        "fgsm", "--limit", 2, "-o", tmp_path / "results/r",
+    )
+    assert status == 0, err
+    assert "obsatk" in out
+    assert "random direction" in out
+    assert {p.suffix for p in (tmp_path / "results").iterdir()} == {".json", ".md", ".png", ".csv"}
+    status, out, _ = run(
+        "evaluate", "--denoiser", denoiser, "--data", photos, "--attack", "obsatk", "--json"
+    )
+    assert json.loads(out)["means"]["obsatk"]["psnr"] > 0
+
+    attacked = tmp_path / "attacked"
+    status, _, err = run(
+        "attack", photos, "-o", attacked, "--denoiser", denoiser, "--attack", "obsatk", "--eps",
+        "5/255", "--set", "steps=1",
+    )
+    assert status == 0, err
+    with np.load(attacked / "1.npz") as arrays:
+        size = np.sqrt(((arrays["attacked"] - arrays["noisy"]) ** 2).mean())
+        assert size == pytest.approx(5 / 255, rel=0.1)
+        assert np.allclose(arrays["clean"], read_image(photos / "1.png"))
+    assert (attacked / "1.strip.png").exists()
+
+    (photos / "broken.png").write_bytes(b"no image")
+    status, _, err = run("denoise", photos, "-o", tmp_path / "out", "--denoiser", denoiser)
+    assert status == 1
+    assert "4 restored" in err
+    assert "broken.png" in err
+    assert read_image(tmp_path / "out/0.png").shape == (1, 40, 36)
+
+
+def test_colour_files_through_a_gray_denoiser(run, trained, tmp_path):
+    write_image(torch.rand(3, 30, 32), tmp_path / "colour/a.png")
+    folder = tmp_path / "colour"
+    status, _, _ = run("denoise", folder, "-o", tmp_path / "out", "--denoiser", trained[1])
+    assert status == 0
+    assert read_image(tmp_path / "out/a.png").shape == (3, 30, 32)
+    status, _, err = run("attack", folder, "-o", tmp_path / "o2", "--denoiser", trained[1])
+    assert status == 2
+    assert "use one for colour" in err
+
+
+def test_weights_pack(run, trained, tmp_path):
+    import robust_restoration as rr
+
+    folder, _ = trained
+    status, _, err = run("weights", "pack", folder, "--no-half", "-o", tmp_path / "w.safetensors")
+    assert status == 0, err
+    packed = rr.create_denoiser("dncnn_test", weights=str(tmp_path / "w.safetensors"))
+    own = rr.create_denoiser("dncnn_test", weights=str(folder / "dncnn_test.safetensors"))
+    for name, tensor in packed.state_dict().items():
+        assert torch.equal(tensor, own.state_dict()[name])
+    card = json.loads((tmp_path / "w.json").read_text())
+    assert card["steps_done"] == 4
+    assert card["training"]["notes"]["defense"] == "hat"
+    status, _, err = run("weights", "pack", tmp_path)
+    assert status == 2
+    assert "holds no run" in err
+
+
+def test_weights_push(run, trained, monkeypatch):
+    import huggingface_hub
+
+    sent = []
+
+    class Hub:
+        def create_repo(self, name, **options):
+            sent.append(name)
+
+        def upload_file(self, *, path_or_fileobj, path_in_repo, repo_id):
+            sent.append((path_in_repo, path_or_fileobj.stat().st_size > 0))
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    status, _, err = run("weights", "push", trained[0], "someone/dncnn")
+    assert status == 0, err
+    assert sent == ["someone/dncnn", ("model.safetensors", True), ("model.json", True)]
+    monkeypatch.setattr(Hub, "create_repo", lambda *_, **__: 1 / 0)
+    status, _, err = run("weights", "push", trained[0], "someone/dncnn")
+    assert status == 2
+    assert "could not be uploaded" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("evaluate", "--data", "x"), "either --denoiser, or --classifier"),
+        (("evaluate", "--denoiser", "dncnn_x", "--data", "x"), "dncnn"),
+        (("evaluate", "--denoiser", "dncnn_test", "--data", "no-such-set"), "no-such-set"),
+        (("evaluate", "--denoiser", "dncnn_test", "--data", "x", "--sigma", "300"), "no level"),
+        (("train", "hat", "--data", "x", "-o", "y"), "either --denoiser, or --classifier"),
+        (("train", "hat", "--denoiser", "dncnn_test", "--data", "x", "-o", "y", "--recipe", "hut"),
+         "no recipe 'hut'"),
+        (("attack", ".", "-o", "y", "--denoiser", "math:nothing"), "does not import"),
+        (("attack", ".", "-o", "y", "--set", "steps"), "NAME=VALUE"),
+    ],
+)
+def test_bad_input(run, words, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(*words)
+    assert status == 2
+    assert sentence in err
+
+
+def test_levels():
+    assert parse_level("25") == parse_level("25/255") == 25 / 255
+    assert parse_level("0.1") == 0.1
+    assert parse_level("0") == 0
+    assert parse_levels("0-25") == parse_levels("0..25/255") == (0.0, 25 / 255)
+    assert parse_levels("25") == 25 / 255

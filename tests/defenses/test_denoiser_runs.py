@@ -1,0 +1,135 @@
+"""Trainings of denoisers as a user runs them: in several processes, killed, and gone wrong."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from robust_restoration.images import write_image
+from robust_restoration.train_denoiser import train_denoiser
+from robust_restoration.training import CHECKPOINT
+from robust_restoration.weights import read_weights
+
+SCRIPT = """
+import sys
+from robust_restoration.train_denoiser import train_denoiser
+steps = int(sys.argv[3])
+train_denoiser(
+    "dncnn_test", sys.argv[1], sys.argv[2], defense="hat", steps=steps, batch_size=4, lr=3e-3,
+    denoiser_options={"batch_norm": False}, defense_options={"patch": 20}, validate_every=4,
+    save_every=2, progress=False, channels_last=False,
+)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    draw = torch.Generator().manual_seed(0)
+    for number in range(8):
+        rough = torch.rand(1, 1, 6, 6, generator=draw)
+        image = torch.nn.functional.interpolate(rough, size=(32, 40), mode="bilinear")[0]
+        write_image(image, tmp_path / f"images/{number}.png")
+    return tmp_path / "images"
+
+
+def launch(script, *arguments, processes=1):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable]
+    if processes > 1:
+        command += ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", processes]
+        command += ["--num_machines", 1, "--mixed_precision", "no", "--dynamo_backend", "no"]
+        command += ["--main_process_port", port]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    words = [str(word) for word in (*command, script, *arguments)]
+    run = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_loss_curve_of_one(folder, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    curves, weights = [], []
+    for processes in (1, 2):
+        out = tmp_path / f"run{processes}"
+        launch(script, folder, out, 12, processes=processes)
+        history = json.loads((out / "history.json").read_text())
+        curves.append([row["loss"] for row in history])
+        weights.append(read_weights(out / "dncnn_test.safetensors")[0])
+    assert len(curves[0]) == 3
+    assert curves[1] == pytest.approx(curves[0], rel=1e-5)
+    for name, tensor in weights[0].items():
+        assert torch.allclose(tensor, weights[1][name], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_bit_equal(folder, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    steps = 300
+    launch(script, folder, tmp_path / "whole", steps)
+    words = [sys.executable, script, folder, tmp_path / "killed", str(steps)]
+    for _ in range(2):
+        process = subprocess.Popen(list(map(str, words)), stderr=subprocess.DEVNULL)
+        began = tmp_path / "killed" / CHECKPOINT
+        before = began.stat().st_mtime_ns if began.exists() else 0
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            if began.exists() and began.stat().st_mtime_ns != before:
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert int(read_weights(began)[1]["step"]) < steps
+    launch(script, folder, tmp_path / "killed", steps)
+    whole, again = (
+        read_weights(tmp_path / run / "dncnn_test.safetensors")[0] for run in ("whole", "killed")
+    )
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_accumulated_parts_give_the_gradient_of_the_whole(folder, tmp_path):
+    found = []
+    for accumulate in (1, 2):
+        path = train_denoiser(
+            "dncnn_test",
+            folder,
+            tmp_path / str(accumulate),
+            denoiser_options={"batch_norm": False},
+            defense_options={"patch": 20},
+            steps=3,
+            batch_size=4,
+            accumulate=accumulate,
+            progress=False,
+        )
+        found.append(read_weights(path)[0])
+    for name, tensor in found[0].items():
+        assert torch.allclose(tensor, found[1][name], atol=1e-5)
+
+
+def test_the_card_says_how_it_was_trained(folder, tmp_path):
+    path = train_denoiser(
+        "dncnn_test",
+        folder,
+        tmp_path / "run",
+        defense="hat",
+        defense_options={"patch": 20, "alpha": 2.0},
+        steps=2,
+        batch_size=2,
+        holdout=0.25,
+        progress=False,
+    )
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card["entry"] == "dncnn_test"
+    assert card["training"]["defense"] == "hat"
+    assert card["training"]["defense_options"] == {"patch": "20", "alpha": "2.0"}
+    assert (card["training"]["images"], card["training"]["held_out"]) == (8, 2)
