@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,16 +26,20 @@ HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE.parent / "plugins/robust_restoration_denoisers/weights"
 EPS = 25 / 255
 BENCHES = {
-    "gray": {"denoiser": "dncnn_b", "data": "train400"},
-    "colour": {"denoiser": "dncnn_c", "data": "cbsd432"},
+    "gray": {"denoiser": "dncnn_b", "data": "train400", "test": "set12", "first": None},
+    "colour": {
+        "denoiser": "dncnn_c", "data": "cbsd432", "test": "cbsd68", "first": 12, "steps": 3000
+    },
 }
 LEVELS = {"sigma": (0.0, EPS)}
 DEFENSES = {
     "nt": ("normal", LEVELS),
     "vat": ("adversarial", LEVELS),
     "hat": ("hat", {**LEVELS, "alpha": 1.0}),
-    "ts_pres": ("typical_set", {**LEVELS, "variant": "pres"}),
-    "ts_def": ("typical_set", {**LEVELS, "variant": "def"}),
+    # The typical-set paper's models know one level only, and so does the one they stand beside.
+    "nt_25": ("normal", {"sigma": EPS}),
+    "ts_pres": ("typical_set", {"sigma": EPS, "variant": "pres"}),
+    "ts_def": ("typical_set", {"sigma": EPS, "variant": "def"}),
     "mixed_25.5": ("mixed_noise", {"levels": (EPS, 25.5 / 255)}),
     "mixed_26": ("mixed_noise", {"levels": (EPS, 26 / 255)}),
     "dpgd": ("adversarial", {**LEVELS, "attack": "denoising_pgd", "eps": 3 / 255, "mix": 0.5}),
@@ -49,6 +54,18 @@ FULL = {  # the ObsAtk paper: 75 epochs of 3000 batches
     "patch": 50,
     "settings": {"batch_size": 128, "steps": 225_000, "precision": "bf16"},
 }
+
+
+def measure(model: torch.nn.Module, bench: dict[str, Any]) -> dict[str, Any]:
+    """Mean PSNR in dB on the test set, for the model card; seed 0, float32."""
+    found = {
+        f"sigma {level}/255": rr.evaluate(
+            model, bench["test"], attacks=[], sigma=level / 255, limit=bench["first"],
+            checks=False, progress=False,
+        ).mean("noisy")
+        for level in (15, 25)
+    }
+    return {"test_set": bench["test"], "first_images": bench["first"], "seed": 0, **found}
 
 
 def main() -> None:
@@ -66,7 +83,11 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     bench, recipe = BENCHES[options.bench], FULL if options.full else COMPACT
-    settings = {**recipe["settings"], **({"steps": options.steps} if options.steps else {})}
+    settings = dict(recipe["settings"])
+    if "steps" in bench and not options.full:
+        settings["steps"] = bench["steps"]
+    if options.steps:
+        settings["steps"] = options.steps
     for tag in options.defenses:
         defense, defense_options = DEFENSES[tag]
         size = "full" if options.full else "compact"
@@ -90,6 +111,7 @@ def main() -> None:
             model = rr.create_denoiser(bench["denoiser"], weights=str(path))
             card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             card["environment"] = environment()
+            card["psnr"] = measure(model, bench)
             to = WEIGHTS / f"{bench['denoiser']}.{tag}.safetensors"
             save_weights(model, to, kind="denoisers", name=bench["denoiser"], card=card, half=True)
             print(f"Shipped {to}.")

@@ -13,12 +13,12 @@ from .app import Json, app, emit
 @app.command(epilog="Example:  robust-restoration demo -o demo")
 def demo(
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for the picture and the numbers.")
+        Path, typer.Option("-o", "--out", help="Folder for the pictures and the numbers.")
     ] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a classifier on handwritten digits, attack it, purify; offline, under two minutes."""
+    """Attack denoisers on photographs; train, attack and purify a classifier; offline."""
     from robust_restoration.demo import run_demo
 
     summary = run_demo(out, seed=seed, quiet=as_json)

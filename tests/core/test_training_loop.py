@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import signal
@@ -16,7 +17,8 @@ from torch import Generator, Tensor, nn
 from robust_restoration import train
 from robust_restoration.contracts import Batch, Defense, Stage
 from robust_restoration.errors import InputError, TrainingError
-from robust_restoration.training import Settings, _stage_ends
+from robust_restoration.training import Settings
+from robust_restoration.training.loop import _stage_ends
 
 COMMON = {"steps": 12, "batch_size": 4, "lr": 1e-2, "progress": False}
 
@@ -102,7 +104,7 @@ def test_a_killed_run_ends_bit_equal(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, script, tmp_path / "run"], capture_output=True)
     assert run.returncode == -signal.SIGKILL, run.stderr.decode()
     names = {p.name for p in (tmp_path / "run").iterdir()}
-    assert names == {"checkpoint.safetensors", "history.json", "settings.json"}
+    assert names == {"checkpoint.safetensors", "curves.csv", "history.json", "settings.json"}
     resumed = train(net(), Line(), Points(), save_every=2, out=tmp_path / "run", **COMMON)
     assert equal(resumed, train(net(), Line(), Points(), **COMMON))
 
@@ -149,7 +151,7 @@ def test_a_failed_write_leaves_the_last_checkpoint(
     with pytest.raises(OSError, match="No space left"):
         train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)
     assert {p.name for p in tmp_path.iterdir()} == {
-        "checkpoint.safetensors", "history.json", "settings.json"
+        "checkpoint.safetensors", "curves.csv", "history.json", "settings.json"
     }
     resumed = train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)
     assert equal(resumed, train(net(), Line(), Points(), **COMMON))
@@ -252,3 +254,52 @@ def test_precision(precision: str) -> None:
 def test_bad_settings(settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         train(net(), Line(), Points(), **settings)
+
+
+def test_curves_survive_an_interruption(tmp_path: Path) -> None:
+    options = {**COMMON, "save_every": 4, "validate_every": 6, "validation": Points(4)}
+
+    def interrupt(step: int, _: object) -> None:
+        if step == 7:
+            raise KeyboardInterrupt
+
+    train(net(), Line(), Points(), out=tmp_path / "whole", **options)
+    with pytest.raises(KeyboardInterrupt):
+        train(net(), Line(), Points(), out=tmp_path / "cut", on_step=interrupt, **options)
+    train(net(), Line(), Points(), out=tmp_path / "cut", **options)
+    tables = []
+    for run in ("whole", "cut"):
+        with (tmp_path / run / "curves.csv").open(newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+        assert (tmp_path / run / "curves.png").stat().st_size > 1000
+    assert tables[0] == tables[1]
+    assert [int(row["step"]) for row in tables[0]] == list(range(1, 13))
+    assert [row["step"] for row in tables[0] if row["val_mse"]] == ["6", "12"]
+
+
+def test_a_run_older_than_a_setting_goes_on(tmp_path: Path) -> None:
+    train(net(), Line(), Points(), out=tmp_path, **COMMON)
+    record = json.loads((tmp_path / "settings.json").read_text())
+    del record["accumulate"], record["gamma"]
+    (tmp_path / "settings.json").write_text(json.dumps(record))
+    train(net(), Line(), Points(), out=tmp_path, **COMMON)
+
+
+def test_the_rate_falls_at_milestones() -> None:
+    settings = Settings(steps=100, schedule="steps", milestones=(0.3, 0.6), gamma=0.1)
+    rates = [settings.rate(at) for at in (0.0, 0.29, 0.3, 0.6, 0.99)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.01, 0.01])
+
+
+def test_the_loss_is_told_how_far_the_stage_is() -> None:
+    seen = []
+
+    class Notes(Line):
+        def loss(
+            self, model: nn.Module, batch: Batch, stage: str, generator: Generator
+        ) -> tuple[Tensor, dict[str, float]]:
+            seen.append((stage, float(batch["progress"])))
+            return super().loss(model, batch, stage, generator)
+
+    train(net(), Notes(), Points(), **COMMON)
+    assert [round(share, 3) for stage, share in seen if stage == "second"] == [0, 0.25, 0.5, 0.75]

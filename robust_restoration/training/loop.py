@@ -1,9 +1,10 @@
 """The one training loop.
 
 A run is a folder: ``settings.json``, ``checkpoint.safetensors`` (weights, their moving average,
-the optimizer's state and the step, in one file that is replaced whole), ``history.json``. What is
-drawn at a step depends on the seed and the step alone, so that a killed run continues as if it had
-never stopped.
+the optimizer's state and the step, in one file that is replaced whole), ``history.json`` (figures
+at each validation), ``curves.csv`` and ``curves.png``, and ``tensorboard`` where that is installed.
+What is drawn at a step depends on the seed and the step alone, so that a killed run continues as if
+it had never stopped.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,89 +23,16 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from .contracts import Batch, Defense, Denoiser, Stage, TrainingSet
-from .errors import InputError, TrainingError
-from .files import atomic_path, write_json
+from robust_restoration.contracts import Batch, Defense, Denoiser, Stage, TrainingSet
+from robust_restoration.errors import InputError, TrainingError
+from robust_restoration.files import atomic_path, write_json
+
+from .curves import Curves
+from .progress import Bar
+from .settings import Settings
 
 M = TypeVar("M", bound=nn.Module)
 CHECKPOINT = "checkpoint.safetensors"
-
-
-@dataclass
-class Settings:
-    """How a run trains.
-
-    Attributes:
-        steps: Optimizer steps over all stages together.
-        batch_size: Images a step, over all processes together.
-        lr: Adam's learning rate at the start of each stage.
-        betas: Adam's betas.
-        schedule: ``constant``; ``linear`` (to 0 from ``decay_from`` on); ``cosine`` (likewise);
-            ``steps`` (times ``gamma`` at each of ``milestones``).
-        decay_from: Share of a stage after which the rate falls.
-        milestones: Shares of a stage.
-        gamma: What the rate is multiplied by at a milestone.
-        warmup: Share of a stage over which the rate rises from 0.
-        precision: ``fp32``, ``bf16`` or ``fp16`` (the latter on a GPU only).
-        channels_last: Memory format of the model and the images.
-        ema: Decay of the moving average of the weights that is validated and kept; 0 for none.
-        clip_grad: Largest L2 norm of the gradient; 0 for any.
-        accumulate: Parts that a batch is split into, one after the other, so that it fits into
-            memory; batch norm sees the parts.
-        compile: Run the model through ``torch.compile``.
-        seed: Decides initial draws, batches and augmentation.
-        save_every: Steps between checkpoints.
-        validate_every: Steps between validations; 0 for none but the last.
-        notes: Whatever shall be kept with the run.
-    """
-
-    steps: int
-    batch_size: int = 16
-    lr: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    schedule: str = "linear"
-    decay_from: float = 0.2
-    milestones: tuple[float, ...] = (0.4, 2 / 3, 14 / 15)
-    gamma: float = 0.2
-    warmup: float = 0.0
-    precision: str = "fp32"
-    channels_last: bool = True
-    ema: float = 0.0
-    clip_grad: float = 0.0
-    accumulate: int = 1
-    compile: bool = False
-    seed: int = 0
-    save_every: int = 200
-    validate_every: int = 0
-    notes: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be trained with."""
-        if self.steps < 1 or self.batch_size < 1:
-            raise InputError(
-                f"steps is {self.steps} and batch_size {self.batch_size}; wanted at least 1."
-            )
-        if self.schedule not in ("constant", "linear", "cosine", "steps"):
-            raise InputError(
-                f"schedule is {self.schedule!r}; wanted 'constant', 'linear', 'cosine' or 'steps'."
-            )
-        if not 1 <= self.accumulate <= self.batch_size:
-            raise InputError(
-                f"accumulate is {self.accumulate}; wanted 1 to the batch size, {self.batch_size}."
-            )
-        if self.precision not in ("fp32", "bf16", "fp16"):
-            raise InputError(f"precision is {self.precision!r}; wanted 'fp32', 'bf16' or 'fp16'.")
-
-    def rate(self, progress: float) -> float:
-        """Learning rate at a share of a stage, as a multiple of ``lr``."""
-        if progress < self.warmup:
-            return progress / self.warmup
-        if self.schedule == "steps":
-            return float(self.gamma ** sum(progress >= mark for mark in self.milestones))
-        if self.schedule == "constant" or progress <= self.decay_from:
-            return 1.0
-        left = (1 - progress) / max(1 - self.decay_from, 1e-9)
-        return left if self.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
 
 
 def train(
@@ -146,7 +74,7 @@ def train(
         raise InputError("train needs steps=...: how many optimizer steps to take.")
     if not isinstance(data, TrainingSet):
         if isinstance(data, str | Path) and isinstance(model, Denoiser):
-            from .datasets import load_images
+            from robust_restoration.datasets import load_images
 
             data = load_images(data, channels=model.channels)
         data, made = defense.prepare(data, holdout=holdout, progress=progress)
@@ -189,6 +117,8 @@ class _Run:
         self.ends = _stage_ends(self.stages, settings.steps)
         self.step = 0
         self.waited = 0.0
+        main = self.accelerator.is_main_process
+        self.curves = Curves(out if main else None, settings.steps)
         self.average: dict[str, Tensor] = {}
         if settings.ema:
             self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
@@ -206,7 +136,7 @@ class _Run:
         on_step: Callable[[int, dict[str, float]], None] | None,
     ) -> None:
         self._open(resume)
-        bar = _Bar(self.settings.steps, self.step, progress and self.accelerator.is_main_process)
+        bar = Bar(self.settings.steps, self.step, progress and self.accelerator.is_main_process)
         with bar:
             while self.step < self.settings.steps:
                 number = next(i for i, end in enumerate(self.ends) if self.step < end)
@@ -220,11 +150,14 @@ class _Run:
                 bar.update(self.step, stage, figures, self.waited)
                 if on_step is not None:
                     on_step(self.step, figures)
-                every = self.settings.validate_every
+                every, validation = self.settings.validate_every, {}
                 if self.step == self.settings.steps or (every and self.step % every == 0):
-                    self.history.append({"step": self.step, "stage": stage, **figures})
-                    self.history[-1].update(self._validate(stage))
+                    validation = self._validate(stage)
+                    self.history.append(
+                        {"step": self.step, "stage": stage, **figures, **validation}
+                    )
                     bar.note(self.history[-1])
+                self.curves.add(self.step, stage, figures, validation)
                 if self.step % self.settings.save_every == 0 or self.step == self.settings.steps:
                     self.save()
         if self.average:
@@ -382,6 +315,7 @@ class _Run:
         with atomic_path(self.out / CHECKPOINT) as temporary:
             save_file(tensors, temporary, {"step": str(self.step)})
         write_json(self.out / "history.json", self.history)
+        self.curves.write(picture=self.step == self.settings.steps)
 
     def _open(self, resume: bool) -> None:
         """Take up the run in the folder, or begin one."""
@@ -439,6 +373,7 @@ class _Run:
             trained = list(self.defense.parameters(self.model, self.stages[number].name))
             fresh = torch.optim.Adam(trained, lr=self.settings.lr, betas=self.settings.betas)
             self._loaded_state = {**fresh.state_dict(), "state": states}
+        self.curves.resume(self.step)
         history = self.out / "history.json" if self.out else None
         if history is not None and history.exists():
             self.history = json.loads(history.read_text(encoding="utf-8"))
@@ -473,60 +408,3 @@ def _mix(*numbers: int) -> int:
         state = ((state ^ (number & 0xFFFFFFFF)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
         state ^= state >> 31
     return state >> 1
-
-
-class _Bar:
-    """Progress with loss and rate; plain lines now and then where there is no terminal."""
-
-    def __init__(self, total: int, done: int, shown: bool) -> None:
-        self.total, self.done, self.shown = total, done, shown
-        self.began, self.first, self.said = time.monotonic(), done, time.monotonic()
-        self.mean: float | None = None
-
-    def __enter__(self) -> _Bar:
-        if not self.shown:
-            return self
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        self.console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
-        self.bar.start()
-        self.task = self.bar.add_task("train", total=self.total, completed=self.done, figures="")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.shown:
-            self.bar.stop()
-
-    def update(self, step: int, stage: str, figures: dict[str, float], waited: float) -> None:
-        if not self.shown:
-            return
-        loss = figures["loss"]
-        self.mean = loss if self.mean is None else 0.98 * self.mean + 0.02 * loss
-        passed = max(time.monotonic() - self.began, 1e-9)
-        rate = (step - self.first) / passed
-        text = f"loss {self.mean:.4g}, {rate:.1f} steps/s, {waited / passed:.0%} of it for data"
-        self.bar.update(self.task, completed=step, description=stage, figures=text)
-        if not self.console.is_terminal and time.monotonic() - self.said > 30:
-            self.said = time.monotonic()
-            self.console.print(f"{stage}: step {step}/{self.total}, {text}")
-
-    def note(self, row: dict[str, Any]) -> None:
-        if self.shown:
-            text = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
-            self.console.print(f"step {row['step']}: {text}", highlight=False)

@@ -1,54 +1,50 @@
-"""The demonstration: handwritten digits, a timm classifier, an attack, a purifier; offline."""
+"""Second part: handwritten digits, a timm classifier, an attack, a purifier."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from rich.console import Console
 from torch import Generator, Tensor, nn
 
-from .classifiers import NormalizedClassifier
-from .contracts import Batch, Defense
-from .datasets import LabelledImages
-from .evaluation import PurificationResult, evaluate_purifiers
-from .factory import create_attack, create_defense, create_purifier
-from .files import atomic_path, write_json
-from .training import train
+from robust_restoration.classifiers import NormalizedClassifier
+from robust_restoration.contracts import Batch, Defense
+from robust_restoration.datasets import LabelledImages
+from robust_restoration.evaluation import evaluate_purifiers
+from robust_restoration.factory import create_attack, create_defense, create_purifier
+from robust_restoration.files import atomic_path
+from robust_restoration.training import train
 
 SIDE = 32
 SHOWN_EPS = 0.1
 STRENGTHS = (0.0, 0.03, 0.06, 0.1)
 
 
-def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str, Any]:
-    """Train, attack, purify, and show it.
+def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dict[str, Any]:
+    """Train a classifier and an AdvFilter, attack, purify, and show it.
 
     Args:
-        out: Folder for ``digits.png``, ``accuracy.png`` and ``demo.json``.
+        out: Folder for ``digits.png`` and ``accuracy.png``.
+        console: Where to print.
         seed: Of everything random.
-        quiet: Print nothing.
+        quiet: Show no progress bars.
 
     Returns:
         What was measured.
     """
-    from rich.console import Console
-
-    out = Path(out)
-    console = Console(quiet=quiet)
-    began = time.monotonic()
     training, test = load_digits_32()
     console.print(
-        f"[bold]1. A classifier[/bold] (timm test_efficientnet) learns {len(training)} handwritten "
+        f"[bold]2. A classifier[/bold] (timm test_efficientnet) learns {len(training)} handwritten "
         f"digits; {len(test)} others are kept for testing."
     )
     classifier = fit_classifier(training, seed=seed, progress=not quiet)
 
     console.print(
-        "[bold]2. An AdvFilter[/bold] learns to undo attacks on this classifier "
+        "[bold]3. An AdvFilter[/bold] learns to undo attacks on this classifier "
         "(PGD, eps 0.01 to 0.2)."
     )
     with torch.random.fork_rng():
@@ -68,7 +64,7 @@ def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str
     train(purifier, method, pairs, steps=250, batch_size=64, lr=1e-3, seed=seed,
           progress=not quiet)
 
-    console.print("[bold]3. Attacks[/bold], on the bare classifier and through the purifier.")
+    console.print("[bold]4. Attacks[/bold], on the bare classifier and through the purifier.")
     result = evaluate_purifiers(
         classifier,
         test,
@@ -83,14 +79,12 @@ def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str
         seed=seed,
         progress=not quiet,
     )
-    seconds = time.monotonic() - began
     console.print()
     console.print(result, highlight=False)
     picture = out / "digits.png"
     draw_digits(classifier, purifier, test, picture, seed=seed)
     result.plot(out / "accuracy.png")
     summary = {
-        "seconds": round(seconds, 1),
         "eps": SHOWN_EPS,
         "clean": result.accuracy("none", "gray-box", 0.0),
         "attacked": result.accuracy("none", "gray-box", SHOWN_EPS),
@@ -99,20 +93,18 @@ def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str
         "picture": str(picture),
         "plot": str(out / "accuracy.png"),
     }
-    write_json(out / "demo.json", {**summary, "result": result.to_dict()})
-    console.print(_conclusion(summary, result), highlight=False)
-    return summary
+    console.print(_conclusion(summary), highlight=False)
+    return {**summary, "result": result.to_dict()}
 
 
-def _conclusion(summary: dict[str, Any], result: PurificationResult) -> str:
+def _conclusion(summary: dict[str, Any]) -> str:
     gray, white = summary["purified_gray_box"], summary["purified_white_box"]
     return (
         f"\nAt eps {SHOWN_EPS}: {summary['clean']:.0%} right before the attack, "
         f"{summary['attacked']:.0%} after it, {gray:.0%} purified, if the attacker does not know "
         f"of the purifier; {white:.0%} if the attacker does.\n"
         "A purifier repairs images that were attacked without it in mind. It is no defence on its "
-        "own against somebody who attacks through it.\n"
-        f"{summary['seconds']:.0f} s. Look at {summary['picture']} and {summary['plot']}."
+        "own against somebody who attacks through it."
     )
 
 
@@ -197,7 +189,7 @@ def draw_digits(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from .purify import PurifiedClassifier
+    from robust_restoration.purify import PurifiedClassifier
 
     robust = PurifiedClassifier(classifier, purifier)
     bare = PurifiedClassifier(classifier, nn.Identity())

@@ -1,0 +1,6 @@
+"""The one training loop, its settings, and what it writes down."""
+
+from .loop import CHECKPOINT, train
+from .settings import Settings
+
+__all__ = ["CHECKPOINT", "Settings", "train"]

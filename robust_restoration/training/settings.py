@@ -1,0 +1,86 @@
+"""How a run trains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from robust_restoration.errors import InputError
+
+
+@dataclass
+class Settings:
+    """How a run trains.
+
+    Attributes:
+        steps: Optimizer steps over all stages together.
+        batch_size: Images a step, over all processes together.
+        lr: Adam's learning rate at the start of each stage.
+        betas: Adam's betas.
+        schedule: ``constant``; ``linear`` (to 0 from ``decay_from`` on); ``cosine`` (likewise);
+            ``steps`` (times ``gamma`` at each of ``milestones``).
+        decay_from: Share of a stage after which the rate falls.
+        milestones: Shares of a stage.
+        gamma: What the rate is multiplied by at a milestone.
+        warmup: Share of a stage over which the rate rises from 0.
+        precision: ``fp32``, ``bf16`` or ``fp16`` (the latter on a GPU only).
+        channels_last: Memory format of the model and the images.
+        ema: Decay of the moving average of the weights that is validated and kept; 0 for none.
+        clip_grad: Largest L2 norm of the gradient; 0 for any.
+        accumulate: Parts that a batch is split into, one after the other, so that it fits into
+            memory; batch norm sees the parts.
+        compile: Run the model through ``torch.compile``.
+        seed: Decides initial draws, batches and augmentation.
+        save_every: Steps between checkpoints.
+        validate_every: Steps between validations; 0 for none but the last.
+        notes: Whatever shall be kept with the run.
+    """
+
+    steps: int
+    batch_size: int = 16
+    lr: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    schedule: str = "linear"
+    decay_from: float = 0.2
+    milestones: tuple[float, ...] = (0.4, 2 / 3, 14 / 15)
+    gamma: float = 0.2
+    warmup: float = 0.0
+    precision: str = "fp32"
+    channels_last: bool = True
+    ema: float = 0.0
+    clip_grad: float = 0.0
+    accumulate: int = 1
+    compile: bool = False
+    seed: int = 0
+    save_every: int = 200
+    validate_every: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained with."""
+        if self.steps < 1 or self.batch_size < 1:
+            raise InputError(
+                f"steps is {self.steps} and batch_size {self.batch_size}; wanted at least 1."
+            )
+        if self.schedule not in ("constant", "linear", "cosine", "steps"):
+            raise InputError(
+                f"schedule is {self.schedule!r}; wanted 'constant', 'linear', 'cosine' or 'steps'."
+            )
+        if not 1 <= self.accumulate <= self.batch_size:
+            raise InputError(
+                f"accumulate is {self.accumulate}; wanted 1 to the batch size, {self.batch_size}."
+            )
+        if self.precision not in ("fp32", "bf16", "fp16"):
+            raise InputError(f"precision is {self.precision!r}; wanted 'fp32', 'bf16' or 'fp16'.")
+
+    def rate(self, progress: float) -> float:
+        """Learning rate at a share of a stage, as a multiple of ``lr``."""
+        if progress < self.warmup:
+            return progress / self.warmup
+        if self.schedule == "steps":
+            return float(self.gamma ** sum(progress >= mark for mark in self.milestones))
+        if self.schedule == "constant" or progress <= self.decay_from:
+            return 1.0
+        left = (1 - progress) / max(1 - self.decay_from, 1e-9)
+        return left if self.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
