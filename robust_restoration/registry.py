@@ -208,7 +208,7 @@ class Registry:
         hint = f" Plugins not in use: {shown}." if idle else ""
         raise UnknownNameError(f"{problem} {did_you_mean(name, self.list(kind))}{hint}")
 
-    def create(self, kind: str, name: str, *args: Any, **options: Any) -> Any:
+    def create(self, kind: str, name: str, /, *args: Any, **options: Any) -> Any:
         """Create what a name stands for.
 
         Raises:

@@ -30,4 +30,10 @@ def defenses() -> list[Entry]:
             f"{at}.mixed_noise:MixedNoise",
             "Gaussian noise of several fixed levels",
         ),
+        Entry(
+            "noise2noise",
+            f"{at}.noise2noise:Noise2Noise",
+            "two noisy copies, no clean images",
+            "arXiv:1803.04189",
+        ),
     ]

@@ -1,0 +1,85 @@
+"""Noise2Noise (Lehtinen et al., arXiv:1803.04189): training without clean images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from robust_restoration.contracts import Batch
+from robust_restoration.errors import InputError
+from robust_restoration.noise import Impulse, Poisson
+
+from .denoising import DenoisingDefense
+
+# |x|^gamma has no gradient at 0 for gamma below 1.
+EPSILON = 1e-8
+
+
+class Noise2Noise(DenoisingDefense):
+    """Restores one noisy copy of an image towards another, whose noise is independent.
+
+    With a loss whose minimiser is the mean (L2), the median (L1) or the mode (L0) of the target,
+    as suits the noise, zero-mean, zero-median or sparse noise on the target averages out.
+
+    Args:
+        kind: ``"gaussian"``: each copy draws its own level between ``sigma``'s ends, L2;
+            ``"poisson"``: shot noise of so many photons, L1; ``"impulse"``: Gaussian noise kept at
+            each value with a probability, L0, which is (|.| + 1e-8)^gamma with gamma falling
+            linearly from 2 to 0 over the run.
+        photons: Mean photons of ``"poisson"``, one draw an image.
+        dispersion: Of the negative binomial that they are drawn from.
+        impulse_sigma: Standard deviation of ``"impulse"`` where there is noise.
+        probability: How likely a value has it.
+        sigma: The lowest and the highest level of ``"gaussian"``.
+        **options: As `DenoisingDefense` takes them, but for ``noise``.
+
+    Raises:
+        InputError: If an option makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str = "gaussian",
+        photons: float = 500.0,
+        dispersion: float | None = 75.0,
+        impulse_sigma: float = 0.2,
+        probability: float = 0.5,
+        sigma: float | Sequence[float] = (0.0, 50 / 255),
+        **options: Any,
+    ) -> None:
+        super().__init__(sigma=sigma, **options)
+        if kind not in ("gaussian", "poisson", "impulse"):
+            raise InputError(f"kind is {kind!r}; wanted 'gaussian', 'poisson' or 'impulse'.")
+        if self.noise is not None:
+            raise InputError("noise2noise has noise of its own, see kind; leave noise out.")
+        self.kind = kind
+        if kind == "poisson":
+            self.noise = Poisson(photons, dispersion)
+        elif kind == "impulse":
+            self.noise = Impulse(impulse_sigma, probability)
+
+    def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
+        """Two noisy copies of a batch.
+
+        Returns:
+            ``noisy`` and ``target``, each (B, C, H, W), not clipped; ``sigma`` (B,), the level of
+            the former.
+        """
+        first = super().corrupt(clean, generator)
+        return {**first, "target": super().corrupt(clean, generator)["noisy"]}
+
+    def loss(
+        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The mean of |restored - target|^p over the batch: p is 2, 1, or falls from 2 to 0."""
+        away = self.restore(model, batch["noisy"], batch["sigma"]) - batch["target"]
+        if self.kind == "gaussian":
+            return away.square().mean(), {}
+        if self.kind == "poisson":
+            return away.abs().mean(), {}
+        gamma = 2 * (1 - batch.get("progress", torch.tensor(0.0)))
+        return (away.abs() + EPSILON).pow(gamma).mean(), {"gamma": float(gamma)}

@@ -1,0 +1,88 @@
+import pytest
+import torch
+from torch import nn
+
+import robust_restoration as rr
+from robust_restoration.errors import InputError
+from robust_restoration.testing import check_defense
+
+KINDS = ["gaussian", "poisson", "impulse"]
+
+
+@pytest.fixture
+def images():
+    rough = torch.rand(8, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    return nn.functional.interpolate(rough, size=(30, 30), mode="bilinear")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_conforms(kind, images):
+    check_defense(
+        rr.create_defense("noise2noise", kind=kind, patch=20),
+        rr.create_denoiser("dncnn_test"),
+        images,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_two_copies_are_independent(kind):
+    clean = torch.full((4, 1, 64, 64), 0.5)
+    defense = rr.create_defense("noise2noise", kind=kind, photons=30.0)
+    batch = defense.corrupt(clean, torch.Generator().manual_seed(0))
+    one, two = ((batch[name] - clean).flatten() for name in ("noisy", "target"))
+    assert one.std() > 0.02
+    assert abs(float(torch.corrcoef(torch.stack([one, two]))[0, 1])) < 0.05
+
+
+def test_gaussian_copies_draw_levels_of_their_own():
+    clean = torch.zeros(64, 1, 32, 32)
+    defense = rr.create_defense("noise2noise", sigma=(0.0, 0.2))
+    batch = defense.corrupt(clean, torch.Generator().manual_seed(0))
+    one, two = (batch[name].square().mean((1, 2, 3)).sqrt() for name in ("noisy", "target"))
+    assert torch.allclose(one, batch["sigma"], rtol=0.15, atol=1e-4)
+    assert abs(float(torch.corrcoef(torch.stack([one, two]))[0, 1])) < 0.3
+
+
+def test_losses_by_hand(images):
+    model = nn.Identity()
+    for kind, power in (("gaussian", 2.0), ("poisson", 1.0), ("impulse", 0.5)):
+        defense = rr.create_defense("noise2noise", kind=kind)
+        batch = defense.corrupt(images, torch.Generator().manual_seed(0))
+        batch["progress"] = torch.tensor(0.75)
+        loss, _ = defense.loss(model, batch, "train", torch.Generator())
+        away = (batch["noisy"] - batch["target"]).abs() + 1e-8
+        assert torch.allclose(loss, away.pow(power).mean(), rtol=1e-4)
+
+
+def test_the_exponent_falls_over_the_run(images):
+    found = []
+    rr.train(
+        rr.create_denoiser("dncnn_test"),
+        rr.create_defense("noise2noise", kind="impulse", patch=20),
+        images,
+        steps=4,
+        batch_size=2,
+        progress=False,
+        on_step=lambda _, figures: found.append(figures["gamma"]),
+    )
+    assert found == pytest.approx([2.0, 1.5, 1.0, 0.5])
+
+
+def test_it_learns_to_restore_without_clean_images(images):
+    torch.manual_seed(0)
+    model = rr.create_denoiser("dncnn_test", batch_norm=False)
+    defense = rr.create_defense("noise2noise", sigma=0.2, patch=24)
+    noisy = rr.Gaussian(0.2)(images, seed=0)
+    rr.train(
+        model, defense, images, steps=150, batch_size=8, lr=5e-3, schedule="cosine", progress=False
+    )
+    with torch.no_grad():
+        gain = rr.psnr(model(noisy), images) - rr.psnr(noisy, images)
+    assert gain.mean() > 3
+
+
+def test_bad_options():
+    with pytest.raises(InputError, match="'gaussian', 'poisson' or 'impulse'"):
+        rr.create_defense("noise2noise", kind="salt")
+    with pytest.raises(InputError, match="noise of its own"):
+        rr.create_defense("noise2noise", noise="poisson:30")
