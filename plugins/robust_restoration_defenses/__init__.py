@@ -36,4 +36,16 @@ def defenses() -> list[Entry]:
             "two noisy copies, no clean images",
             "arXiv:1803.04189",
         ),
+        Entry(
+            "madry",
+            f"{at}.madry:Madry",
+            "classifiers on attacked images",
+            "arXiv:1706.06083",
+        ),
+        Entry(
+            "trades",
+            f"{at}.trades:TRADES",
+            "classifiers whose answers hold about an image",
+            "arXiv:1901.08573",
+        ),
     ]

@@ -1,0 +1,59 @@
+"""Batches of labelled images for training classifiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from robust_restoration.contracts import Batch
+from robust_restoration.datasets import LabelledImages
+
+
+class LabelledBatches:
+    """Labelled images as a training set, shifted and mirrored.
+
+    A batch holds ``images`` (B, C, H, W) in [0, 1] and ``labels`` (B,).
+
+    Args:
+        data: The images.
+        shift: Images are moved by up to so many pixels each way, with black borders.
+        mirror: Mirror half of them, left to right.
+    """
+
+    def __init__(self, data: LabelledImages, *, shift: int = 0, mirror: bool = False) -> None:
+        self.data, self.shift, self.mirror = data, shift, mirror
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
+        """The samples at ``indices``, each moved and mirrored by itself."""
+        images = self.data.pixels(indices)
+        count, side = len(images), self.shift
+        if side:
+            height, width = images.shape[-2:]
+            padded = F.pad(images, (side,) * 4)
+            places = torch.randint(0, 2 * side + 1, (count, 2), generator=generator).tolist()
+            images = torch.stack(
+                [
+                    image[:, top : top + height, left : left + width]
+                    for image, (top, left) in zip(padded, places, strict=True)
+                ]
+            )
+        if self.mirror:
+            chosen = torch.rand(count, generator=generator) < 0.5
+            images = torch.where(chosen.view(-1, 1, 1, 1), images.flip(3), images)
+        return {"images": images, "labels": self.data.labels[indices]}
+
+
+def split(
+    data: Any, holdout: float, *, shift: int, mirror: bool
+) -> tuple[LabelledBatches, LabelledBatches | None]:
+    """Training and validation batches out of `LabelledImages`; only the former are augmented."""
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
+    held = round(len(data) * holdout)
+    training = LabelledBatches(data.subset(order[held:]), shift=shift, mirror=mirror)
+    return training, LabelledBatches(data.subset(order[:held])) if held else None

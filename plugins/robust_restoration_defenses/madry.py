@@ -1,0 +1,95 @@
+"""Adversarial training of classifiers (Madry et al., arXiv:1706.06083)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from robust_restoration.classifiers import with_unit_range
+from robust_restoration.contracts import Batch, Defense, TrainingSet
+from robust_restoration.errors import InputError
+from robust_restoration.factory import create_attack
+
+from .classification import split
+from .denoising import unwrapped
+
+
+class Madry(Defense):
+    """Minimises the cross-entropy on attacked images.
+
+    Classifiers take [0, 1], or have a ``pretrained_cfg`` with the mean and standard deviation that
+    are applied here. A classifier behind a purifier, `PurifiedClassifier`, is one too.
+
+    Args:
+        attack: The inner attack's name; it runs with the classifier in eval mode.
+        eps: Its budget, as a fraction of [0, 1].
+        steps: Its steps.
+        alpha: Its step; by default 2.5 eps / steps, and eps for one step.
+        attack_options: Further options of it.
+        mix: The share of a batch that is attacked: 1 in the paper, 0.5 for 1 : 1.
+        shift: Images are moved by up to so many pixels each way.
+        mirror: Mirror half of the images.
+
+    Raises:
+        InputError: If an option makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        attack: str = "torchattacks/pgd",
+        eps: float = 8 / 255,
+        steps: int = 10,
+        alpha: float | None = None,
+        attack_options: dict[str, Any] | None = None,
+        mix: float = 1.0,
+        shift: int = 0,
+        mirror: bool = False,
+    ) -> None:
+        if not 0 < mix <= 1 or not 0 < eps <= 1 or steps < 1:
+            raise InputError(
+                f"mix is {mix}, eps {eps} and steps {steps}; wanted a share above 0 and up to 1, "
+                "a budget as a fraction of [0, 1], and at least one step."
+            )
+        step = min(eps, 2.5 * eps / steps) if alpha is None else alpha
+        self.attack = attack
+        self.options = {"eps": eps, "steps": steps, "alpha": step, **(attack_options or {})}
+        self.mix, self.shift, self.mirror = mix, shift, mirror
+
+    def prepare(
+        self, data: Any, *, holdout: float = 0.05, progress: bool = True
+    ) -> tuple[TrainingSet, TrainingSet | None]:
+        """Batches of `LabelledImages`, and a share held out; a `TrainingSet` is left as it is."""
+        if isinstance(data, TrainingSet):
+            return data, None
+        return split(data, holdout, shift=self.shift, mirror=self.mirror)
+
+    def attacked(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """The images under the inner attack, without gradients."""
+        attack = create_attack(self.attack, unwrapped(model), **self.options)
+        found: Tensor = attack(images, labels)
+        return found
+
+    def loss(
+        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Cross-entropy, the first share of the batch being attacked."""
+        images, labels = batch["images"], batch["labels"]
+        count = max(1, round(self.mix * len(images)))
+        first = self.attacked(model, images[:count], labels[:count])
+        logits = with_unit_range(model)(torch.cat([first, images[count:]]))
+        right = (logits[:count].argmax(1) == labels[:count]).float().mean()
+        return F.cross_entropy(logits, labels), {"attacked_accuracy": float(right)}
+
+    def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:
+        """Accuracy on held-out images, clean and attacked."""
+        images, labels = batch["images"], batch["labels"]
+        whole = with_unit_range(model)
+        found = {"accuracy": images, "attacked_accuracy": self.attacked(model, images, labels)}
+        return {
+            name: float((whole(seen).argmax(1) == labels).float().mean())
+            for name, seen in found.items()
+        }

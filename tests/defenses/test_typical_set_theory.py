@@ -1,0 +1,127 @@
+"""Each statement against random draws."""
+
+import math
+
+import pytest
+import torch
+from robust_restoration_defenses import typical_set_theory as theory
+
+from robust_restoration.errors import InputError
+
+SIGMA = 25 / 255
+
+
+@pytest.fixture
+def noise():
+    return SIGMA * torch.randn(4000, 300, generator=torch.Generator().manual_seed(0)).double()
+
+
+def test_log_density_is_torch_s(noise):
+    wanted = torch.distributions.Normal(0.0, SIGMA).log_prob(noise).sum(1)
+    assert torch.allclose(theory.log_density(noise, SIGMA), wanted)
+
+
+def test_entropy_is_the_mean_log_density(noise):
+    assert theory.entropy(SIGMA) == pytest.approx(
+        float(torch.distributions.Normal(0.0, SIGMA).entropy()), rel=1e-5
+    )
+    assert theory.typicality(noise, SIGMA).mean().abs() < 3e-3
+
+
+def test_typicality_is_the_norm(noise):
+    wanted = noise.square().sum(1) / (2 * 300 * SIGMA**2) - 0.5
+    assert torch.allclose(theory.typicality(noise, SIGMA), wanted)
+
+
+@pytest.mark.parametrize("eps", [0.02, 0.05, 0.1])
+def test_norm_bounds_and_their_probability(eps, noise):
+    low, high = theory.norm_bounds(eps, 300, SIGMA)
+    norms = noise.norm(dim=1)
+    within = (norms >= low) & (norms <= high)
+    assert torch.equal(within, theory.typicality(noise, SIGMA).abs() <= eps)
+    share = float(within.double().mean())
+    assert theory.typical_probability(eps, 300) == pytest.approx(share, abs=0.025)
+    assert theory.typical_probability(eps, 3000) > theory.typical_probability(eps, 300)
+
+
+def test_no_l2_perturbation_changes_the_density_more_than_lemma_3_8(noise):
+    xi = 0.3
+    noise = noise[:500]
+    bound = theory.log_density_change_l2(noise.norm(dim=1), xi, SIGMA)
+    random = torch.randn(noise.shape, generator=torch.Generator().manual_seed(1)).double()
+    along = xi * noise / noise.norm(dim=1, keepdim=True)
+    for delta in (xi * random / random.norm(dim=1, keepdim=True), -along):
+        change = theory.log_density(noise + delta, SIGMA) - theory.log_density(noise, SIGMA)
+        assert (change.abs() <= bound * (1 + 1e-9)).all()
+    reached = theory.log_density(noise, SIGMA) - theory.log_density(noise + along, SIGMA)
+    assert torch.allclose(reached, bound)
+
+
+def test_theorem_3_10(noise):
+    eps, xi = 0.05, 5 / 255 * math.sqrt(300)
+    typical = noise[theory.typicality(noise, SIGMA).abs() <= eps]
+    delta = xi * typical / typical.norm(dim=1, keepdim=True)  # the worst, by lemma 3.8
+    moved = theory.typicality(typical + delta, SIGMA)
+    bound = theory.typicality_under_l2(eps, xi, 300, SIGMA)
+    assert (moved <= bound + 1e-12).all()
+    assert moved.max() > 0.9 * bound
+
+
+def test_lemma_3_12_is_the_worst_corner():
+    noise = torch.tensor([[0.1, -0.2, 0.0, 0.05]])
+    corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 4) * 0.01
+    densities = theory.log_density(noise + corners, SIGMA)
+    worst = theory.worst_linf_direction(noise, 0.01)
+    assert theory.log_density(noise + worst, SIGMA).item() == pytest.approx(densities.min().item())
+
+
+def test_theorem_3_20_for_many_dimensions():
+    eta = 3 / 255
+    noise = SIGMA * torch.randn(20, 200_000, generator=torch.Generator().manual_seed(0)).double()
+    moved = theory.typicality(noise + theory.worst_linf_direction(noise, eta), SIGMA)
+    start = theory.typicality(noise, SIGMA)
+    for before, after in zip(start.tolist(), moved.tolist(), strict=True):
+        assert after == pytest.approx(theory.typicality_under_linf(before, eta, SIGMA), rel=0.015)
+
+
+def test_volume():
+    # The ball that holds all samples typical to within eps is larger than the shell, and yet
+    # within the bound: log V = d/2 log(pi) - log Gamma(d/2 + 1) + d log r.
+    for d, eps in ((50, 0.1), (1600, 0.05)):
+        _, radius = theory.norm_bounds(eps, d, SIGMA)
+        ball = d / 2 * math.log(math.pi) - math.lgamma(d / 2 + 1) + d * math.log(radius)
+        assert ball <= theory.log_volume_bound(eps, d, SIGMA)
+    edge = math.log(theory.equivalent_edge(SIGMA))
+    assert edge == pytest.approx(theory.log_volume_bound(0.0, 1, SIGMA))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_mixed_noise_keeps_its_variance(share, noise):
+    other = SIGMA * torch.randn(noise.shape, generator=torch.Generator().manual_seed(5))
+    mixed = theory.mixed_noise(noise, other.double(), share)
+    assert mixed.std().item() == pytest.approx(SIGMA, rel=5e-3)
+
+
+def test_sphere_section():
+    first, second, attack = torch.randn(3, 1, 6, 7, generator=torch.Generator().manual_seed(0))
+    angles = torch.tensor([[0.0, 0.0], [math.pi, 0.0], [0.3, 0.4], [0.0, math.pi / 2]])
+    points = theory.sphere_section(attack, first, second, angles)
+    assert torch.allclose(points.flatten(1).norm(dim=1), first.norm().expand(4), rtol=1e-5)
+    assert torch.allclose(points[0], first, atol=1e-5)
+    assert torch.allclose(points[1], -first, atol=1e-5)
+    pole = points[3].flatten()
+    assert abs(float(pole @ first.flatten())) < 1e-4
+    assert float(pole @ attack.flatten()) > 0
+    # All lie in the span of the three.
+    span = torch.stack([first.flatten(), second.flatten(), attack.flatten()]).T
+    rest = points[2].flatten() - span @ torch.linalg.lstsq(span, points[2].flatten()).solution
+    assert rest.norm() < 1e-4
+    with pytest.raises(InputError, match="one plane"):
+        theory.sphere_section(first, first, second, angles)
+
+
+def test_bad_options():
+    with pytest.raises(InputError, match="above 0"):
+        theory.entropy(0.0)
+    with pytest.raises(InputError, match="from 0 to 1"):
+        theory.mixed_noise(torch.zeros(1), torch.zeros(1), 2.0)
