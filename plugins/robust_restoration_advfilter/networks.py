@@ -126,13 +126,15 @@ class PixelNet(nn.Module):
                     head.bias.data.copy_(bias)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Maps (N, outputs, H, W), one tensor a head, decoder by decoder."""
+        """Maps (N, outputs, h, w) at half the padded size, one tensor a head, decoder by decoder.
+
+        `upsampled_filter.upsampled` brings them to the images' size.
+        """
         height, width = images.shape[-2:]
         pad = (0, -width % STEP, 0, -height % STEP)
         centred = 2 * images - 1  # without it the first blocks hardly see past the brightness
         features = self.encoder(F.pad(centred, pad, mode="replicate"))
-        maps = [m for decoder in self.decoders for m in decoder(features)]
-        return [_up(m)[..., :height, :width] for m in maps]
+        return [m for decoder in self.decoders for m in decoder(features)]
 
 
 class FusionNet(nn.Module):

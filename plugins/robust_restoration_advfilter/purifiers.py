@@ -12,7 +12,8 @@ from robust_restoration.errors import InputError
 from robust_restoration.images import check_layout
 
 from .networks import FusionNet, PixelNet
-from .pixel_filter import blur_kernels, pixel_filter
+from .pixel_filter import blur_kernels
+from .upsampled_filter import upsampled, upsampled_filter
 
 DEFAULT_WIDTH = 0.125
 # Where training starts. From the identity it does not get away: there the classifier's gradient
@@ -77,7 +78,8 @@ class Additive(_PixelPurifier):
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The image plus the correction."""
-        return {"out": images + self.net(images)[0].to(images.dtype)}
+        correction = upsampled(self.net(images)[0], *images.shape[-2:])
+        return {"out": images + correction.to(images.dtype)}
 
 
 class Filtering(_PixelPurifier):
@@ -97,7 +99,7 @@ class Filtering(_PixelPurifier):
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The filtered image."""
-        return {"out": pixel_filter(images, self.net(images)[0])}
+        return {"out": upsampled_filter(images, self.net(images)[0])[0]}
 
 
 class MultiHead(_PixelPurifier):
@@ -128,10 +130,10 @@ class MultiHead(_PixelPurifier):
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """Each head's image as ``head_1`` to ``head_4``, and the chosen one."""
-        kernels = self.net(images)
+        maps = self.net(images)
         if not self.training:
-            return {"out": pixel_filter(images, kernels[self.head - 1])}
-        found = {f"head_{i}": pixel_filter(images, k) for i, k in enumerate(kernels, 1)}
+            return {"out": upsampled_filter(images, maps[self.head - 1])[0]}
+        found = {f"head_{i}": upsampled_filter(images, m)[0] for i, m in enumerate(maps, 1)}
         return {**found, "out": found[f"head_{self.head}"]}
 
 
@@ -158,9 +160,9 @@ class AdvFilter(_PixelPurifier):
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The two filtered images ``small_large`` and ``median``, and their fusion."""
         small_large, median = self.net(images)
-        uncertainty = torch.stack([small_large.amax(dim=1), median.amax(dim=1)], dim=1)
-        first = pixel_filter(images, small_large)
-        second = pixel_filter(images, median)
+        first, uncertain_first = upsampled_filter(images, small_large)
+        second, uncertain_second = upsampled_filter(images, median)
+        uncertainty = torch.stack([uncertain_first, uncertain_second], dim=1)
         weight = self.fusion(uncertainty).to(images.dtype)
         return {
             "small_large": first,

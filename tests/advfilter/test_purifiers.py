@@ -6,6 +6,7 @@ import pytest
 import torch
 from robust_restoration_advfilter.networks import Decoder, PixelNet
 from robust_restoration_advfilter.pixel_filter import pixel_filter
+from robust_restoration_advfilter.upsampled_filter import upsampled
 from torch import Tensor, nn
 
 from robust_restoration import create_purifier
@@ -59,7 +60,7 @@ def test_advfilter_is_the_papers_fusion() -> None:
     images = torch.rand(2, 3, 16, 16)
     with torch.no_grad():
         found = model.outputs(images)
-        first, second = model.net(images)
+        first, second = (upsampled(maps, 16, 16) for maps in model.net(images))
         uncertainty = torch.cat([first.max(1, True).values, second.max(1, True).values], dim=1)
         weight = torch.sigmoid(model.fusion.layers(uncertainty))
         expected = weight * pixel_filter(images, first) + (1 - weight) * pixel_filter(
