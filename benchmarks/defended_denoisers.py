@@ -52,7 +52,7 @@ TYPICAL = {
 # ObsAtk paper, Table 4: PSNR on the real noise of CC.
 REAL = {"nt": 33.56, "vat": 34.49, "hat": 36.26}
 # Images of each set that are used without --full: minutes a model on one core.
-LIMITS = {"set68": 12, "cbsd68": 6, "set12": 7}
+LIMITS = {"set68": 12, "cbsd68": 4, "set12": 7}
 WORST = {
     "attacks": ["obsatk_auto", ("obsatk", {"steps": 20, "alpha": 0.1 * 5 / 255})],
     "restarts": 2,
@@ -83,7 +83,7 @@ def obsatk_tables(model: Any, bench: str, name: str, full: bool) -> dict[str, An
 
 def stronger(model: Any, bench: str, name: str, full: bool) -> dict[str, Any]:
     """Atk-5/255 at 25/255, solved further, with the controls."""
-    data, limit = {"gray": ("set12", 7), "colour": ("cbsd68", 3)}[bench]
+    data, limit = {"gray": ("set12", 7), "colour": ("cbsd68", 2)}[bench]
     return run(
         model, name, data, None if full else limit, sigma=25 / 255, eps=5 / 255, within_level=True,
         attacks={"obsatk": "obsatk", "obsatk_auto": "obsatk_auto", "worst": ("worst_case", WORST)},

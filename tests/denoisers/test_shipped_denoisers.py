@@ -1,0 +1,39 @@
+"""The denoiser weights that the package ships: they load by name, and do what their cards say."""
+
+import pytest
+
+import robust_restoration as rr
+from robust_restoration.weights import model_card, shipped
+
+TAGS = [(name, tag) for name in ("dncnn_b", "dncnn_c") for tag in shipped("denoisers", name)]
+
+
+def test_there_are_some():
+    assert {tag for name, tag in TAGS if name == "dncnn_b"} >= {"nt", "hat"}
+
+
+@pytest.mark.parametrize(("name", "tag"), TAGS)
+def test_its_card_says_how_it_came_about(name, tag):
+    path = shipped("denoisers", name)[tag]
+    card = model_card(path)
+    assert card["entry"] == name
+    assert {"defense", "steps", "batch_size", "seed", "data"} <= card["training"].keys()
+    assert card["environment"]["torch"]
+    assert path.stat().st_size < 4_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "tag"), TAGS)
+def test_the_psnr_of_its_card(name, tag, data_root):
+    card = model_card(shipped("denoisers", name)[tag])["psnr"]
+    result = rr.evaluate(
+        rr.create_denoiser(name, weights=tag),
+        card["test_set"],
+        attacks=[],
+        sigma=25 / 255,
+        root=data_root,
+        limit=card["first_images"],
+        checks=False,
+        progress=False,
+    )
+    assert result.mean("noisy") == pytest.approx(card["sigma 25/255"], abs=0.03)
