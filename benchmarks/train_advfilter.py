@@ -30,14 +30,8 @@ BENCHES = {
         "data": "imagenet_sample_1000",
         "size": 224,
         "purifier_options": {"width": 0.125},
-        "defense_options": {
-            "per_image": 2,
-            "distance": "saturated-kl",
-            "semantic": 0.1,
-            "clean_share": 0.35,
-            "fusion_share": 0.15,
-        },
-        "steps": 6000,
+        "defense_options": {"per_image": 2},
+        "steps": 850,
         "batch_size": 8,
     },
     "cifar": {

@@ -1,5 +1,9 @@
 import csv
 import json
+import os
+import socket
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -223,3 +227,52 @@ def test_colour_for_gray(images):
     assert table(model, colour, attacks=[]).names  # brought to the denoiser's channels
     with pytest.raises(InputError, match="wanted 1"):
         table(model, colour, attacks=[], channels=3)
+
+
+SCRIPT = """
+import sys
+import torch
+from torch import nn
+from accelerate import PartialState
+import robust_restoration as rr
+
+images = [
+    nn.functional.interpolate(torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(i)),
+                              size=size, mode="bilinear")[0]
+    for i, size in enumerate([(20, 24), (17, 30), (20, 24), (20, 24), (17, 30)])
+]
+torch.manual_seed(0)
+model = rr.create_denoiser("dncnn_test", batch_norm=False).eval()
+result = rr.evaluate(model, images, attacks=["obsatk", "denoising_pgd"], progress=False, seed=1)
+if PartialState().is_main_process:
+    result.to_json(sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_same_figures_in_two_processes(tmp_path):
+    script = tmp_path / "evaluate.py"
+    script.write_text(SCRIPT)
+    found = []
+    for processes in (1, 2):
+        out = tmp_path / f"{processes}.json"
+        command = [sys.executable]
+        if processes > 1:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            command += ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+            command += ["--num_machines", "1", "--mixed_precision", "no"]
+            command += ["--dynamo_backend", "no", "--main_process_port", str(port)]
+        run = subprocess.run(
+            [*command, str(script), str(out)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert run.returncode == 0, run.stderr
+        found.append(json.loads(out.read_text()))
+    for condition, metrics in found[0]["values"].items():
+        for name, values in metrics.items():
+            assert found[1]["values"][condition][name] == pytest.approx(values, abs=1e-4)
