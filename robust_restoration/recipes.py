@@ -1,11 +1,13 @@
-"""Settings of the papers' denoiser trainings, by name."""
+"""Settings of the papers' denoiser trainings, by name; and of any run, from its own record."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from .errors import UnknownNameError, did_you_mean
+from .errors import DataError, UnknownNameError, did_you_mean
+from .files import atomic_path
 from .registry import registry
 
 LEVEL = 25 / 255
@@ -68,12 +70,15 @@ def recipe_for(name: str, defense: str) -> Recipe:
     """A recipe, without the options that a defense does not take.
 
     Args:
-        name: One of `RECIPES`.
+        name: One of `RECIPES`, or a file that `write_recipe` wrote.
         defense: The defense's name.
 
     Raises:
         UnknownNameError: If there is none of the name.
+        DataError: If the file is missing or holds no recipe.
     """
+    if name.endswith((".yaml", ".yml")):
+        return _read(Path(name))
     if name not in RECIPES:
         raise UnknownNameError(f"There is no recipe {name!r}. {did_you_mean(name, list(RECIPES))}")
     recipe = RECIPES[name]
@@ -83,3 +88,43 @@ def recipe_for(name: str, defense: str) -> Recipe:
         if registry().takes("defenses", defense, option)
     }
     return Recipe(recipe.summary, recipe.settings, taken, recipe.network)
+
+
+def write_recipe(recipe: Recipe, path: Path | str) -> None:
+    """Write a recipe as YAML, for people to read and for ``--recipe FILE``; atomically."""
+    import yaml
+
+    content = {
+        "summary": recipe.summary,
+        "network": _plain(recipe.network),
+        "defense_options": _plain(recipe.defense_options),
+        "settings": _plain(recipe.settings),
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def _read(path: Path) -> Recipe:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Recipe(
+            str(content["summary"]),
+            dict(content["settings"]),
+            dict(content["defense_options"]),
+            dict(content["network"]),
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} is no recipe ({error}); wanted a file recipe.yaml of a run's folder."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """What YAML has: tuples as lists, and objects such as noise models as their words."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

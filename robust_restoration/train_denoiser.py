@@ -8,6 +8,7 @@ from typing import Any
 from .datasets import load_images
 from .environment import environment
 from .factory import create_defense, create_denoiser
+from .recipes import Recipe, write_recipe
 from .training import train
 from .weights import save_weights
 
@@ -44,7 +45,8 @@ def train_denoiser(
         **settings: See `robust_restoration.training.Settings`.
 
     Returns:
-        The weights' file, ``OUT/DENOISER.safetensors``.
+        The weights' file, ``OUT/DENOISER.safetensors``. ``OUT/recipe.yaml`` says how to train it
+        again.
     """
     import torch
 
@@ -65,6 +67,9 @@ def train_denoiser(
         "held_out": len(validation) if validation is not None else 0,
     }
     run, last = Path(out), dict[str, float]()
+    summary = f"{defense} of {denoiser} on {images.name}, seed {seed}"
+    recipe = Recipe(summary, settings, defense_options or {}, denoiser_options or {})
+    write_recipe(recipe, run / "recipe.yaml")
     train(
         model,
         method,

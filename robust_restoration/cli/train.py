@@ -38,8 +38,8 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(
-            help="A paper's settings: obsatk-gray, obsatk-colour, typical-set or compact; other "
-            "options given here come before it.",
+            help="A paper's settings: obsatk-gray, obsatk-colour, typical-set or compact; or "
+            "recipe.yaml of another run. Other options given here come before it.",
             rich_help_panel=DENOISERS,
         ),
     ] = "",

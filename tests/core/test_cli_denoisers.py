@@ -10,6 +10,7 @@ import torch
 from robust_restoration import cli
 from robust_restoration.images import read_image, write_image
 from robust_restoration.levels import parse_level, parse_levels
+from robust_restoration.weights import read_weights
 
 
 @pytest.fixture
@@ -85,6 +86,25 @@ def test_train_evaluate_attack_denoise(run, photos, trained, tmp_path):
     assert "4 restored" in err
     assert "broken.png" in err
     assert read_image(tmp_path / "out/0.png").shape == (1, 40, 36)
+
+
+def test_a_run_s_recipe_trains_it_again(run, photos, trained, tmp_path):
+    first, _ = trained
+    again = tmp_path / "again"
+    status, _, err = run(
+        "train", "hat", "--denoiser", "dncnn_test", "--data", photos, "--recipe",
+        first / "recipe.yaml", "-o", again,
+    )
+    assert status == 0, err
+    one, two = (read_weights(f / "dncnn_test.safetensors")[0] for f in (first, again))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    (tmp_path / "broken.yaml").write_text("summary: [")
+    status, _, err = run(
+        "train", "hat", "--denoiser", "dncnn_test", "--data", photos, "--recipe",
+        tmp_path / "broken.yaml", "-o", tmp_path / "x",
+    )
+    assert status == 2
+    assert "is no recipe" in err
 
 
 def test_colour_files_through_a_gray_denoiser(run, trained, tmp_path):
