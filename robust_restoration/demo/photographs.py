@@ -94,14 +94,14 @@ def draw_photographs(clean: Tensor, path: Path, *, seed: int = 0) -> None:
     figure = Figure(figsize=(13.2, 5.0), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(MODELS), 6)
-    for row, (tag, label) in zip(grid, MODELS.items(), strict=True):
+    for number, (row, (tag, label)) in enumerate(zip(grid, MODELS.items(), strict=True)):
         for panel, (title, image, measured) in zip(
             row, _panels(create_denoiser("dncnn_b", weights=tag), noisy, clean[None]), strict=True
         ):
             panel.imshow(image[0, 0].clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1)
             panel.set_xticks([])
             panel.set_yticks([])
-            if row is grid[0]:
+            if number == 0:
                 panel.set_title(title, fontsize=11)
             if measured:
                 panel.set_xlabel(f"{psnr(image, clean[None]).item():.1f} dB", fontsize=11)
