@@ -27,8 +27,12 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "evaluation": [
             "DenoisingResult",
             "PurificationResult",
+            "SimilitudeResult",
+            "TransferResult",
             "evaluate",
             "evaluate_purifiers",
+            "similitude",
+            "transfer",
         ],
         "factory": [
             "create_attack",

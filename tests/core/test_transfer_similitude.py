@@ -1,0 +1,143 @@
+import json
+import math
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import robust_restoration as rr
+from robust_restoration.errors import InputError
+from robust_restoration.evaluation.similitude import circle_samples, polygon_iou, radar, similitude
+from robust_restoration.evaluation.transfer import transfer
+
+
+class Blur(nn.Module):
+    def __init__(self, side=3):
+        super().__init__()
+        self.side = side
+
+    def forward(self, noisy):
+        return nn.functional.avg_pool2d(
+            noisy, self.side, 1, self.side // 2, count_include_pad=False
+        )
+
+
+@pytest.fixture
+def images():
+    draw = torch.Generator().manual_seed(0)
+    return [
+        nn.functional.interpolate(torch.rand(1, 1, 6, 6, generator=draw), size=(20, 24))[0]
+        for _ in range(3)
+    ]
+
+
+def test_transfer_s_diagonal_is_evaluate_s_attack(images):
+    models = {"three": Blur(3), "five": Blur(5)}
+    found = transfer(models, images, attack="obsatk", attack_options={"eps": 5 / 255})
+    for name, model in models.items():
+        wanted = rr.evaluate(model, images, attacks=["obsatk"], progress=False, checks=False)
+        assert found.noisy[name] == pytest.approx(wanted.values["noisy"]["psnr"], abs=1e-3)
+        assert found.attacked[name][name] == pytest.approx(
+            wanted.values["obsatk"]["psnr"], abs=1e-3
+        )
+        assert found.dmr(name, name) == pytest.approx(wanted.dmr("obsatk"), abs=1e-3)
+    assert found.dmr("five", "three") > found.dmr("three", "three")
+
+
+def test_transfer_s_success_and_exports(images, tmp_path):
+    found = transfer({"three": Blur(3), "five": Blur(5)}, images, sources=["five"])
+    assert list(found.attacked) == ["five"]
+    drops = [a - b for a, b in zip(found.noisy["three"], found.attacked["five"]["three"],
+                                   strict=True)]
+    assert found.success("five", "three", 0.1) == sum(d > 0.1 for d in drops) / 3
+    found.to_json(tmp_path / "t.json")
+    kept = json.loads((tmp_path / "t.json").read_text())
+    assert kept["dmr"]["five"]["three"] == found.dmr("five", "three")
+    assert f"{found.dmr('five', 'five'):+.2f}" in str(found)
+    found.plot(tmp_path / "t.png")
+    assert Image.open(tmp_path / "t.png").size[0] > 300
+    with pytest.raises(InputError, match="wanted some of the latter"):
+        transfer({"three": Blur(3)}, images, sources=["four"])
+
+
+def test_circle_samples(images):
+    clean = images[0]
+    noisy = rr.Gaussian(0.1)(clean[None], seed=0)[0]
+    attacked = noisy + 0.02 * torch.randn(noisy.shape, generator=torch.Generator().manual_seed(1))
+    samples = circle_samples(noisy, clean, attacked, count=40)
+    size = (attacked - noisy).norm()
+    assert torch.allclose((samples - noisy).flatten(1).norm(dim=1), size.expand(40), rtol=1e-4)
+    noise = noisy - clean
+    assert torch.allclose(samples[10] - noisy, size * noise / noise.norm(), atol=1e-5)
+    # Opposite angles are opposite, and the attack lies in the plane.
+    assert torch.allclose(samples[3] - noisy, noisy - samples[23], atol=1e-5)
+    plane = torch.stack([(samples[0] - noisy).flatten(), noise.flatten()]).T
+    change = (attacked - noisy).flatten()
+    rest = change - plane @ torch.linalg.lstsq(plane, change[:, None]).solution[:, 0]
+    assert rest.norm() < 1e-4
+    with pytest.raises(InputError, match="no noise"):
+        circle_samples(clean, clean, attacked)
+    with pytest.raises(InputError, match="span no plane"):
+        circle_samples(noisy, clean, noisy + 0.1 * noise)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_iou_against_fine_sectors(seed):
+    draw = torch.Generator().manual_seed(seed)
+    a, b = (torch.rand(9, generator=draw, dtype=torch.float64) + 0.1 for _ in range(2))
+    if seed == 4:
+        a[3] = b[5] = 0.0
+
+    def edge(radii, angles):
+        """Where the polygon's boundary lies at each angle."""
+        step = 2 * math.pi / len(radii)
+        index = (angles / step).floor().long()
+        inside = angles - index * step
+        p, q = radii[index], radii[(index + 1) % len(radii)]
+        height = p * inside.sin() + q * (step - inside).sin()
+        return torch.where(height > 0, p * q * math.sin(step) / height.clamp(min=1e-12), 0 * p)
+
+    angles = (torch.arange(2_000_000, dtype=torch.float64) + 0.5) * (2 * math.pi / 2_000_000)
+    one, two = edge(a, angles), edge(b, angles)
+    shared = torch.minimum(one, two).square().sum()
+    union = torch.maximum(one, two).square().sum()
+    assert polygon_iou(a, b) == pytest.approx(float(shared / union), abs=1e-5)
+    assert polygon_iou(a, b) == pytest.approx(polygon_iou(b, a))
+    assert polygon_iou(a, a) == pytest.approx(1.0)
+    assert polygon_iou(a, a / 2) == pytest.approx(0.25)
+
+
+def test_iou_of_nothing():
+    zero, one = torch.zeros(5), torch.ones(5)
+    assert polygon_iou(zero, zero) == 1.0
+    assert polygon_iou(zero, one) == 0.0
+    with pytest.raises(InputError, match="at least 3"):
+        polygon_iou(torch.ones(2), torch.ones(2))
+
+
+def test_radar_and_similitude(images, tmp_path):
+    models = {"three": Blur(3), "again": Blur(3), "five": Blur(5)}
+    found = similitude(models, images, attack="obsatk", count=24, limit=2)
+    assert found.dmrs("three", "again") == pytest.approx(1.0)
+    assert 0 < found.dmrs("three", "five") < 1
+    for radii in found.radii["five"]:
+        assert max(radii) == pytest.approx(1.0)
+        assert min(radii) >= 0
+    found.to_json(tmp_path / "s.json")
+    assert json.loads((tmp_path / "s.json").read_text())["dmrs"]["three"]["again"] == 1.0
+    found.plot(tmp_path / "s.png")
+    assert Image.open(tmp_path / "s.png").size[0] > 300
+    with pytest.raises(InputError, match="wanted one of them"):
+        similitude(models, images, source="four")
+
+
+def test_radar_of_a_denoiser_that_does_not_fall():
+    clean = torch.rand(1, 8, 8)
+
+    class Perfect(nn.Module):
+        def forward(self, noisy):
+            return clean.expand_as(noisy)
+
+    noisy = clean + 0.1
+    assert not radar(Perfect(), noisy[None] + torch.rand(5, 1, 8, 8), noisy, clean, 0.1).any()
