@@ -27,6 +27,7 @@ from robust_restoration.tiling import Tiled
 from .controls import CONTROLS, control
 from .denoising_result import NOISY, DenoisingResult
 from .masking import signs_of_masking
+from .progress import progress_bar
 from .strips import write_strip
 
 CHECKED = 4  # images on which signs of masked gradients are looked for
@@ -223,7 +224,7 @@ class _Work:
         found: Rows = {}
         total = len(self.images) * (1 + len(attacks))
         main = PartialState().is_main_process
-        with _progress(progress and main, total) as advance:
+        with progress_bar(progress and main, total) as advance:
             for numbers in self.batches(size):
                 noisy, clean = self.pair(numbers, self.noise)
                 restored = self.restored(noisy)
@@ -359,20 +360,3 @@ def _describe(attack: Any) -> dict[str, Any]:
         "class": type(attack).__name__,
         **{k: v for k, v in vars(attack).items() if k in kept and isinstance(v, plain)},
     }
-
-
-class _progress:
-    def __init__(self, shown: bool, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.bar = Progress(console=Console(stderr=True), disable=not shown)
-        self.total = total
-
-    def __enter__(self) -> Any:
-        self.bar.start()
-        self.task = self.bar.add_task("evaluating", total=self.total)
-        return lambda count: self.bar.advance(self.task, count)
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()

@@ -25,7 +25,8 @@ from robust_restoration.files import write_json
 from robust_restoration.metrics import psnr, ssim
 from robust_restoration.purify import find_purifier
 
-from .result import PurificationResult
+from .progress import progress_bar
+from .purification_result import PurificationResult
 from .whitebox import attackable
 
 # AdvFilter, Table 1: no attack, and {1, 3, 5} * 10^-m for m = 4, 3, 2, 1.
@@ -113,7 +114,7 @@ def evaluate_purifiers(
     result.marks.update(marks)
     result.order = list(rows)
     work = _Work(classifier, data, result, settings, batch_size, Path(state) if state else None)
-    with _progress(progress, len(rows) * len(strengths) * len(threats)) as advance:
+    with progress_bar(progress, len(rows) * len(strengths) * len(threats)) as advance:
         ordered = sorted(set(strengths))
         for threat in threats:
             if threat == "gray-box":
@@ -262,20 +263,3 @@ def _mark(module: nn.Module) -> str:
     for tensor in module.state_dict().values():
         digest.update(tensor.detach().cpu().double().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-class _progress:
-    def __init__(self, shown: bool, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.bar = Progress(console=Console(stderr=True), disable=not shown)
-        self.total = total
-
-    def __enter__(self) -> Any:
-        self.bar.start()
-        self.task = self.bar.add_task("evaluating", total=self.total)
-        return lambda count: self.bar.advance(self.task, count)
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
