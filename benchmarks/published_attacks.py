@@ -1,9 +1,10 @@
 """The papers' attack tables with the published denoisers, ours beside theirs, controls below.
 
-    python benchmarks/published_attacks.py obsatk denoising_pgd noise2noise
+    python benchmarks/published_attacks.py obsatk denoising_pgd transfer noise2noise
 
 ``obsatk``: Table 1 of the ObsAtk paper; ``denoising_pgd``: Tables I, II and III of the
-denoising-PGD paper; ``noise2noise``: the PSNR ratios under DAG of the report on Noise2Noise. The
+denoising-PGD paper; ``transfer``: its Tables IV to VI with the models at hand; ``noise2noise``: the
+PSNR ratios under DAG of the report on Noise2Noise. The
 published weights are other people's trainings: compare the drops more than the levels. Each part is
 kept in ``results/published-PART.json`` when it is done, and ``--table`` prints Markdown of what is
 there.
@@ -134,10 +135,39 @@ def noise2noise(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     return rows
 
 
-PARTS = {"obsatk": obsatk, "denoising_pgd": denoising_pgd, "noise2noise": noise2noise}
+def transfer(limits: dict[str, int | None]) -> list[dict[str, Any]]:
+    """Tables IV and V: attacks made on a non-blind and on a blind model; Table VI: similitude."""
+    models = {
+        name: load_published(WEIGHTS, name).to(DEVICE)
+        for name in (
+            "dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ffdnet_gray", "ecndnet_gray_sigma25"
+        )
+    }
+    options = {"eps": 0.012, "target": "noisy", "clip": "released"}
+    found = rr.transfer(
+        models, "set12", root=ROOT, limit=limits.get("transfer"), attack_options=options,
+        sources=list(models)[:2], sigma=EPS,
+    )
+    print(found, flush=True)
+    alike = rr.similitude(
+        models, "set12", root=ROOT, limit=limits.get("similitude"), attack_options=options,
+        sigma=EPS, count=limits.get("directions") or 100,
+    )
+    print(alike, flush=True)
+    return [{"transfer": found.to_dict(), "similitude": alike.to_dict()}]
+
+
+PARTS = {
+    "obsatk": obsatk,
+    "denoising_pgd": denoising_pgd,
+    "transfer": transfer,
+    "noise2noise": noise2noise,
+}
 # What the tables hold by default: the seven images of Set12 that are 256x256, and of the larger
 # sets so many that a table takes minutes on one core.
-LIMITS: dict[str, int | None] = {"set12": 7, "set68": 4, "cbsd68": 3}
+LIMITS: dict[str, int | None] = {
+    "set12": 7, "set68": 4, "cbsd68": 3, "transfer": 4, "similitude": 1, "directions": 24
+}
 
 
 def table(part: str) -> str:
@@ -160,6 +190,18 @@ def table(part: str) -> str:
                 f"| {row['data']}, {row['images']} images | {row['level']} | {row['attack']} | "
                 f"{figures} |"
             )
+    elif part == "transfer":
+        row = content["rows"][0]
+        names, dmr = row["transfer"]["names"], row["transfer"]["dmr"]
+        lines += [
+            f"| made on ↓, restored by → | {' | '.join(names)} |", "|---|" + "---:|" * len(names)
+        ]
+        lines += [
+            f"| {s} | {' | '.join(f'{cells[n]:+.2f}' for n in names)} |" for s, cells in dmr.items()
+        ]
+        dmrs = row["similitude"]["dmrs"]
+        lines += ["", f"| DMRS | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+        lines += [f"| {n} | {' | '.join(f'{dmrs[n][m]:.2f}' for m in names)} |" for n in names]
     elif part == "denoising_pgd":
         lines += [
             "| model | paper: Gaussian → attacked | ours: Gaussian | condition | PSNR | change | "

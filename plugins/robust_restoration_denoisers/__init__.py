@@ -31,4 +31,11 @@ def denoisers() -> list[Entry]:
             requires="bm3d",
             install="pip install robust_restoration[bm3d]",
         ),
+        Entry(
+            "deepinv:",
+            f"{at}.deepinv_bridge:DeepInv",
+            "deepinv's denoisers by name, such as deepinv:drunet",
+            requires="deepinv",
+            install="pip install robust_restoration[deepinv]",
+        ),
     ]
