@@ -137,16 +137,14 @@ def noise2noise(limits: dict[str, int | None]) -> list[dict[str, Any]]:
 
 def transfer(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     """Tables IV and V: attacks made on a non-blind and on a blind model; Table VI: similitude."""
-    models = {
-        name: load_published(WEIGHTS, name).to(DEVICE)
-        for name in (
-            "dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ffdnet_gray", "ecndnet_gray_sigma25"
-        )
-    }
+    names = [
+        "dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ffdnet_gray", "ecndnet_gray_sigma25"
+    ]
+    models = {name: load_published(WEIGHTS, name).to(DEVICE) for name in names}
     options = {"eps": 0.012, "target": "noisy", "clip": "released"}
     found = rr.transfer(
         models, "set12", root=ROOT, limit=limits.get("transfer"), attack_options=options,
-        sources=list(models)[:2], sigma=EPS,
+        sources=names[:2], sigma=EPS,
     )
     print(found, flush=True)
     alike = rr.similitude(

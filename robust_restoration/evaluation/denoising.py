@@ -112,6 +112,11 @@ def evaluate(
             raise InputError("sigma is None and there is no noise: give one of them.")
         model = Gaussian(sigma)
     if images.noisy is not None and noise is None:
+        if within_level:
+            raise InputError(
+                f"within_level takes eps off the level of Gaussian noise, and {images.name} has its "
+                "own noise; leave it out."
+            )
         model = None  # the set's own
     work = _Work(denoiser, images, model, sigma, seed, autocast, tile, strips)
     work.quiet = Gaussian(sigma - eps) if within_level and sigma is not None else None

@@ -120,6 +120,8 @@ def test_other_noise_and_real_noise(images):
     real = table(Blur(), pairs, attacks=["obsatk"], sigma=None)
     wanted = rr.psnr(Blur()(noisy[0][None] / 255), clean[0][None] / 255).item()
     assert real.values["noisy"]["psnr"][0] == pytest.approx(wanted, abs=1e-4)
+    with pytest.raises(InputError, match="own noise"):
+        table(Blur(), pairs, within_level=True)
 
 
 def test_masked_gradients_are_noticed(images):
