@@ -114,8 +114,8 @@ def evaluate(
     if images.noisy is not None and noise is None:
         if within_level:
             raise InputError(
-                f"within_level takes eps off the level of Gaussian noise, and {images.name} has its "
-                "own noise; leave it out."
+                f"within_level takes eps off the level of Gaussian noise, and {images.name} has "
+                "its own noise; leave it out."
             )
         model = None  # the set's own
     work = _Work(denoiser, images, model, sigma, seed, autocast, tile, strips)
