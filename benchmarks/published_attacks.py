@@ -201,21 +201,24 @@ def table(part: str) -> str:
         lines += ["", f"| DMRS | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
         lines += [f"| {n} | {' | '.join(f'{dmrs[n][m]:.2f}' for m in names)} |" for n in names]
     elif part == "denoising_pgd":
+        controls = ("clamp only", "same energy", "random direction")
         lines += [
-            "| model | paper: Gaussian → attacked | ours: Gaussian | condition | PSNR | change | "
-            "SSIM | MAE×255 |",
-            "|---|---|---:|---|" + "---:|" * 4,
+            "| model | paper | ours: Gaussian | attack | attacked | change | "
+            + " | ".join(f"{c}: change" for c in controls)
+            + " | SSIM | MAE×255 |",
+            "|---|---|---:|---|" + "---:|" * 7,
         ]
         for row in content["rows"]:
-            for condition, value in row["ours"].items():
-                if condition == "noisy":
+            ours, (before, after) = row["ours"], row["paper"]
+            for attack, value in ours.items():
+                if attack == "noisy" or " / " in attack:
                     continue
-                label = condition.replace(" / ", " · ")
+                changes = [value, *(ours[f"{attack} / {c}"] for c in controls)]
+                cells = " | ".join(f"{v - ours['noisy']:+.2f}" for v in changes)
                 lines.append(
-                    f"| {row['model']} | {row['paper'][0]:.2f} → {row['paper'][1]:.2f} "
-                    f"({row['paper'][1] - row['paper'][0]:+.2f}) | {row['ours']['noisy']:.2f} | "
-                    f"{label} | {value:.2f} | {value - row['ours']['noisy']:+.2f} | "
-                    f"{row['ssim'][condition]:.3f} | {row['mae'][condition]:.2f} |"
+                    f"| {row['model']} | {before:.2f} → {after:.2f} ({after - before:+.2f}) | "
+                    f"{ours['noisy']:.2f} | {attack} | {value:.2f} | {cells} | "
+                    f"{row['ssim'][attack]:.3f} | {row['mae'][attack]:.2f} |"
                 )
     else:
         lines += [
