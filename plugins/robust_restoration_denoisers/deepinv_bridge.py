@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from robust_restoration.contracts import Denoiser
 from robust_restoration.errors import InputError, UnknownNameError, did_you_mean
@@ -66,7 +66,7 @@ class DeepInv(Denoiser):
         return found
 
 
-def _known() -> dict[str, type[nn.Module]]:
+def _known() -> dict[str, Any]:
     """Deepinv's denoisers by lower-case name."""
     import deepinv.models as models
 
