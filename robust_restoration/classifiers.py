@@ -15,12 +15,18 @@ from .images import check_layout
 
 def pretrained_cfg(classifier: nn.Module) -> dict[str, Any]:
     """A timm classifier's ``pretrained_cfg`` as a dict; empty for a plain module."""
-    config = getattr(classifier, "pretrained_cfg", None)
+    config = getattr(_unwrapped(classifier), "pretrained_cfg", None)
     if config is None:
         return {}
     if hasattr(config, "to_dict"):
         return dict(config.to_dict())
     return dict(config)
+
+
+def _unwrapped(classifier: nn.Module) -> nn.Module:
+    """What is inside a wrapper for several devices or processes."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    return classifier.module if isinstance(classifier, wrappers) else classifier
 
 
 def classifier_name(classifier: nn.Module) -> str:
@@ -114,7 +120,7 @@ class NormalizedClassifier(nn.Module):
 
 def with_unit_range(classifier: nn.Module) -> nn.Module:
     """The classifier as one that takes [0, 1]: itself if it already does."""
-    if getattr(classifier, "unit_range", False) or normalization(classifier) is None:
+    if getattr(_unwrapped(classifier), "unit_range", False) or normalization(classifier) is None:
         return classifier
     return NormalizedClassifier(classifier)
 

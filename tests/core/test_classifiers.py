@@ -126,3 +126,14 @@ def test_published_classifiers_of_the_benchmarks(
     with torch.no_grad():
         right = model(data.pixels(slice(None))).argmax(1) == data.labels
     assert float(right.float().mean()) >= least
+
+
+def test_a_wrapper_for_several_devices_hides_nothing(tiny_classifier: nn.Module) -> None:
+    wrapped = nn.DataParallel(tiny_classifier)
+    assert normalization(wrapped) == normalization(tiny_classifier)
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        wanted = with_unit_range(tiny_classifier)(images)
+        assert torch.equal(with_unit_range(wrapped)(images), wanted)
+    unit = nn.DataParallel(with_unit_range(tiny_classifier))
+    assert with_unit_range(unit) is unit
