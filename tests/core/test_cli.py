@@ -200,7 +200,10 @@ def test_demo(run: Run, tmp_path: Path) -> None:
     assert found["attacked"] < 0.3
     assert found["purified_gray_box"] > 0.85
     assert found["purified_white_box"] < found["purified_gray_box"] - 0.2
-    assert {"digits.png", "accuracy.png", "demo.json"} <= {
+    nt, hat = found["denoisers"]["nt"], found["denoisers"]["hat"]
+    assert hat["obsatk_auto"] > nt["obsatk_auto"] + 1
+    assert nt["obsatk_auto"] < nt["obsatk"] < nt["noisy"]
+    assert {"photographs.png", "digits.png", "accuracy.png", "demo.json"} <= {
         p.name for p in (tmp_path / "demo").iterdir()
     }
 
