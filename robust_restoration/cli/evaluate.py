@@ -126,7 +126,7 @@ def evaluate(
 
     A denoiser: PSNR, SSIM and MAE on noise, under each attack, and under controls of the same size
     that know nothing of the denoiser. Purifiers: accuracy at 13 strengths, gray-box, white-box and
-    Square side by side.
+    Square side by side. Damaged images are named and skipped, and the exit status is then 1.
     """
     if bool(denoiser) == bool(classifier):
         raise InputError("Give either --denoiser, or --classifier with --purifier.")

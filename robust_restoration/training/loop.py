@@ -4,7 +4,7 @@ A run is a folder: ``settings.json``, ``checkpoint.safetensors`` (weights, their
 the optimizer's state and the step, in one file that is replaced whole), ``history.json`` (figures
 at each validation), ``curves.csv`` and ``curves.png``, and ``tensorboard`` where that is installed.
 What is drawn at a step depends on the seed and the step alone, so that a killed run continues as if
-it had never stopped.
+it had never stopped: to the bit on the same machine with as many threads.
 """
 
 from __future__ import annotations

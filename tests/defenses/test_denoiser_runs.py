@@ -16,6 +16,8 @@ from robust_restoration.train_denoiser import train_denoiser
 from robust_restoration.training import CHECKPOINT
 from robust_restoration.weights import read_weights
 
+# Sums over another number of threads round otherwise.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 SCRIPT = """
 import sys
 from robust_restoration.train_denoiser import train_denoiser
@@ -47,9 +49,8 @@ def launch(script, *arguments, processes=1):
         command += ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", processes]
         command += ["--num_machines", 1, "--mixed_precision", "no", "--dynamo_backend", "no"]
         command += ["--main_process_port", port]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = [str(word) for word in (*command, script, *arguments)]
-    run = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240)
+    run = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stderr
 
 
@@ -78,7 +79,9 @@ def test_killed_at_any_moment_it_ends_bit_equal(folder, tmp_path):
     launch(script, folder, tmp_path / "whole", steps)
     words = [sys.executable, script, folder, tmp_path / "killed", str(steps)]
     for _ in range(2):
-        process = subprocess.Popen(list(map(str, words)), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            list(map(str, words)), env=ENVIRONMENT, stderr=subprocess.DEVNULL
+        )
         began = tmp_path / "killed" / CHECKPOINT
         before = began.stat().st_mtime_ns if began.exists() else 0
         deadline = time.monotonic() + 120
