@@ -9,24 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .contracts import unwrapped
 from .errors import InputError
 from .images import check_layout
 
 
 def pretrained_cfg(classifier: nn.Module) -> dict[str, Any]:
     """A timm classifier's ``pretrained_cfg`` as a dict; empty for a plain module."""
-    config = getattr(_unwrapped(classifier), "pretrained_cfg", None)
+    config = getattr(unwrapped(classifier), "pretrained_cfg", None)
     if config is None:
         return {}
     if hasattr(config, "to_dict"):
         return dict(config.to_dict())
     return dict(config)
-
-
-def _unwrapped(classifier: nn.Module) -> nn.Module:
-    """What is inside a wrapper for several devices or processes."""
-    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    return classifier.module if isinstance(classifier, wrappers) else classifier
 
 
 def classifier_name(classifier: nn.Module) -> str:
@@ -120,7 +115,7 @@ class NormalizedClassifier(nn.Module):
 
 def with_unit_range(classifier: nn.Module) -> nn.Module:
     """The classifier as one that takes [0, 1]: itself if it already does."""
-    if getattr(_unwrapped(classifier), "unit_range", False) or normalization(classifier) is None:
+    if getattr(unwrapped(classifier), "unit_range", False) or normalization(classifier) is None:
         return classifier
     return NormalizedClassifier(classifier)
 

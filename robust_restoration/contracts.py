@@ -66,6 +66,12 @@ class Purifier(nn.Module):
         raise NotImplementedError
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """What is inside a wrapper for several devices or processes; the model itself without one."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    return unwrapped(model.module) if isinstance(model, wrappers) else model
+
+
 @contextmanager
 def frozen(model: Any) -> Iterator[None]:
     """Eval mode and no parameter gradients inside, exactly the former state after, even on errors.

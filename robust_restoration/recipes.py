@@ -82,11 +82,7 @@ def recipe_for(name: str, defense: str) -> Recipe:
     if name not in RECIPES:
         raise UnknownNameError(f"There is no recipe {name!r}. {did_you_mean(name, list(RECIPES))}")
     recipe = RECIPES[name]
-    taken = {
-        option: value
-        for option, value in recipe.defense_options.items()
-        if registry().takes("defenses", defense, option)
-    }
+    taken = registry().accepted("defenses", defense, recipe.defense_options)
     return Recipe(recipe.summary, recipe.settings, taken, recipe.network)
 
 

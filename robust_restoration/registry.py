@@ -10,6 +10,7 @@ import fnmatch
 import inspect
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
@@ -227,6 +228,10 @@ class Registry:
         offer, _ = self.find(kind, name)
         parameters = inspect.signature(load_target(offer.entry)).parameters
         return option in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+    def accepted(self, kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``options`` that a name's target takes: what suits most, offered to all."""
+        return {o: value for o, value in options.items() if self.takes(kind, name, o)}
 
 
 @cache

@@ -7,7 +7,7 @@ import inspect
 import torch
 from torch import Tensor, nn
 
-from .contracts import Denoiser
+from .contracts import Denoiser, unwrapped
 from .errors import InputError
 from .images import check_layout
 
@@ -57,15 +57,18 @@ def restore(denoiser: nn.Module, noisy: Tensor, sigma: Level = None) -> Tensor:
 
 def takes_sigma(denoiser: nn.Module) -> bool:
     """Whether a denoiser can be told the noise level."""
-    if isinstance(denoiser, Denoiser):
-        return True
-    wrapped = getattr(denoiser, "module", denoiser)  # as of DataParallel
-    if isinstance(wrapped, Denoiser):
+    if isinstance(unwrapped(denoiser), Denoiser):
         return True
     try:
         return "sigma" in inspect.signature(denoiser.forward).parameters
     except (TypeError, ValueError):
         return False
+
+
+def told_level(denoiser: nn.Module, sigma: float | None) -> float | None:
+    """The level that a denoiser is told of noise of ``sigma``: none where it is blind."""
+    inner = unwrapped(denoiser)
+    return None if isinstance(inner, Denoiser) and inner.blind else sigma
 
 
 def _level(sigma: Level, noisy: Tensor, denoiser: nn.Module) -> Level:

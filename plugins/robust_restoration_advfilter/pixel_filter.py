@@ -34,11 +34,11 @@ class _PixelFilter(torch.autograd.Function):
         out = torch.empty(images.shape, dtype=wide, device=images.device)
         for n in _slices(images):
             for q in range(size * size):
-                window = _window(padded[n], q, size)
+                under = window(padded[n], q, size)
                 if q == 0:
-                    torch.mul(maps[n, q], window, out=out[n])
+                    torch.mul(maps[n, q], under, out=out[n])
                 else:
-                    out[n].addcmul_(maps[n, q].to(wide), window)
+                    out[n].addcmul_(maps[n, q].to(wide), under)
         return out.to(images.dtype)
 
     @staticmethod
@@ -54,9 +54,9 @@ class _PixelFilter(torch.autograd.Function):
         for n in _slices(grad):
             for q in range(size * size):
                 if grad_kernels is not None:
-                    torch.mul(grad[n], _window(padded[n], q, size), out=grad_kernels[n, q])
+                    torch.mul(grad[n], window(padded[n], q, size), out=grad_kernels[n, q])
                 if grad_padded is not None:
-                    _window(grad_padded[n], q, size).addcmul_(maps[n, q].to(wide), grad[n])
+                    window(grad_padded[n], q, size).addcmul_(maps[n, q].to(wide), grad[n])
         half = size // 2
         grad_images = None
         if grad_padded is not None:
@@ -86,7 +86,7 @@ def _by_offset(kernels: Tensor, channels: int) -> Tensor:
     return kernels.contiguous().view(n, maps // channels, channels, height, width)
 
 
-def _window(padded: Tensor, q: int, size: int) -> Tensor:
+def window(padded: Tensor, q: int, size: int) -> Tensor:
     """The view of padded (..., H+K-1, W+K-1) images that lies under kernel offset ``q``."""
     row, column = divmod(q, size)
     height, width = padded.shape[-2] - size + 1, padded.shape[-1] - size + 1

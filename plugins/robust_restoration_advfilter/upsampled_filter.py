@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .pixel_filter import pixel_filter
+from .pixel_filter import pixel_filter, window
 
 
 def upsampled(maps: Tensor, height: int, width: int) -> Tensor:
@@ -50,9 +50,7 @@ def upsampled_filter(images: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         by_offset = bordered.unflatten(1, (size * size, channels))
         for q in range(size * size):
             kernel = _doubled(by_offset[:, q])[..., :height, :width]
-            top, left = divmod(q, size)
-            window = padded[rows, :, top : top + height, left : left + width]
-            out[rows].addcmul_(kernel, window)
+            out[rows].addcmul_(kernel, window(padded[rows], q, size))
             for channel in kernel.unbind(1):
                 torch.maximum(most[rows], channel, out=most[rows])
     return out.to(images.dtype), most

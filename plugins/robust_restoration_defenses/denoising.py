@@ -103,9 +103,3 @@ class DenoisingDefense(Defense):
 def half_mean_square(restored: Tensor, wanted: Tensor) -> Tensor:
     """Sum of squared errors over an image, halved, averaged over the batch: SSE / (2B)."""
     return (restored - wanted).square().sum() / (2 * len(wanted))
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside a wrapper for several processes, which attacks must not run through."""
-    return getattr(model, "module", model)
-

@@ -6,11 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Attack, Batch, Denoiser
+from robust_restoration.contracts import Attack, Batch, Denoiser, unwrapped
 from robust_restoration.errors import InputError
 from robust_restoration.factory import create_attack, list_attacks
-
-from .denoising import unwrapped
 
 # One step of full length, as the ObsAtk paper trains (section 4.2). The noise of training is not
 # clipped, so neither is the attack.

@@ -9,12 +9,11 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from robust_restoration.classifiers import with_unit_range
-from robust_restoration.contracts import Batch, Defense, TrainingSet
+from robust_restoration.contracts import Batch, Defense, TrainingSet, unwrapped
 from robust_restoration.errors import InputError
 from robust_restoration.factory import create_attack
 
 from .classification import split
-from .denoising import unwrapped
 
 
 class Madry(Defense):

@@ -42,15 +42,13 @@ def attack(
     from robust_restoration.levels import parse_level
     from robust_restoration.registry import registry
 
-    options = parse_settings(settings)
-    if registry().takes("attacks", attack, "eps"):
-        options = {"eps": parse_level(eps), **options}
+    usual = registry().accepted("attacks", attack, {"eps": parse_level(eps)})
     summary = attack_files(
         images,
         out,
         load_denoiser(denoiser),
         attack=attack,
-        attack_options=options,
+        attack_options={**usual, **parse_settings(settings)},
         sigma=parse_level(sigma),
         seed=seed,
         device=device,

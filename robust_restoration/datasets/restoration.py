@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from robust_restoration.errors import InputError
+from robust_restoration.noise import Noise
 
 from .pixels import as_float
 
@@ -59,6 +61,21 @@ class RestorationImages:
                 "robust_restoration.create_noise."
             )
         return as_float(self.noisy[index])
+
+    def pair(
+        self, indices: Sequence[int], noise: Noise | None, *, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """Noisy and clean images of one size, (N, C, H, W).
+
+        Args:
+            indices: Which.
+            noise: Added to the clean ones; ``None`` for the set's real noise.
+            seed: Of the noise: an image's depends on it and on the image's number alone.
+        """
+        clean = torch.stack([self.image(i) for i in indices])
+        if noise is None:
+            return torch.stack([self.noisy_image(i) for i in indices]), clean
+        return noise(clean, seed=seed, index=indices), clean
 
     def subset(self, indices: Tensor | Sequence[int] | slice) -> RestorationImages:
         """The images at ``indices``."""

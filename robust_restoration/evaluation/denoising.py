@@ -12,22 +12,23 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser, frozen
+from robust_restoration.contracts import Denoiser
 from robust_restoration.datasets import RestorationImages, load_images
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
 from robust_restoration.factory import create_attack
-from robust_restoration.metrics import mae, psnr, ssim
+from robust_restoration.metrics import mae, ssim
 from robust_restoration.noise import Gaussian, Noise
 from robust_restoration.noise_names import parse_noise
 from robust_restoration.registry import registry
-from robust_restoration.restore import Level, restore
+from robust_restoration.restore import told_level
 from robust_restoration.tiling import Tiled
 
 from .controls import CONTROLS, control
 from .denoising_result import NOISY, DenoisingResult
 from .masking import signs_of_masking
 from .progress import progress_bar
+from .restoring import quality, restored
 from .strips import write_strip
 
 CHECKED = 4  # images on which signs of masked gradients are looked for
@@ -168,6 +169,7 @@ class _Work:
         self.device = next(denoiser.parameters(), torch.zeros(())).device
         large = max(max(i.shape[-2:]) for i in images.clean) > WHOLE
         self.denoiser = Tiled(denoiser, tile=tile) if large and tile else denoiser
+        self.told = told_level(denoiser, sigma)
 
     def batches(self, size: int) -> Iterator[list[int]]:
         """This process's share of the images, in batches of equal shapes."""
@@ -181,29 +183,13 @@ class _Work:
                 yield numbers[start : start + size]
 
     def pair(self, numbers: Sequence[int], noise: Noise | None) -> tuple[Tensor, Tensor]:
-        """Noisy and clean images, (N, C, H, W)."""
-        clean = torch.stack([self.images.image(i) for i in numbers])
-        if noise is None:
-            noisy = torch.stack([self.images.noisy_image(i) for i in numbers])
-        else:
-            noisy = noise(clean, seed=self.seed, index=numbers)
+        """Noisy and clean images, (N, C, H, W), on the denoiser's device."""
+        noisy, clean = self.images.pair(numbers, noise, seed=self.seed)
         return noisy.to(self.device), clean.to(self.device)
 
     def restored(self, images: Tensor) -> Tensor:
         """What the denoiser makes of images, as float32."""
-        precision = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.autocast or "")
-        enabled = precision is not None
-        with (
-            torch.no_grad(),
-            frozen(self.denoiser),
-            torch.autocast(images.device.type, precision, enabled=enabled),
-        ):
-            return restore(self.denoiser, images, self.told()).float()
-
-    def told(self) -> Level:
-        """The level that the denoiser is told: none where it is blind."""
-        inner = self.denoiser.denoiser if isinstance(self.denoiser, Tiled) else self.denoiser
-        return None if isinstance(inner, Denoiser) and inner.blind else self.sigma
+        return restored(self.denoiser, images, self.told, self.autocast)
 
     def attacked(
         self, attack: Any, noisy: Tensor, clean: Tensor, numbers: Sequence[int]
@@ -232,10 +218,10 @@ class _Work:
         with progress_bar(progress and main, total) as advance:
             for numbers in self.batches(size):
                 noisy, clean = self.pair(numbers, self.noise)
-                restored = self.restored(noisy)
-                self._put(found, numbers, NOISY, restored, clean, noisy, noisy)
+                before = self.restored(noisy)
+                self._put(found, numbers, NOISY, before, clean, noisy, noisy)
                 advance(len(numbers))
-                base, before = noisy, restored
+                base = noisy
                 if self.quiet is not None:
                     base, _ = self.pair(numbers, self.quiet)
                     before = self.restored(base)
@@ -267,16 +253,16 @@ class _Work:
         found: Rows,
         numbers: Sequence[int],
         condition: str,
-        restored: Tensor,
+        after: Tensor,
         clean: Tensor,
         images: Tensor,
         base: Tensor,
     ) -> None:
         size = (images - base).float().square().mean(dim=(1, 2, 3)).sqrt()
         figures = {
-            "psnr": psnr(restored, clean).clamp(max=100),
-            "ssim": ssim(restored, clean),
-            "mae": mae(restored, clean),
+            "psnr": quality(after, clean),
+            "ssim": ssim(after, clean),
+            "mae": mae(after, clean),
             "size": size,
         }
         for row, number in enumerate(numbers):
@@ -303,7 +289,7 @@ class _Work:
             found += [
                 f"{label}: {sentence} (seen on {len(numbers)} images)."
                 for sentence in signs_of_masking(
-                    self.denoiser, attack, noisy, attacked, clean, self.told(), seed=self.seed
+                    self.denoiser, attack, noisy, attacked, clean, self.told, seed=self.seed
                 )
             ]
         return found
@@ -317,14 +303,11 @@ def _attacks(wanted: Any, work: _Work, *, eps: float) -> Iterator[tuple[str, Any
     seen: set[str] = set()
     for given, word in pairs:
         label, attack = given, word
-        if isinstance(word, str) or isinstance(word, tuple):
+        if isinstance(word, str | tuple):
             name, own = (word, {}) if isinstance(word, str) else word
-            usual = {"eps": eps, "seed": work.seed, "autocast": work.autocast, "sigma": work.told()}
-            options = {
-                option: value
-                for option, value in usual.items()
-                if value is not None and registry().takes("attacks", name, option)
-            }
+            usual = {"eps": eps, "seed": work.seed, "autocast": work.autocast, "sigma": work.told}
+            given_options = {o: value for o, value in usual.items() if value is not None}
+            options = registry().accepted("attacks", name, given_options)
             attack = create_attack(name, work.denoiser, **{**options, **own})
             if label is None:
                 label = name + "".join(f" {k}={_short(v)}" for k, v in own.items())

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import frozen
-from robust_restoration.metrics import psnr
-from robust_restoration.restore import Level, restore
+from robust_restoration.restore import Level
 
 from .controls import DIRECTION, control
+from .restoring import quality, restored
 
 DRAWS = 8
 
@@ -46,11 +46,10 @@ def signs_of_masking(
         A sentence for each sign that was seen.
     """
 
-    def quality(images: Tensor) -> float:
-        with torch.no_grad(), frozen(denoiser):
-            return float(psnr(restore(denoiser, images, sigma), clean).clamp(max=100).mean())
+    def left(images: Tensor) -> float:
+        return float(quality(restored(denoiser, images, sigma), clean).mean())
 
-    found, reached = [], quality(attacked)
+    found, reached = [], left(attacked)
     gradient = getattr(attack, "gradient", None)
     if gradient is not None:
         with frozen(denoiser), torch.enable_grad():
@@ -64,15 +63,15 @@ def signs_of_masking(
     if isinstance(steps, int) and steps >= 5:
         fewer = copy.copy(attack)
         fewer.steps = steps // 5
-        short = quality(fewer(noisy, clean))
-        still = quality(noisy) - reached < 0.02  # or the problem is simply solved early
+        short = left(fewer(noisy, clean))
+        still = left(noisy) - reached < 0.02  # or the problem is simply solved early
         if reached > short + 0.02 or (still and reached >= short - 1e-3):
             found.append(
                 f"{steps} steps leave {reached:.2f} dB and {fewer.steps} leave {short:.2f}: more "
                 "steps do not help"
             )
     worst = min(
-        quality(
+        left(
             control(
                 DIRECTION, attack, noisy, attacked, clean, seed=seed + n, index=range(len(noisy))
             )

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import frozen
 from robust_restoration.errors import InputError
 from robust_restoration.metrics import psnr
-from robust_restoration.restore import Level, restore
+from robust_restoration.restore import Level
+
+from .restoring import restored
 
 WAYS = ("cut out", "made inside")
 
@@ -49,9 +50,8 @@ def adversarial_space(
         )
     found = []
     for share in torch.linspace(0, 1, steps).tolist():
-        with torch.no_grad(), frozen(denoiser):
-            restored = restore(denoiser, share * first + (1 - share) * second, sigma)
-        found.append(psnr(restored, clean))
+        between = restored(denoiser, share * first + (1 - share) * second, sigma)
+        found.append(psnr(between, clean))
     return torch.stack(found)
 
 

@@ -15,16 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import frozen
 from robust_restoration.datasets import load_images
 from robust_restoration.errors import InputError
 from robust_restoration.factory import create_attack
 from robust_restoration.files import atomic_path, write_json
-from robust_restoration.metrics import psnr
+from robust_restoration.noise import Gaussian
 from robust_restoration.registry import registry
-from robust_restoration.restore import restore
+from robust_restoration.restore import told_level
 
-from .transfer import _pair, told_level
+from .restoring import quality, restored
 
 
 def circle_samples(noisy: Tensor, clean: Tensor, attacked: Tensor, count: int = 100) -> Tensor:
@@ -75,12 +74,11 @@ def radar(
         (count,) in [0, 1]: max(0, PSNR(f(y)) - PSNR(f(s))) over its maximum; all 0 if none falls.
     """
 
-    def quality(images: Tensor) -> Tensor:
-        with torch.no_grad(), frozen(denoiser):
-            restored = restore(denoiser, images, told_level(denoiser, sigma))
-        return psnr(restored, clean.expand_as(images)).clamp(max=100).cpu().double()
+    def reached(images: Tensor) -> Tensor:
+        found = restored(denoiser, images, told_level(denoiser, sigma))
+        return quality(found, clean.expand_as(images)).cpu().double()
 
-    falls = quality(noisy[None]) - torch.cat([quality(part) for part in samples.split(16)])
+    falls = reached(noisy[None]) - torch.cat([reached(part) for part in samples.split(16)])
     falls = falls.clamp(min=0)
     return falls / falls.max() if float(falls.max()) > 0 else falls
 
@@ -225,13 +223,12 @@ def similitude(
     images = load_images(
         data, root=root, channels=getattr(model, "channels", None), limit=limit
     )
-    options = dict(attack_options or {})
-    if registry().takes("attacks", attack, "seed"):
-        options.setdefault("seed", seed)
+    options = {**registry().accepted("attacks", attack, {"seed": seed}), **(attack_options or {})}
+    device = next(model.parameters(), torch.zeros(())).device
     maker = create_attack(attack, model, sigma=told_level(model, sigma), **options)
     radii: dict[str, list[list[float]]] = {name: [] for name in names}
     for number in range(len(images)):
-        clean, noisy = _pair(images, number, sigma, seed, model)
+        noisy, clean = (i.to(device) for i in images.pair([number], Gaussian(sigma), seed=seed))
         attacked = maker(noisy, clean)
         samples = circle_samples(noisy[0], clean[0], attacked[0], count)
         for name in names:

@@ -10,16 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import frozen
-from robust_restoration.datasets import RestorationImages, load_images
+from robust_restoration.datasets import load_images
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
 from robust_restoration.factory import create_attack
 from robust_restoration.files import atomic_path, write_json
-from robust_restoration.metrics import psnr
 from robust_restoration.noise import Gaussian
 from robust_restoration.registry import registry
-from robust_restoration.restore import restore
+from robust_restoration.restore import told_level
+
+from .restoring import quality, restored
 
 Figures = dict[str, dict[str, list[float]]]
 
@@ -156,13 +156,12 @@ def transfer(
         raise InputError(f"sources are {chosen} and denoisers {names}; wanted some of the latter.")
     first = getattr(denoisers[names[0]], "channels", None)
     images = load_images(data, root=root, channels=channels or first, limit=limit)
-    options = dict(attack_options or {})
-    if registry().takes("attacks", attack, "seed"):
-        options.setdefault("seed", seed)
+    options = {**registry().accepted("attacks", attack, {"seed": seed}), **(attack_options or {})}
     noisy: dict[str, list[float]] = {name: [] for name in names}
     attacked: Figures = {s: {t: [] for t in names} for s in chosen}
+    device = next(denoisers[names[0]].parameters(), torch.zeros(())).device
     for number in range(len(images)):
-        clean, start = _pair(images, number, sigma, seed, denoisers[names[0]])
+        start, clean = (i.to(device) for i in images.pair([number], Gaussian(sigma), seed=seed))
         for name in names:
             noisy[name].append(_quality(denoisers[name], start, clean, sigma))
         for source in chosen:
@@ -188,20 +187,5 @@ def transfer(
     )
 
 
-def told_level(denoiser: nn.Module, sigma: float) -> float | None:
-    """The level that a denoiser is told: none where it says that it is blind."""
-    return None if getattr(denoiser, "blind", False) else sigma
-
-
-def _pair(
-    images: RestorationImages, number: int, sigma: float, seed: int, model: nn.Module
-) -> tuple[Tensor, Tensor]:
-    device = next(model.parameters(), torch.zeros(())).device
-    clean = images.image(number)[None].to(device)
-    return clean, Gaussian(sigma)(clean, seed=seed, index=number)
-
-
 def _quality(denoiser: nn.Module, images: Tensor, clean: Tensor, sigma: float) -> float:
-    with torch.no_grad(), frozen(denoiser):
-        restored = restore(denoiser, images, told_level(denoiser, sigma))
-    return float(psnr(restored, clean).clamp(max=100))
+    return float(quality(restored(denoiser, images, told_level(denoiser, sigma)), clean))
