@@ -40,6 +40,9 @@ def classifier_name(classifier: nn.Module) -> str:
 
 def input_channels(classifier: nn.Module) -> int | None:
     """How many channels a classifier takes, from ``in_chans`` or its first convolution."""
+    inner = getattr(classifier, "wrapped", None)
+    if isinstance(inner, NormalizedClassifier):  # behind a purifier, which may see other channels
+        return input_channels(inner)
     for module in classifier.modules():
         if isinstance(module, nn.Conv2d):
             return module.in_channels

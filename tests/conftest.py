@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,3 +155,49 @@ def fake_plugin(
     for module in made:
         for loaded in [m for m in sys.modules if m == module or m.startswith(f"{module}.")]:
             del sys.modules[loaded]
+
+
+@pytest.fixture
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command line with words, and gives its exit status, output and error output."""
+    from robust_restoration import cli
+
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["robust-restoration", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def one_thread() -> dict[str, str]:
+    """The environment of processes whose numbers are compared: more threads round otherwise."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def launch(one_thread: dict[str, str]) -> Callable[..., None]:
+    """Runs a script to its end, with ``processes`` above 1 through ``accelerate launch``."""
+
+    def call(script: Path, *arguments: object, processes: int = 1) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command: list[object] = [sys.executable]
+        if processes > 1:
+            command += ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", processes]
+            command += ["--num_machines", 1, "--mixed_precision", "no", "--dynamo_backend", "no"]
+            command += ["--main_process_port", port]
+        words = [str(word) for word in (*command, script, *arguments)]
+        ended = subprocess.run(words, env=one_thread, capture_output=True, text=True, timeout=240)
+        assert ended.returncode == 0, ended.stderr
+
+    return call

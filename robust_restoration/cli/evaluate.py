@@ -10,9 +10,18 @@ import typer
 from robust_restoration.errors import InputError
 
 from .app import Json, app, emit, say, show
-from .options import CLASSIFIER_HELP, DENOISER_HELP, LEVEL_HELP, Device, Seed
-
-DENOISERS, PURIFIERS = "Denoisers", "Purifiers"
+from .options import (
+    DENOISER_HELP,
+    DENOISERS,
+    LEVEL_HELP,
+    PURIFIERS,
+    Channels,
+    Classifier,
+    Device,
+    Limit,
+    Seed,
+    Size,
+)
 
 
 @app.command(
@@ -73,25 +82,15 @@ def evaluate(
     autocast: Annotated[
         str, typer.Option(help="bf16 or fp16.", rich_help_panel=DENOISERS)
     ] = "",
-    classifier: Annotated[
-        str, typer.Option(help=CLASSIFIER_HELP, rich_help_panel=PURIFIERS)
-    ] = "",
+    classifier: Classifier = "",
     purifier: Annotated[
         list[str] | None,
         typer.Option(
             help="NAME, or NAME=WEIGHTS; may be given several times.", rich_help_panel=PURIFIERS
         ),
     ] = None,
-    size: Annotated[
-        int,
-        typer.Option(
-            help="Side the images are brought to; 0 keeps them as they are.",
-            rich_help_panel=PURIFIERS,
-        ),
-    ] = 0,
-    channels: Annotated[
-        int, typer.Option(help="1 for gray images, 3 for colour.", rich_help_panel=PURIFIERS)
-    ] = 3,
+    size: Size = 0,
+    channels: Channels = 3,
     strength: Annotated[
         list[float] | None,
         typer.Option(
@@ -114,7 +113,7 @@ def evaluate(
     square_queries: Annotated[
         int, typer.Option(help="Square's queries an image.", rich_help_panel=PURIFIERS)
     ] = 200,
-    limit: Annotated[int, typer.Option(help="Use only the first so many images; 0: all.")] = 0,
+    limit: Limit = 0,
     device: Device = "cpu",
     batch_size: Annotated[
         int, typer.Option(help="Images attacked at a time; 0: 8 for denoisers, 32 for purifiers.")

@@ -10,9 +10,18 @@ import typer
 from robust_restoration.errors import InputError
 
 from .app import app, say
-from .options import CLASSIFIER_HELP, LEVEL_HELP, Seed, Set, parse_settings
-
-DENOISERS, PURIFIERS = "Denoisers", "Purifiers"
+from .options import (
+    DENOISERS,
+    LEVEL_HELP,
+    PURIFIERS,
+    Channels,
+    Classifier,
+    Limit,
+    Seed,
+    Set,
+    Size,
+    parse_settings,
+)
 
 
 @app.command(
@@ -59,30 +68,19 @@ def train(
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=VALUE, an option of the denoiser such as depth=10; may be given several "
-            "times.",
-            rich_help_panel=DENOISERS,
+            help="NAME=VALUE, an option of the network such as depth=10 or noise_level=false; may "
+            "be given several times.",
         ),
     ] = None,
-    classifier: Annotated[
-        str, typer.Option(help=CLASSIFIER_HELP, rich_help_panel=PURIFIERS)
-    ] = "",
+    classifier: Classifier = "",
     purifier: Annotated[
         str,
         typer.Option(
             help="advfilter, filtering, additive or multi_head.", rich_help_panel=PURIFIERS
         ),
     ] = "advfilter",
-    size: Annotated[
-        int,
-        typer.Option(
-            help="Side the images are brought to; 0 keeps them as they are.",
-            rich_help_panel=PURIFIERS,
-        ),
-    ] = 0,
-    channels: Annotated[
-        int, typer.Option(help="1 for gray images, 3 for colour.", rich_help_panel=PURIFIERS)
-    ] = 3,
+    size: Size = 0,
+    channels: Channels = 3,
     width: Annotated[
         float,
         typer.Option(help="Scales the network; 1 is the paper's.", rich_help_panel=PURIFIERS),
@@ -128,7 +126,7 @@ def train(
         str, typer.Option(help="Where attacked images are kept.", rich_help_panel=PURIFIERS)
     ] = "",
     settings: Set = None,
-    limit: Annotated[int, typer.Option(help="Use only the first so many images; 0: all.")] = 0,
+    limit: Limit = 0,
     steps: Annotated[
         int | None, typer.Option(help="Optimizer steps, all stages together.")
     ] = None,
@@ -212,7 +210,9 @@ def train(
             size=size or None,
             channels=channels,
             limit=limit or None,
-            purifier_options={"width": width, "kernel_size": kernel_size},
+            purifier_options={
+                "width": width, "kernel_size": kernel_size, **parse_settings(network)
+            },
             defense_options={
                 "image": image_loss,
                 "semantic": semantic_loss,

@@ -1,31 +1,14 @@
 """The commands for denoisers as a user meets them."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 import torch
 
-from robust_restoration import cli
 from robust_restoration.images import read_image, write_image
 from robust_restoration.levels import parse_level, parse_levels
 from robust_restoration.weights import read_weights
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["robust-restoration", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

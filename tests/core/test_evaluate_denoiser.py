@@ -1,9 +1,5 @@
 import csv
 import json
-import os
-import socket
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -252,28 +248,13 @@ if PartialState().is_main_process:
 
 
 @pytest.mark.slow
-def test_same_figures_in_two_processes(tmp_path):
+def test_same_figures_in_two_processes(launch, tmp_path):
     script = tmp_path / "evaluate.py"
     script.write_text(SCRIPT)
     found = []
     for processes in (1, 2):
         out = tmp_path / f"{processes}.json"
-        command = [sys.executable]
-        if processes > 1:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
-            command += ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-            command += ["--num_machines", "1", "--mixed_precision", "no"]
-            command += ["--dynamo_backend", "no", "--main_process_port", str(port)]
-        run = subprocess.run(
-            [*command, str(script), str(out)],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert run.returncode == 0, run.stderr
+        launch(script, out, processes=processes)
         found.append(json.loads(out.read_text()))
     for condition, metrics in found[0]["values"].items():
         for name, values in metrics.items():

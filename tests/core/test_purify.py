@@ -13,6 +13,17 @@ from robust_restoration.errors import InputError, UnknownNameError, WeightsError
 from robust_restoration.weights import WeightsWarning, save_weights
 
 
+class _Pairs(nn.Module):
+    """A purifier whose first convolution sees other channels than the image has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(6, 3, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images + 0 * self.mix(torch.cat([images, images], dim=1))
+
+
 class _Dim(nn.Module):
     """A purifier that is easy to follow."""
 
@@ -61,6 +72,13 @@ def test_purified_classifier_is_a_drop_in(tiny_classifier: nn.Module, images: Te
     plain(images).sum().backward()
     assert images.grad is not None
     assert images.grad.abs().sum() > 0
+
+
+def test_a_purifier_may_see_other_channels(tiny_classifier: nn.Module, images: Tensor) -> None:
+    pure = rr.PurifiedClassifier(tiny_classifier, _Pairs()).eval()
+    labels = torch.zeros(len(images), dtype=torch.long)
+    attacked = rr.create_attack("torchattacks/pgd", pure, eps=0.01, steps=1)(images, labels)
+    torch.testing.assert_close(rr.purify(pure, attacked, purifier=_Pairs()), attacked)
 
 
 def test_attacks_go_through_it(tiny_classifier: nn.Module, images: Tensor) -> None:

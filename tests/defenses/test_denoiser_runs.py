@@ -1,9 +1,7 @@
 """Trainings of denoisers as a user runs them: in several processes, killed, and gone wrong."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,8 +14,6 @@ from robust_restoration.train_denoiser import train_denoiser
 from robust_restoration.training import CHECKPOINT
 from robust_restoration.weights import read_weights
 
-# Sums over another number of threads round otherwise.
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 SCRIPT = """
 import sys
 from robust_restoration.train_denoiser import train_denoiser
@@ -40,22 +36,8 @@ def folder(tmp_path):
     return tmp_path / "images"
 
 
-def launch(script, *arguments, processes=1):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable]
-    if processes > 1:
-        command += ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", processes]
-        command += ["--num_machines", 1, "--mixed_precision", "no", "--dynamo_backend", "no"]
-        command += ["--main_process_port", port]
-    words = [str(word) for word in (*command, script, *arguments)]
-    run = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
-    assert run.returncode == 0, run.stderr
-
-
 @pytest.mark.slow
-def test_two_processes_have_the_loss_curve_of_one(folder, tmp_path):
+def test_two_processes_have_the_loss_curve_of_one(folder, launch, tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
     curves, weights = [], []
@@ -72,7 +54,7 @@ def test_two_processes_have_the_loss_curve_of_one(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_it_ends_bit_equal(folder, tmp_path):
+def test_killed_at_any_moment_it_ends_bit_equal(folder, launch, one_thread, tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
     steps = 300
@@ -80,7 +62,7 @@ def test_killed_at_any_moment_it_ends_bit_equal(folder, tmp_path):
     words = [sys.executable, script, folder, tmp_path / "killed", str(steps)]
     for _ in range(2):
         process = subprocess.Popen(
-            list(map(str, words)), env=ENVIRONMENT, stderr=subprocess.DEVNULL
+            list(map(str, words)), env=one_thread, stderr=subprocess.DEVNULL
         )
         began = tmp_path / "killed" / CHECKPOINT
         before = began.stat().st_mtime_ns if began.exists() else 0
