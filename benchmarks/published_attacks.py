@@ -250,7 +250,8 @@ def main() -> None:
         if not options.table:
             rows = PARTS[part]({} if options.full else LIMITS)
             path = RESULTS / f"published-{part}.json"
-            write_json(path, {"rows": rows, "precision": "bf16", "environment": environment()})
+            precision = "fp32" if part == "transfer" else "bf16"
+            write_json(path, {"rows": rows, "precision": precision, "environment": environment()})
         print(table(part))
 
 
