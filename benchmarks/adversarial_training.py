@@ -14,28 +14,12 @@ import torch
 from train_advfilter import RUNS
 
 from robust_restoration.classifiers import load_classifier
-from robust_restoration.datasets import LabelledImages
-from robust_restoration.errors import DataError
+from robust_restoration.datasets import load_labelled
 from robust_restoration.evaluation import evaluate_purifiers
 from robust_restoration.factory import create_purifier
 
 RESULTS = Path(__file__).parent / "results"
 STRENGTHS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.3, 0.5)
-
-
-def mnist_test(root: Path, count: int) -> LabelledImages:
-    """The first images of MNIST's test set, from its gzipped idx files."""
-    import gzip
-
-    import numpy as np
-
-    folder = root / "mnist_subset"
-    if not (folder / "t10k-images-idx3-ubyte.gz").exists():
-        raise DataError(f"{folder} lacks t10k-images-idx3-ubyte.gz, MNIST's test images.")
-    pixels = np.frombuffer(gzip.open(folder / "t10k-images-idx3-ubyte.gz").read(), np.uint8, -1, 16)
-    labels = np.frombuffer(gzip.open(folder / "t10k-labels-idx1-ubyte.gz").read(), np.uint8, -1, 8)
-    images = torch.from_numpy(pixels.reshape(-1, 1, 28, 28)[:count].copy())
-    return LabelledImages(images, torch.from_numpy(labels[:count].astype("int64")), name="mnist")
 
 
 if __name__ == "__main__":
@@ -52,7 +36,7 @@ if __name__ == "__main__":
     for kind in ("clean", "adversarial"):
         result = evaluate_purifiers(
             load_classifier(f"classifiers:lenet5_mnist_{kind}"),
-            mnist_test(given.data, given.images),
+            load_labelled("mnist:test", channels=1, limit=given.images, root=given.data),
             purifiers={**purifiers, "median 3x3": create_purifier("median")},
             strengths=STRENGTHS,
             white_box_images=200,

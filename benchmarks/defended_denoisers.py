@@ -2,10 +2,12 @@
 
     python benchmarks/defended_denoisers.py gray nt vat hat ts_pres ts_def nt_25
     python benchmarks/defended_denoisers.py colour nt hat
+    python benchmarks/defended_denoisers.py one_level nt_25 ts_def ts_pres dpgd
     python benchmarks/defended_denoisers.py gray nt --table
 
-Evaluates the weights that the package ships (`train_denoisers.py` trains them). The tables: 2, 3
-and the idea of 4 of the ObsAtk paper; 2 and 4 of the typical-set paper; and what the papers do not
+Evaluates the weights that the package ships (`train_denoisers.py` trains them), or where it ships
+none what `train_denoisers.py` left in ``runs``. The tables: 2, 3 and the idea of 4 of the ObsAtk
+paper; 2 and 4 of the typical-set paper; VIII of the denoising-PGD paper; and what the papers do not
 ask: the same models under ``obsatk_auto`` and under the worst of several attacks, with controls.
 Each model's figures are kept in ``results/defended-BENCH-MODEL.json``; ``--table`` prints Markdown
 of all that are there.
@@ -23,10 +25,11 @@ import torch
 import robust_restoration as rr
 from robust_restoration.environment import environment
 from robust_restoration.files import write_json
+from robust_restoration.weights import shipped
 
 RESULTS = Path(__file__).resolve().parent / "results"
-DENOISERS = {"gray": "dncnn_b", "colour": "dncnn_c"}
-ONE_LEVEL = ("nt_25", "ts_pres", "ts_def", "mixed_25.5", "mixed_26")
+DENOISERS = {"gray": "dncnn_b", "colour": "dncnn_c", "one_level": "dncnn"}
+ONE_LEVEL = ("nt_25", "ts_pres", "ts_def", "mixed_25.5", "mixed_26", "dpgd")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 # ObsAtk paper, Tables 2 and 3: level to PSNR on Gaussian noise and under Atk-3, 5, 7.
 PAPER = {
@@ -59,7 +62,7 @@ WORST = {
 }
 
 
-def run(model: Any, name: str, data: str, limit: int | None, **options: Any) -> dict[str, Any]:
+def figures(model: Any, name: str, data: str, limit: int | None, **options: Any) -> dict[str, Any]:
     """One evaluation, as plain data."""
     result = rr.evaluate(
         model, data, limit=limit, name=name, progress=False, batch_size=4, **options
@@ -74,7 +77,7 @@ def obsatk_tables(model: Any, bench: str, name: str, full: bool) -> dict[str, An
     found = {}
     for level in (25, 15):
         for eps in (3, 5, 7):
-            found[f"{level} Atk-{eps}"] = run(
+            found[f"{level} Atk-{eps}"] = figures(
                 model, name, data, None if full else LIMITS[data], sigma=level / 255,
                 eps=eps / 255, within_level=True, attacks=["obsatk"], controls=False, checks=False,
             )
@@ -84,7 +87,7 @@ def obsatk_tables(model: Any, bench: str, name: str, full: bool) -> dict[str, An
 def stronger(model: Any, bench: str, name: str, full: bool) -> dict[str, Any]:
     """Atk-5/255 at 25/255, solved further, with the controls."""
     data, limit = {"gray": ("set12", 7), "colour": ("cbsd68", 2)}[bench]
-    return run(
+    return figures(
         model, name, data, None if full else limit, sigma=25 / 255, eps=5 / 255, within_level=True,
         attacks={"obsatk": "obsatk", "obsatk_auto": "obsatk_auto", "worst": ("worst_case", WORST)},
     )
@@ -93,7 +96,7 @@ def stronger(model: Any, bench: str, name: str, full: bool) -> dict[str, Any]:
 def typical_tables(model: Any, bench: str, name: str, full: bool) -> dict[str, Any]:
     """Gaussian noise of 25/255, and the attacks of the denoising-PGD and typical-set papers."""
     linf = {"eps": 0.012}
-    return run(
+    return figures(
         model, name, "set12", None if full else LIMITS["set12"], sigma=25 / 255,
         attacks={
             "denoising_pgd, away from clean": ("denoising_pgd", linf),
@@ -107,7 +110,7 @@ def typical_tables(model: Any, bench: str, name: str, full: bool) -> dict[str, A
 
 def real_noise(model: Any, bench: str, name: str, full: bool) -> dict[str, Any]:
     """The real noise of CC, for models trained with synthetic noise only."""
-    return run(model, name, "cc", None, sigma=None, attacks=[], checks=False)
+    return figures(model, name, "cc", None, sigma=None, attacks=[], checks=False)
 
 
 def parts(bench: str, tag: str) -> dict[str, Any]:
@@ -130,6 +133,8 @@ def load(bench: str, tag: str) -> dict[str, Any] | None:
 
 def tables(bench: str) -> str:
     """Markdown of all models of a bench."""
+    if bench not in PAPER:
+        return _typical(bench)
     blocks = []
     rows = ["| model | ε̂ | N | Atk-3 | Atk-5 | Atk-7 | paper: N | Atk-3 | Atk-5 | Atk-7 |"]
     rows.append("|---|---|" + "---:|" * 8)
@@ -158,7 +163,7 @@ def tables(bench: str) -> str:
             rows.append(f"| {tag} | {cells} |")
     blocks.append("\n".join(rows))
     if bench == "gray":
-        blocks.append(_typical())
+        blocks.append(_typical(bench))
     else:
         rows = ["| model | CC | paper |", "|---|---:|---:|"]
         for tag, theirs in REAL.items():
@@ -170,7 +175,7 @@ def tables(bench: str) -> str:
     return "\n\n".join(blocks)
 
 
-def _typical() -> str:
+def _typical(bench: str) -> str:
     names = [
         "noisy", "denoising_pgd, away from clean", "denoising_pgd, towards noisy",
         "l2_denoising_pgd", "obsatk_auto",
@@ -180,8 +185,8 @@ def _typical() -> str:
         "paper: Gaussian, attacked, attacked |",
         "|---|" + "---:|" * (len(names) + 3),
     ]
-    for tag in ("nt_25", "ts_pres", "ts_def", "mixed_25.5", "mixed_26", "nt", "vat", "hat"):
-        found = load("gray", tag)
+    for tag in (*ONE_LEVEL, "nt", "vat", "hat"):
+        found = load(bench, tag)
         if found:
             means = found["typical"]["means"]
             cells = " | ".join(f"{means[name]['psnr']:.2f}" for name in names)
@@ -202,11 +207,15 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="all images of every set")
     parser.add_argument("--table", action="store_true", help="only print what is there")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--runs", type=Path, default=Path("runs/denoisers"))
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
     for tag in [] if options.table else options.models:
-        model = rr.create_denoiser(DENOISERS[options.bench], weights=tag)
+        name = DENOISERS[options.bench]
+        run = options.runs / f"{options.bench}-compact-{tag}-0/{name}.safetensors"
+        weights = tag if tag in shipped("denoisers", name) else str(run)
+        model = rr.create_denoiser(name, weights=weights)
         model = model.to(DEVICE, memory_format=torch.channels_last)
         found = {
             part: evaluate(model, options.bench, tag, options.full)

@@ -30,6 +30,10 @@ BENCHES = {
     "colour": {
         "denoiser": "dncnn_c", "data": "cbsd432", "test": "cbsd68", "first": 12, "steps": 2000
     },
+    # The typical-set paper's: with biases, which tie a network to the level that it is trained on.
+    "one_level": {
+        "denoiser": "dncnn", "data": "train400", "test": "set12", "first": None, "steps": 3000
+    },
 }
 LEVELS = {"sigma": (0.0, EPS)}
 DEFENSES = {
@@ -43,7 +47,8 @@ DEFENSES = {
     "ts_def": ("typical_set", {"sigma": EPS, "variant": "def"}),
     "mixed_25.5": ("mixed_noise", {"levels": (EPS, 25.5 / 255)}),
     "mixed_26": ("mixed_noise", {"levels": (EPS, 26 / 255)}),
-    "dpgd": ("adversarial", {**LEVELS, "attack": "denoising_pgd", "eps": 3 / 255, "mix": 0.5}),
+    # The denoising-PGD paper's adversarial training, section V.
+    "dpgd": ("adversarial", {"sigma": EPS, "attack": "denoising_pgd", "eps": 0.012, "mix": 0.5}),
 }
 COMPACT = {
     "network": {"depth": 10, "features": 32},

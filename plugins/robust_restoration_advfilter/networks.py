@@ -42,7 +42,7 @@ class Encoder(nn.Module):
     """Five blocks with average pooling between them.
 
     Args:
-        channels: Channels of the image.
+        channels: Channels of what comes in.
         width: Scales the paper's 64-128-256-512-512.
     """
 
@@ -103,6 +103,7 @@ class PixelNet(nn.Module):
         decoders: 1 for a U-Net, 2 for the Y-Net.
         heads: Output layers a decoder.
         bias: (outputs,) initial output, or ``None`` for zeros.
+        told: Whether it is also given a map of the noise's level; the paper's network is not.
     """
 
     def __init__(
@@ -114,9 +115,10 @@ class PixelNet(nn.Module):
         decoders: int = 1,
         heads: int = 1,
         bias: Tensor | None = None,
+        told: bool = False,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(channels, width)
+        self.encoder = Encoder(channels + told, width)
         self.decoders = nn.ModuleList(Decoder(outputs, width, heads) for _ in range(decoders))
         for decoder in self.decoders:
             for head in decoder.heads:  # type: ignore[union-attr]
@@ -125,14 +127,18 @@ class PixelNet(nn.Module):
                 if bias is not None:
                     head.bias.data.copy_(bias)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor, level: Tensor | None = None) -> list[Tensor]:
         """Maps (N, outputs, h, w) at half the padded size, one tensor a head, decoder by decoder.
+
+        ``level`` is (N, 1, H, W), for a net that is told.
 
         `upsampled_filter.upsampled` brings them to the images' size.
         """
         height, width = images.shape[-2:]
         pad = (0, -width % STEP, 0, -height % STEP)
         centred = 2 * images - 1  # without it the first blocks hardly see past the brightness
+        if level is not None:
+            centred = torch.cat([centred, level.to(centred.dtype)], dim=1)
         features = self.encoder(F.pad(centred, pad, mode="replicate"))
         return [m for decoder in self.decoders for m in decoder(features)]
 
@@ -142,11 +148,12 @@ class FusionNet(nn.Module):
 
     Args:
         hidden: Channels between them.
+        inputs: Channels of the maps.
     """
 
-    def __init__(self, hidden: int = 16) -> None:
+    def __init__(self, hidden: int = 16, inputs: int = 2) -> None:
         super().__init__()
-        sizes = [2, *[hidden] * 5, 1]
+        sizes = [inputs, *[hidden] * 5, 1]
         layers: list[nn.Module] = []
         for number, (inputs, outputs) in enumerate(pairwise(sizes)):
             if number:
@@ -154,6 +161,6 @@ class FusionNet(nn.Module):
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, uncertainties: Tensor) -> Tensor:
-        """(N, 2, H, W) -> (N, 1, H, W) in [0, 1]."""
-        return torch.sigmoid(self.layers(uncertainties))
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, 1, H, W) in [0, 1]."""
+        return torch.sigmoid(self.layers(maps))

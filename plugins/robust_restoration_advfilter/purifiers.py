@@ -12,6 +12,7 @@ from robust_restoration.errors import InputError
 from robust_restoration.images import check_layout
 
 from .networks import FusionNet, PixelNet
+from .noise_level import noise_level
 from .pixel_filter import blur_kernels
 from .upsampled_filter import upsampled, upsampled_filter
 
@@ -28,9 +29,12 @@ class _PixelPurifier(Purifier):
         width: Scales all channels; 1 is the paper's network.
         kernel_size: K, odd.
         channels: Channels of the images.
+        noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
-    def __init__(self, *, width: float, kernel_size: int, channels: int) -> None:
+    def __init__(
+        self, *, width: float, kernel_size: int, channels: int, noise_level: bool
+    ) -> None:
         super().__init__()
         if kernel_size % 2 == 0 or kernel_size < 1:
             raise InputError(f"kernel_size is {kernel_size}; wanted an odd number such as 3 or 5.")
@@ -41,6 +45,7 @@ class _PixelPurifier(Purifier):
             "width": width,
             "kernel_size": kernel_size,
             "channels": channels,
+            "noise_level": noise_level,
         }
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
@@ -53,8 +58,12 @@ class _PixelPurifier(Purifier):
         return self.outputs(images)["out"].clamp(0, 1).to(images.dtype)
 
     def _net(self, outputs: int, **options: Any) -> PixelNet:
-        width = self.options["width"]
-        return PixelNet(self.channels, outputs, width=width, **options)
+        own = {"width": self.options["width"], "told": self.options["noise_level"]}
+        return PixelNet(self.channels, outputs, **own, **options)
+
+    def _level(self, images: Tensor) -> Tensor | None:
+        """The noise's level in [-1, 1), (N, 1, H, W), if the networks are shown it."""
+        return 2 * noise_level(images) - 1 if self.options["noise_level"] else None
 
     def _kernel_net(self, **options: Any) -> PixelNet:
         bias = blur_kernels(self.kernel_size, self.channels, INITIAL_BLUR)
@@ -68,17 +77,25 @@ class Additive(_PixelPurifier):
         width: Scales all channels; 1 is the paper's network.
         channels: Channels of the images.
         kernel_size: Not used; taken so that the purifiers are exchangeable.
+        noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
     def __init__(
-        self, *, width: float = DEFAULT_WIDTH, channels: int = 3, kernel_size: int = 5
+        self,
+        *,
+        width: float = DEFAULT_WIDTH,
+        channels: int = 3,
+        kernel_size: int = 5,
+        noise_level: bool = True,
     ) -> None:
-        super().__init__(width=width, kernel_size=kernel_size, channels=channels)
+        super().__init__(
+            width=width, kernel_size=kernel_size, channels=channels, noise_level=noise_level
+        )
         self.net = self._net(channels)
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The image plus the correction."""
-        correction = upsampled(self.net(images)[0], *images.shape[-2:])
+        correction = upsampled(self.net(images, self._level(images))[0], *images.shape[-2:])
         return {"out": images + correction.to(images.dtype)}
 
 
@@ -89,17 +106,25 @@ class Filtering(_PixelPurifier):
         width: Scales all channels; 1 is the paper's network.
         channels: Channels of the images.
         kernel_size: K, odd.
+        noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
     def __init__(
-        self, *, width: float = DEFAULT_WIDTH, channels: int = 3, kernel_size: int = 5
+        self,
+        *,
+        width: float = DEFAULT_WIDTH,
+        channels: int = 3,
+        kernel_size: int = 5,
+        noise_level: bool = True,
     ) -> None:
-        super().__init__(width=width, kernel_size=kernel_size, channels=channels)
+        super().__init__(
+            width=width, kernel_size=kernel_size, channels=channels, noise_level=noise_level
+        )
         self.net = self._kernel_net()
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The filtered image."""
-        return {"out": upsampled_filter(images, self.net(images)[0])[0]}
+        return {"out": upsampled_filter(images, self.net(images, self._level(images))[0])[0]}
 
 
 class MultiHead(_PixelPurifier):
@@ -110,6 +135,7 @@ class MultiHead(_PixelPurifier):
         width: Scales all channels; 1 is the paper's network.
         channels: Channels of the images.
         kernel_size: K, odd.
+        noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
     heads = 4
@@ -121,8 +147,11 @@ class MultiHead(_PixelPurifier):
         width: float = DEFAULT_WIDTH,
         channels: int = 3,
         kernel_size: int = 5,
+        noise_level: bool = True,
     ) -> None:
-        super().__init__(width=width, kernel_size=kernel_size, channels=channels)
+        super().__init__(
+            width=width, kernel_size=kernel_size, channels=channels, noise_level=noise_level
+        )
         if head not in range(1, self.heads + 1):
             raise InputError(f"head is {head}; wanted 1 to {self.heads}.")
         self.head = head
@@ -130,7 +159,7 @@ class MultiHead(_PixelPurifier):
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """Each head's image as ``head_1`` to ``head_4``, and the chosen one."""
-        maps = self.net(images)
+        maps = self.net(images, self._level(images))
         if not self.training:
             return {"out": upsampled_filter(images, maps[self.head - 1])[0]}
         found = {f"head_{i}": upsampled_filter(images, m)[0] for i, m in enumerate(maps, 1)}
@@ -148,22 +177,34 @@ class AdvFilter(_PixelPurifier):
         width: Scales all channels; 1 is the paper's network.
         channels: Channels of the images.
         kernel_size: K, odd.
+        noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
     def __init__(
-        self, *, width: float = DEFAULT_WIDTH, channels: int = 3, kernel_size: int = 5
+        self,
+        *,
+        width: float = DEFAULT_WIDTH,
+        channels: int = 3,
+        kernel_size: int = 5,
+        noise_level: bool = True,
     ) -> None:
-        super().__init__(width=width, kernel_size=kernel_size, channels=channels)
+        super().__init__(
+            width=width, kernel_size=kernel_size, channels=channels, noise_level=noise_level
+        )
         self.net = self._kernel_net(decoders=2)
-        self.fusion = FusionNet()
+        self.fusion = FusionNet(inputs=3 if noise_level else 2)
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The two filtered images ``small_large`` and ``median``, and their fusion."""
-        small_large, median = self.net(images)
+        level = self._level(images)
+        small_large, median = self.net(images, level)
         first, uncertain_first = upsampled_filter(images, small_large)
         second, uncertain_second = upsampled_filter(images, median)
-        uncertainty = torch.stack([uncertain_first, uncertain_second], dim=1)
-        weight = self.fusion(uncertainty).to(images.dtype)
+        maps = [uncertain_first[:, None], uncertain_second[:, None]]
+        if level is not None:
+            maps.append(level)
+        stacked = torch.cat(maps, dim=1).contiguous(memory_format=torch.channels_last)  # faster
+        weight = self.fusion(stacked).to(images.dtype)
         return {
             "small_large": first,
             "median": second,

@@ -312,7 +312,12 @@ def _attacks(wanted: Any, work: _Work, *, eps: float) -> Iterator[tuple[str, Any
             if label is None:
                 label = name + "".join(f" {k}={_short(v)}" for k, v in own.items())
         label = label or type(attack).__name__
-        if label in seen or label == NOISY or " / " in label:
+        if label == NOISY or " / " in label:
+            raise InputError(
+                f"An attack's row would be called {label!r}; {NOISY!r} and ' / ' have a meaning of "
+                "their own. Give attacks as a mapping from other labels."
+            )
+        if label in seen:
             raise InputError(
                 f"Two rows would be called {label!r}; give attacks as a mapping from labels."
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from robust_restoration_advfilter.networks import Decoder, PixelNet
+from robust_restoration_advfilter.noise_level import noise_level
 from robust_restoration_advfilter.pixel_filter import pixel_filter
 from robust_restoration_advfilter.upsampled_filter import upsampled
 from torch import Tensor, nn
@@ -44,6 +45,14 @@ def test_full_width_has_the_papers_channels() -> None:
     assert net.decoders[0].block7[0].in_channels == 768
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_papers_networks_are_not_shown_the_level(name: str) -> None:
+    plain, ours = create_purifier(name, noise_level=False), create_purifier(name)
+    first = "net.encoder.blocks.0.0.weight"
+    assert plain.state_dict()[first].shape[1] == 3
+    assert ours.state_dict()[first].shape[1] == 4
+
+
 def test_output_layer_commutes_with_upsampling() -> None:
     decoder = Decoder(12, 0.1)
     up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
@@ -52,17 +61,19 @@ def test_output_layer_commutes_with_upsampling() -> None:
     torch.testing.assert_close(up(head(features)), head(up(features)))
 
 
-def test_advfilter_is_the_papers_fusion() -> None:
+@pytest.mark.parametrize("told", [False, True])
+def test_advfilter_is_the_papers_fusion(told: bool) -> None:
     """Eqs. 8 to 11, written out."""
-    model = create_purifier("advfilter", width=0.05, kernel_size=3).eval()
+    model = create_purifier("advfilter", width=0.05, kernel_size=3, noise_level=told).eval()
     for decoder in model.net.decoders:
         nn.init.normal_(decoder.heads[0].weight, std=0.1)
     images = torch.rand(2, 3, 16, 16)
     with torch.no_grad():
         found = model.outputs(images)
-        first, second = (upsampled(maps, 16, 16) for maps in model.net(images))
-        uncertainty = torch.cat([first.max(1, True).values, second.max(1, True).values], dim=1)
-        weight = torch.sigmoid(model.fusion.layers(uncertainty))
+        level = [2 * noise_level(images) - 1] if told else []
+        first, second = (upsampled(maps, 16, 16) for maps in model.net(images, *level))
+        maxima = [first.max(1, True).values, second.max(1, True).values]
+        weight = torch.sigmoid(model.fusion.layers(torch.cat([*maxima, *level], dim=1)))
         expected = weight * pixel_filter(images, first) + (1 - weight) * pixel_filter(
             images, second
         )
