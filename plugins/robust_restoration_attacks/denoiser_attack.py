@@ -28,6 +28,14 @@ def squared_error(restored: Tensor, clean: Tensor) -> Tensor:
     return (restored - clean).square().flatten(1).sum(1)
 
 
+def check_steps(steps: int, alpha: float | None) -> None:
+    """Raise an `InputError` unless there is a step, of a length above 0 or left to the attack."""
+    if steps < 1 or (alpha is not None and alpha <= 0):
+        raise InputError(
+            f"steps is {steps} and alpha {alpha}; wanted at least one step, and alpha above 0."
+        )
+
+
 class DenoiserAttack(Attack):
     """Base of the attacks on denoisers: ``attack(noisy, clean) -> attacked``.
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
 
-from .denoiser_attack import DenoiserAttack
+from .denoiser_attack import DenoiserAttack, check_steps
 
 
 class DenoisingPGD(DenoiserAttack):
@@ -47,10 +47,7 @@ class DenoisingPGD(DenoiserAttack):
         **options: Any,
     ) -> None:
         super().__init__(model, eps=eps, **options)
-        if steps < 1 or (alpha is not None and alpha <= 0):
-            raise InputError(
-                f"steps is {steps} and alpha {alpha}; wanted at least one step, and alpha above 0."
-            )
+        check_steps(steps, alpha)
         if target not in ("clean", "noisy"):
             raise InputError(f"target is {target!r}; wanted 'clean' or 'noisy'.")
         if target == "noisy" and self.loss is not None:

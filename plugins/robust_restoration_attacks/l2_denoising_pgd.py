@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
 
-from .denoiser_attack import DenoiserAttack
+from .denoiser_attack import DenoiserAttack, check_steps
 from .projections import lengths, project
 
 
@@ -48,10 +48,7 @@ class L2DenoisingPGD(DenoiserAttack):
         **options: Any,
     ) -> None:
         super().__init__(model, eps=eps, **options)
-        if steps < 1 or (alpha is not None and alpha <= 0):
-            raise InputError(
-                f"steps is {steps} and alpha {alpha}; wanted at least one step, and alpha above 0."
-            )
+        check_steps(steps, alpha)
         for name, value in (("center", center), ("target", target)):
             if value not in ("clean", "noisy"):
                 raise InputError(f"{name} is {value!r}; wanted 'clean' or 'noisy'.")

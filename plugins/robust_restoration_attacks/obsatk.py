@@ -7,9 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.errors import InputError
-
-from .denoiser_attack import DenoiserAttack
+from .denoiser_attack import DenoiserAttack, check_steps
 from .projections import lengths, project
 
 
@@ -52,10 +50,7 @@ class ObsAtk(DenoiserAttack):
         **options: Any,
     ) -> None:
         super().__init__(model, eps=eps, **options)
-        if steps < 1 or (alpha is not None and alpha <= 0):
-            raise InputError(
-                f"steps is {steps} and alpha {alpha}; wanted at least one step, and alpha above 0."
-            )
+        check_steps(steps, alpha)
         self.steps, self.alpha, self.pixels = steps, alpha, pixels
 
     def radius(self, inputs: Tensor) -> Tensor:
