@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from .datasets import load_images
-from .environment import environment
 from .factory import create_defense, create_denoiser
 from .recipes import Recipe, write_recipe
-from .training import train
-from .weights import save_weights
+from .train_to_weights import train_to_weights
 
 
 def train_denoiser(
@@ -66,29 +64,20 @@ def train_denoiser(
         "images": len(images),
         "held_out": len(validation) if validation is not None else 0,
     }
-    run, last = Path(out), dict[str, float]()
     summary = f"{defense} of {denoiser} on {images.name}, seed {seed}"
     recipe = Recipe(summary, settings, defense_options or {}, denoiser_options or {})
-    write_recipe(recipe, run / "recipe.yaml")
-    train(
+    write_recipe(recipe, Path(out) / "recipe.yaml")
+    return train_to_weights(
+        "denoisers",
+        denoiser,
         model,
         method,
-        training,
-        out=run,
-        validation=validation,
-        progress=progress,
-        seed=seed,
+        (training, validation),
+        images,
+        out,
         notes=notes,
-        on_step=lambda _, figures: last.update(figures),
+        about={},
+        seed=seed,
+        progress=progress,
         **settings,
     )
-    path = run / f"{denoiser}.safetensors"
-    card = {
-        "entry": denoiser,
-        "options": getattr(model, "options", {}),
-        "data": f"{images.name}: {len(images)} images, {len(images.damaged)} damaged ones skipped",
-        "training": {**notes, **settings, "seed": seed},
-        "environment": environment(),
-    }
-    save_weights(model, path, kind="denoisers", name=denoiser, card=card)
-    return path

@@ -7,10 +7,8 @@ from typing import Any
 
 from .classifiers import classifier_name, load_classifier
 from .datasets import load_labelled
-from .environment import environment
 from .factory import create_defense, create_purifier
-from .training import train
-from .weights import save_weights
+from .train_to_weights import train_to_weights
 
 
 def train_purifier(
@@ -62,7 +60,6 @@ def train_purifier(
         torch.manual_seed(seed)
         model = create_purifier(purifier, channels=channels, **(purifier_options or {}))
     train_set, validation = method.prepare(images, holdout=holdout, progress=progress)
-    run = Path(out)
     notes = {
         "defense": defense,
         "purifier": purifier,
@@ -73,28 +70,17 @@ def train_purifier(
         "size": min(images.images.shape[-2:]),
         **{k: str(v) for k, v in (defense_options or {}).items() if k != "cache"},
     }
-    figures: dict[str, float] = {}
-    train(
+    return train_to_weights(
+        "purifiers",
+        purifier,
         model,
         method,
-        train_set,
-        out=run,
-        validation=validation,
-        progress=progress,
-        seed=seed,
+        (train_set, validation),
+        images,
+        out,
         notes=notes,
-        on_step=lambda _, found: figures.update(found),
+        about={"classifier": notes["classifier"], "input_size": notes["size"]},
+        seed=seed,
+        progress=progress,
         **settings,
     )
-    path = run / f"{purifier}.safetensors"
-    card = {
-        "entry": purifier,
-        "options": getattr(model, "options", {}),
-        "classifier": classifier_name(bare),
-        "input_size": min(images.images.shape[-2:]),
-        "data": f"{images.name}: {len(images)} images, {len(images.damaged)} damaged ones skipped",
-        "training": {**notes, **settings, "seed": seed},
-        "environment": environment(),
-    }
-    save_weights(model, path, kind="purifiers", name=purifier, card=card)
-    return path

@@ -11,6 +11,7 @@ from robust_restoration.files import atomic_path
 
 FILE, PICTURE = "curves.csv", "curves.png"
 ROWS = 200  # a run has about so many rows
+_WORDS = ("step", "stage")  # of a row, no figures
 
 Row = dict[str, Any]
 
@@ -97,6 +98,3 @@ class Curves:
         panels[-1].set_xlabel("step")
         with atomic_path(self.folder / PICTURE) as temporary:  # type: ignore[operator]
             figure.savefig(temporary, dpi=110)
-
-
-_WORDS = ("step", "stage")
