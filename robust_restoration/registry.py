@@ -21,7 +21,7 @@ import pluggy
 from . import hookspecs
 from .errors import PluginError, UnknownNameError, did_you_mean, one_line
 from .hookspecs import KINDS, PROJECT, Entry
-from .targets import check_options, load_target
+from .targets import call, load_target
 
 DISABLE_VARIABLE = "ROBUST_RESTORATION_DISABLE_PLUGINS"
 
@@ -220,8 +220,7 @@ class Registry:
         target = load_target(offer.entry)
         if argument is not None:
             args = (argument, *args)
-        check_options(target, name, args, options)
-        return target(*args, **options)
+        return call(target, name, args, options)
 
     def takes(self, kind: str, name: str, option: str) -> bool:
         """Whether a name's target has an option, itself or through ``**options`` it passes on."""

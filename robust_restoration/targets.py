@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 from typing import Any
 
 from .errors import InputError, PluginError, did_you_mean, one_line
@@ -38,6 +39,35 @@ def importable(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):  # its parent is missing, or it is a stub in sys.modules
         return False
+
+
+def options_of(target: Any) -> list[str]:
+    """The names of a target's options, and of those its base classes have for ``**options``."""
+    chain = [target]
+    if inspect.isclass(target):
+        chain = [vars(c)["__init__"] for c in target.__mro__ if "__init__" in vars(c)]
+    names: list[str] = []
+    for one in chain:
+        parameters = inspect.signature(one).parameters.values()
+        names += [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return [n for n in dict.fromkeys(names) if n != "self"]
+
+
+def call(target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Call a target; an option that it passes on and nobody takes is an `InputError` too."""
+    check_options(target, name, args, options)
+    try:
+        return target(*args, **options)
+    except TypeError as error:
+        found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if found is None or found[1] not in options:
+            raise
+        known = options_of(target)
+        raise InputError(
+            f"{name!r} takes no option {found[1]!r}. {did_you_mean(found[1], known)}"
+        ) from error
 
 
 def check_options(

@@ -33,7 +33,12 @@ class _PixelPurifier(Purifier):
     """
 
     def __init__(
-        self, *, width: float, kernel_size: int, channels: int, noise_level: bool
+        self,
+        *,
+        width: float = DEFAULT_WIDTH,
+        channels: int = 3,
+        kernel_size: int = 5,
+        noise_level: bool = True,
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0 or kernel_size < 1:
@@ -47,6 +52,11 @@ class _PixelPurifier(Purifier):
             "channels": channels,
             "noise_level": noise_level,
         }
+        self.build()
+
+    def build(self) -> None:
+        """Make the networks."""
+        raise NotImplementedError
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """What training needs: named candidate outputs, not clamped; ``"out"`` is the result."""
@@ -80,18 +90,9 @@ class Additive(_PixelPurifier):
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
-    def __init__(
-        self,
-        *,
-        width: float = DEFAULT_WIDTH,
-        channels: int = 3,
-        kernel_size: int = 5,
-        noise_level: bool = True,
-    ) -> None:
-        super().__init__(
-            width=width, kernel_size=kernel_size, channels=channels, noise_level=noise_level
-        )
-        self.net = self._net(channels)
+    def build(self) -> None:
+        """A U-Net that predicts C maps."""
+        self.net = self._net(self.channels)
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The image plus the correction."""
@@ -109,17 +110,8 @@ class Filtering(_PixelPurifier):
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
-    def __init__(
-        self,
-        *,
-        width: float = DEFAULT_WIDTH,
-        channels: int = 3,
-        kernel_size: int = 5,
-        noise_level: bool = True,
-    ) -> None:
-        super().__init__(
-            width=width, kernel_size=kernel_size, channels=channels, noise_level=noise_level
-        )
+    def build(self) -> None:
+        """A U-Net that predicts kernels."""
         self.net = self._kernel_net()
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
@@ -140,21 +132,14 @@ class MultiHead(_PixelPurifier):
 
     heads = 4
 
-    def __init__(
-        self,
-        *,
-        head: int = 4,
-        width: float = DEFAULT_WIDTH,
-        channels: int = 3,
-        kernel_size: int = 5,
-        noise_level: bool = True,
-    ) -> None:
-        super().__init__(
-            width=width, kernel_size=kernel_size, channels=channels, noise_level=noise_level
-        )
+    def __init__(self, *, head: int = 4, **options: Any) -> None:
+        super().__init__(**options)
         if head not in range(1, self.heads + 1):
             raise InputError(f"head is {head}; wanted 1 to {self.heads}.")
         self.head = head
+
+    def build(self) -> None:
+        """A U-Net with four output layers."""
         self.net = self._kernel_net(heads=self.heads)
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
@@ -180,19 +165,10 @@ class AdvFilter(_PixelPurifier):
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
-    def __init__(
-        self,
-        *,
-        width: float = DEFAULT_WIDTH,
-        channels: int = 3,
-        kernel_size: int = 5,
-        noise_level: bool = True,
-    ) -> None:
-        super().__init__(
-            width=width, kernel_size=kernel_size, channels=channels, noise_level=noise_level
-        )
+    def build(self) -> None:
+        """A Y-Net that predicts kernels, and the net that fuses what they filter."""
         self.net = self._kernel_net(decoders=2)
-        self.fusion = FusionNet(inputs=3 if noise_level else 2)
+        self.fusion = FusionNet(inputs=3 if self.options["noise_level"] else 2)
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The two filtered images ``small_large`` and ``median``, and their fusion."""

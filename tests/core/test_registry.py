@@ -16,7 +16,7 @@ from robust_restoration.registry import (
     discover,
     registry,
 )
-from robust_restoration.targets import check_options, importable, load_target
+from robust_restoration.targets import call, check_options, importable, load_target
 
 HEAD = "from robust_restoration import Entry, hookimpl\n"
 
@@ -208,6 +208,31 @@ def test_an_unknown_option_offers_the_nearest():
         check_options(strict, "zz", (1,), {"argument": 1})
     check_options(strict, "zz", (1,), {"sigma": 1})
     check_options(lambda **options: None, "zz", (), {"whatever": 1})
+
+
+@pytest.mark.parametrize(
+    ("create", "name", "args", "wrong", "meant"),
+    [
+        (rr.create_defense, "hat", (), "alhpa", "alpha"),
+        (rr.create_defense, "hat", (), "scals", "scales"),
+        (rr.create_attack, "denoising_pgd", (None,), "stpes", "steps"),
+        (rr.create_attack, "obsatk", (None,), "sgima", "sigma"),
+        (rr.create_purifier, "multi_head", (), "wdth", "width"),
+    ],
+)
+def test_an_option_that_is_passed_on_and_unknown_offers_the_nearest(
+    create, name, args, wrong, meant
+):
+    with pytest.raises(InputError, match=rf"'{name}' takes no option '{wrong}'\..*'{meant}'"):
+        create(name, *args, **{wrong: 1})
+
+
+def test_a_type_error_of_the_targets_own_is_not_hidden():
+    def target(**options):
+        return len(1)
+
+    with pytest.raises(TypeError, match="has no len"):
+        call(target, "zz", (), {"sigma": 1})
 
 
 def test_a_module_without_a_constructor_takes_no_option():
