@@ -151,7 +151,7 @@ class FusionNet(nn.Module):
         inputs: Channels of the maps.
     """
 
-    def __init__(self, hidden: int = 16, inputs: int = 2) -> None:
+    def __init__(self, hidden: int, inputs: int = 2) -> None:
         super().__init__()
         sizes = [inputs, *[hidden] * 5, 1]
         layers: list[nn.Module] = []

@@ -163,12 +163,19 @@ class AdvFilter(_PixelPurifier):
         channels: Channels of the images.
         kernel_size: K, odd.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
+        fusion_features: Channels within the fusion net, which runs at full size.
     """
+
+    def __init__(self, *, fusion_features: int = 8, **options: Any) -> None:
+        self.fusion_features = fusion_features
+        super().__init__(**options)
+        self.options["fusion_features"] = fusion_features
 
     def build(self) -> None:
         """A Y-Net that predicts kernels, and the net that fuses what they filter."""
         self.net = self._kernel_net(decoders=2)
-        self.fusion = FusionNet(inputs=3 if self.options["noise_level"] else 2)
+        inputs = 3 if self.options["noise_level"] else 2
+        self.fusion = FusionNet(self.fusion_features, inputs)
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The two filtered images ``small_large`` and ``median``, and their fusion."""
