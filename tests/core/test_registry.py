@@ -227,6 +227,13 @@ def test_an_option_that_is_passed_on_and_unknown_offers_the_nearest(
         create(name, *args, **{wrong: 1})
 
 
+def test_options_offered_to_all_reach_those_that_take_them():
+    offered = {"eps": 0.1, "seed": 3}
+    accepted = registry().accepted
+    assert accepted("attacks", "denoising_pgd", offered) == offered
+    assert accepted("attacks", "torchattacks/pgd", offered) == {"eps": 0.1}
+
+
 def test_a_type_error_of_the_targets_own_is_not_hidden():
     def target(**options):
         return len(1)
