@@ -82,7 +82,9 @@ BEST = {
     ("mobilenet", "advfilter"): {
         "steps": 3000,
         "purifier_options": {"noise_level": True},
-        "defense_options": {"clean_share": 0.3, "distance": "saturated-kl", "semantic": 0.1},
+        "defense_options": {
+            "clean_share": 0.3, "distance": "saturated-kl", "semantic": 0.1, "sharpness": (-0.5, 1),
+        },
     },
 }
 

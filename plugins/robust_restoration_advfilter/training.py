@@ -20,6 +20,7 @@ from robust_restoration.datasets import LabelledImages
 from robust_restoration.errors import InputError
 
 from .pairs import STRENGTHS, AdversarialPairs, make_pairs
+from .sharpness import with_sharpness
 
 # The paper trains the second decoder on these; ours on strengths a purifier can still mend.
 PAPER_MEDIAN = (0.1, 0.3, 0.5)
@@ -56,6 +57,8 @@ class AdvFilterTraining(Defense):
         attack_steps: Its steps.
         flip: Flip images at random, which also weakens the attacks (see `AdversarialPairs`).
         crop: Train on random squares of this side, which is cheaper, and likewise.
+        sharpness: Make each image softer or sharper first, by an amount between these two; see
+            `with_sharpness`. ``None`` leaves them alone.
         clean_share: The share of the images that are not attacked, in stage 1.
         fusion_clean_share: The same in stage 2, which decides what a purifier costs on clean
             images: most of what a classifier sees is not attacked.
@@ -82,6 +85,7 @@ class AdvFilterTraining(Defense):
         attack_steps: int = 40,
         flip: bool = False,
         crop: int | None = None,
+        sharpness: tuple[float, float] | None = None,
         clean_share: float = 0.2,
         fusion_clean_share: float = 0.5,
         cache: Path | str | None = None,
@@ -111,7 +115,7 @@ class AdvFilterTraining(Defense):
         self.fusion_share = fusion_share
         self.strengths, self.per_image = tuple(strengths), per_image
         self.attack, self.attack_steps = attack, attack_steps
-        self.flip, self.crop = flip, crop
+        self.flip, self.crop, self.sharpness = flip, crop, sharpness
         self.clean_share, self.fusion_clean_share = clean_share, fusion_clean_share
         self.cache, self.seed = cache, seed
 
@@ -119,6 +123,8 @@ class AdvFilterTraining(Defense):
         self, data: LabelledImages, *, holdout: float = 0.05, progress: bool = True
     ) -> tuple[AdversarialPairs, AdversarialPairs | None]:
         """Attack the images, or read them from the cache, and hold some out for validation."""
+        if self.sharpness is not None:
+            data = with_sharpness(data, *self.sharpness, seed=self.seed)
         pairs = make_pairs(
             self.bare,
             data,
