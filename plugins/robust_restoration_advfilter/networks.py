@@ -38,6 +38,14 @@ def _up(features: Tensor) -> Tensor:
     return F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+def _pointwise(features: Tensor, layer: nn.Conv2d) -> Tensor:
+    """A 1x1 convolution whose result is contiguous, as filtering by it wants its many maps."""
+    assert layer.bias is not None
+    weight = layer.weight.flatten(1).expand(len(features), -1, -1)
+    found = torch.baddbmm(layer.bias.view(1, -1, 1), weight, features.flatten(2))
+    return found.unflatten(2, features.shape[2:])
+
+
 class Encoder(nn.Module):
     """Five blocks with average pooling between them.
 
@@ -86,7 +94,7 @@ class Decoder(nn.Module):
         x = self.block6(torch.cat([_up(five), four], dim=1))
         x = self.block7(torch.cat([_up(x), three], dim=1))
         x = self.block8(torch.cat([_up(x), two], dim=1))
-        return [head(x) for head in self.heads]
+        return [_pointwise(x, head) for head in self.heads]  # type: ignore[arg-type]
 
 
 class PixelNet(nn.Module):
