@@ -184,7 +184,7 @@ def draw_digits(
         test: Test images; those are shown that the classifier gets right when clean.
         path: The picture's file.
         seed: Of the attacks.
-        columns: How many digits are shown.
+        columns: Up to which digit one of each is shown.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -196,7 +196,9 @@ def draw_digits(
     clean, labels = test.pixels(slice(None)), test.labels
     with torch.no_grad():
         right = (robust(clean).argmax(1) == labels) & (bare(clean).argmax(1) == labels)
-    chosen = right.nonzero().flatten()[:columns]
+    # One of each digit, as some digits are far harder to attack than others.
+    first = [(right & (labels == digit)).nonzero().flatten()[:1] for digit in range(columns)]
+    chosen = torch.cat(first)
     clean, labels = clean[chosen], labels[chosen]
     options = {"eps": SHOWN_EPS, "alpha": SHOWN_EPS / 8, "steps": 20}
     with torch.random.fork_rng():
@@ -212,6 +214,7 @@ def draw_digits(
             ("attacked through\nthe purifier", white, None),
             ("... and purified", purifier(white), robust(white)),
         ]
+    columns = len(chosen)
     figure = Figure(figsize=(1.15 * columns + 1.9, 1.35 * len(rows) + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(rows), columns, squeeze=False)
