@@ -64,7 +64,7 @@ WORST = {
 
 
 class EstimatedBM3D(rr.Denoiser):
-    """BM3D, told what scikit-image estimates the noise's level to be in each image."""
+    """BM3D, told what scikit-image, by PyWavelets, estimates the level of each image to be."""
 
     differentiable = False
 
