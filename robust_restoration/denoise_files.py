@@ -16,6 +16,7 @@ from .evaluation.strips import write_strip
 from .factory import create_attack
 from .files import atomic_path
 from .image_files import Change, map_files
+from .images import STRIP
 from .noise import Gaussian
 from .restore import restore, takes_sigma
 from .tiling import Tiled
@@ -121,7 +122,7 @@ def attack_files(
         with atomic_path(target.with_suffix(".npz")) as temporary, temporary.open("wb") as file:
             arrays = {"clean": clean, "noisy": noisy, "attacked": attacked}
             np.savez_compressed(file, **{k: v[0].cpu().numpy() for k, v in arrays.items()})
-        strip = target.with_name(f"{target.stem}.strip.png")
+        strip = target.with_name(target.stem + STRIP)
         write_strip(strip, clean[0], noisy[0], before[0], attacked[0], after[0])
         return attacked[0]
 

@@ -15,6 +15,7 @@ from .errors import DataError, InputError
 from .files import atomic_path
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+STRIP = ".strip.png"  # pictures for people, beside attacked images
 
 
 def check_layout(images: Tensor, name: str = "x", channels: int | None = None) -> None:
@@ -148,7 +149,8 @@ def find_images(paths: Iterable[Path | str]) -> list[tuple[Path, Path]]:
     """Image files among files and folders.
 
     Args:
-        paths: Files, and folders that are searched to the bottom.
+        paths: Files, and folders that are searched to the bottom, but for strips of pictures
+            (``*.strip.png``) that stand beside attacked images.
 
     Returns:
         (file, its path relative to what was given) pairs, in order; two equal relative paths
@@ -164,7 +166,10 @@ def find_images(paths: Iterable[Path | str]) -> list[tuple[Path, Path]]:
             raise DataError(f"There is no file or folder {given}.")
         files = [given]
         if given.is_dir():
-            files = sorted(p for p in given.rglob("*") if p.suffix.lower() in SUFFIXES)
+            files = sorted(
+                p for p in given.rglob("*")
+                if p.suffix.lower() in SUFFIXES and not p.name.endswith(STRIP)
+            )
         for file in files:
             relative = file.relative_to(given) if given.is_dir() else Path(file.name)
             if relative in names:

@@ -63,6 +63,10 @@ def test_train_evaluate_attack_denoise(run, photos, trained, tmp_path):
         assert np.allclose(arrays["clean"], read_image(photos / "1.png"))
     assert (attacked / "1.strip.png").exists()
 
+    status, _, err = run("denoise", attacked, "-o", tmp_path / "again", "--denoiser", denoiser)
+    assert status == 0
+    assert not list((tmp_path / "again").glob("*strip*"))
+
     (photos / "broken.png").write_bytes(b"no image")
     status, _, err = run("denoise", photos, "-o", tmp_path / "out", "--denoiser", denoiser)
     assert status == 1
