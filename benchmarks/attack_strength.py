@@ -72,6 +72,8 @@ def main() -> None:
         ("obsatk_auto", {}, 50),
         ("obsatk_auto", {"steps": 25}, 25),
         ("obsatk_auto", {"restarts": 2, "seed": 0}, 100),
+        ("obsatk", {"autocast": "bf16"}, 5),
+        ("obsatk_auto", {"autocast": "bf16"}, 50),
     ):
         label = name + "".join(f" {k}={v}" for k, v in options.items())
         attacked = rr.create_attack(name, model, eps=EPS, **options)(noisy, clean)
