@@ -5,6 +5,9 @@ stores colour at half the resolution, and lenses and sensors blur it. On 400 Ima
 at 224 pixels an image's mean tells PGD at eps 3e-3 from no attack in 95 of 100 pairs, at 5e-3 in
 99, at 1e-3 in 60. A network whose first layer runs in bfloat16, or has a few channels, hardly finds
 that out by itself.
+
+The level is no absolute: another camera or resizer makes as much of a difference as an attack does.
+A purifier for photographs of all sorts is trained with ``sharpness``, or without the level.
 """
 
 from __future__ import annotations
