@@ -45,13 +45,15 @@ PAPER = {
         "hat": {25: (30.98, 29.18, 28.02, 26.93), 15: (33.67, 31.38, 30.03, 28.80)},
     },
 }
-# Typical-set paper, Table 4: PSNR on Gaussian noise, and under its two attacks.
+# Typical-set paper, Table 4: PSNR on Gaussian noise, and under its two attacks; for "dpgd" the
+# denoising-PGD paper's Table VIII.
 TYPICAL = {
     "nt_25": (30.3871, 29.6201, 29.5117),
     "mixed_25.5": (30.4035, 29.9174, 29.8235),
     "mixed_26": (30.3839, 30.0874, 30.0214),
     "ts_pres": (30.3900, 30.0871, 30.0179),
     "ts_def": (30.3491, 30.2183, 30.1881),
+    "dpgd": (29.6, 29.7),
 }
 # ObsAtk paper, Table 4: PSNR on the real noise of CC.
 REAL = {"bm3d": 35.19, "nt": 33.56, "vat": 34.49, "hat": 36.26}
@@ -200,10 +202,12 @@ def tables(bench: str) -> str:
 def _typical(bench: str) -> str:
     names = [
         "noisy", "denoising_pgd, away from clean", "denoising_pgd, towards noisy",
-        "l2_denoising_pgd", "obsatk_auto",
+        "denoising_pgd, towards noisy / same energy", "l2_denoising_pgd", "obsatk_auto",
+        "obsatk_auto / same energy",
     ]
+    heads = [n if " / " not in n else f"· {n.split(' / ')[1]}" for n in names]
     rows = [
-        "| model | " + " | ".join(names) + " | MAE×255, noisy → pgd | SSIM, noisy → pgd | "
+        "| model | " + " | ".join(heads) + " | MAE×255, noisy → pgd | SSIM, noisy → pgd | "
         "paper: Gaussian, attacked, attacked |",
         "|---|" + "---:|" * (len(names) + 3),
     ]

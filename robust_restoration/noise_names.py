@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, UnknownNameError, did_you_mean
 from .hookspecs import Entry
 from .registry import registry
-from .targets import check_options, load_target
+from .targets import call, load_target
 
 if TYPE_CHECKING:
     from .noise import Noise
@@ -45,9 +45,7 @@ def create_noise(name: str, *args: Any, **options: Any) -> Noise:
     """
     for entry in NOISES:
         if entry.name == name:
-            model = load_target(entry)
-            check_options(model, name, args, options)
-            return model(*args, **options)
+            return call(load_target(entry), name, args, options)
     known = list_noises()
     if name not in known and "/" not in name:
         raise UnknownNameError(f"There is no noise {name!r}. {did_you_mean(name, known)}")

@@ -30,10 +30,10 @@ def restore(denoiser: nn.Module, noisy: Tensor, sigma: Level = None) -> Tensor:
         InputError: If the images or the level are not what the denoiser wants, or it gives
             something that is not a finite image of the same shape.
     """
-    name = type(denoiser).__name__
+    name, inner = type(denoiser).__name__, unwrapped(denoiser)
     # A plain module's `channels`, if it has one, may be anything, such as a U-Net's widths.
-    check_layout(noisy, "noisy", denoiser.channels if isinstance(denoiser, Denoiser) else None)
-    sigma = _level(sigma, noisy, denoiser)
+    check_layout(noisy, "noisy", inner.channels if isinstance(inner, Denoiser) else None)
+    sigma = _level(sigma, noisy, inner)
     restored = denoiser(noisy, sigma) if takes_sigma(denoiser) else denoiser(noisy)
     if not isinstance(restored, Tensor):
         raise InputError(

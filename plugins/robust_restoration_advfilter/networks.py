@@ -156,12 +156,12 @@ class FusionNet(nn.Module):
 
     Args:
         hidden: Channels between them.
-        inputs: Channels of the maps.
+        maps: How many maps it is given.
     """
 
-    def __init__(self, hidden: int, inputs: int = 2) -> None:
+    def __init__(self, hidden: int, maps: int = 2) -> None:
         super().__init__()
-        sizes = [inputs, *[hidden] * 5, 1]
+        sizes = [maps, *[hidden] * 5, 1]
         layers: list[nn.Module] = []
         for number, (inputs, outputs) in enumerate(pairwise(sizes)):
             if number:
@@ -170,5 +170,5 @@ class FusionNet(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, 1, H, W) in [0, 1]."""
+        """(N, maps, H, W) -> (N, 1, H, W) in [0, 1]."""
         return torch.sigmoid(self.layers(maps))

@@ -52,11 +52,6 @@ class _PixelPurifier(Purifier):
             "channels": channels,
             "noise_level": noise_level,
         }
-        self.build()
-
-    def build(self) -> None:
-        """Make the networks."""
-        raise NotImplementedError
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """What training needs: named candidate outputs, not clamped; ``"out"`` is the result."""
@@ -90,8 +85,8 @@ class Additive(_PixelPurifier):
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
-    def build(self) -> None:
-        """A U-Net that predicts C maps."""
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.net = self._net(self.channels)
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
@@ -110,8 +105,8 @@ class Filtering(_PixelPurifier):
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
     """
 
-    def build(self) -> None:
-        """A U-Net that predicts kernels."""
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.net = self._kernel_net()
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
@@ -137,9 +132,6 @@ class MultiHead(_PixelPurifier):
         if head not in range(1, self.heads + 1):
             raise InputError(f"head is {head}; wanted 1 to {self.heads}.")
         self.head = head
-
-    def build(self) -> None:
-        """A U-Net with four output layers."""
         self.net = self._kernel_net(heads=self.heads)
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
@@ -167,15 +159,10 @@ class AdvFilter(_PixelPurifier):
     """
 
     def __init__(self, *, fusion_features: int = 8, **options: Any) -> None:
-        self.fusion_features = fusion_features
         super().__init__(**options)
         self.options["fusion_features"] = fusion_features
-
-    def build(self) -> None:
-        """A Y-Net that predicts kernels, and the net that fuses what they filter."""
         self.net = self._kernel_net(decoders=2)
-        inputs = 3 if self.options["noise_level"] else 2
-        self.fusion = FusionNet(self.fusion_features, inputs)
+        self.fusion = FusionNet(fusion_features, maps=3 if self.options["noise_level"] else 2)
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The two filtered images ``small_large`` and ``median``, and their fusion."""
