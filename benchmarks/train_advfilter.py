@@ -82,6 +82,13 @@ OWN = {
     ("mobilenet", "advfilter"): {"purifier_options": {"fusion_features": 16}},
     ("cifar", "advfilter"): {"purifier_options": {"fusion_features": 16}},
     ("mnist", "advfilter"): {"purifier_options": {"fusion_features": 16}},
+    ("cifar", "advfilter-told"): {
+        "steps": 4000,
+        "purifier_options": {"noise_level": True},
+        "defense_options": {
+            "clean_share": 0.3, "distance": "saturated-kl", "semantic": 0.1, "flip": True,
+        },
+    },
     ("mobilenet", "advfilter-told"): {
         "steps": 3000,
         "purifier_options": {"noise_level": True},

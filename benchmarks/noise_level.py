@@ -1,0 +1,75 @@
+"""What an image's noise level tells: attacked from clean, and one data set from another.
+
+    python benchmarks/noise_level.py --cache FOLDER
+
+Level is the mean of `noise_level`'s map. First, by strength, the share of pairs of an attacked and
+a clean training image, of all there are, in which the attacked one has the higher level; the
+attack is PGD-40 on MobileNetV1-0.75, whose pairs `train_advfilter.py mobilenet filtering` leaves.
+Then medians of the level: training images, made softer or sharper, and test images.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import classifiers
+import torch
+from robust_restoration_advfilter.noise_level import noise_level
+from robust_restoration_advfilter.pairs import STRENGTHS, make_pairs
+from robust_restoration_advfilter.sharpness import with_sharpness
+from timing import write
+from torch import Tensor
+from train_advfilter import RUNS
+
+from robust_restoration.datasets import load_labelled
+
+AMOUNTS = (-0.5, 0.0, 0.5, 1.0)
+
+
+def level(images: Tensor) -> Tensor:
+    """The mean level of each image."""
+    return torch.cat([noise_level(part).mean(dim=(1, 2, 3)) for part in images.split(32)])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--cache", type=Path, default=RUNS / "pairs")
+    given = parser.parse_args()
+    training = load_labelled(given.data / "imagenet_sample_1000", size=224)
+    test = load_labelled(given.data / "neurips2017_dev_110", size=224)
+    pairs = make_pairs(
+        classifiers.mobilenetv1_075().to(memory_format=torch.channels_last), training, per_image=2,
+        cache=given.cache,
+    )
+    told: dict[str, Any] = {}
+    print("| eps | images | told from clean | median level: clean | attacked |")
+    print("|---:|---:|---:|---:|---:|")
+    for eps in STRENGTHS:
+        images, draws = torch.isclose(pairs.strengths, torch.tensor(eps)).nonzero(as_tuple=True)
+        clean = training.pixels(images)
+        attacked = (clean + pairs.perturbations[images, draws].float()).clamp(0, 1)
+        before, after = level(clean), level(attacked)
+        # Other images' clean levels: of the same image the attacked copy always has the higher.
+        share = float((after[:, None] > before[None]).double().mean())
+        told[f"{eps:g}"] = {
+            "images": len(images), "told": share,
+            "clean": float(before.median()), "attacked": float(after.median()),
+        }
+        print(f"| {eps:g} | {len(images)} | {share:.2f} | {before.median():.2f} | "
+              f"{after.median():.2f} |")
+    medians = {}
+    for amount in AMOUNTS:
+        made = with_sharpness(training, amount, amount, seed=0).pixels(slice(None))
+        medians[f"training, sharpness {amount:g}"] = float(level(made).median())
+    medians["test"] = float(level(test.pixels(slice(None))).median())
+    print("\n| clean images | median level |\n|---|---:|")
+    print("\n".join(f"| {name} | {value:.2f} |" for name, value in medians.items()))
+    write("noise_level", {"told": told, "medians": medians})
+
+
+if __name__ == "__main__":
+    main()
