@@ -9,7 +9,7 @@ from typing import Any
 from .environment import environment
 from .errors import InputError, WeightsError
 from .factory import create_denoiser, create_purifier
-from .training import CHECKPOINT
+from .training import CHECKPOINT, minutes_trained
 from .weights import read_weights, save_weights
 
 
@@ -61,6 +61,7 @@ def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = Tru
         "data": f"{notes.get('data')}: {notes.get('images')} images",
         "training": settings,
         "steps_done": int(metadata["step"]),
+        "minutes": minutes_trained(run),
         "validation": json.loads(history.read_text())[-1:] if history.is_file() else [],
         "environment": environment(),
     }

@@ -10,7 +10,7 @@ from torch import nn
 from .contracts import Defense, TrainingSet
 from .datasets import LabelledImages, RestorationImages
 from .environment import environment
-from .training import train
+from .training import minutes_trained, train
 from .weights import save_weights
 
 
@@ -64,6 +64,7 @@ def train_to_weights(
         **about,
         "data": f"{images.name}: {len(images)} images, {len(images.damaged)} damaged ones skipped",
         "training": {**notes, **settings, "seed": seed},
+        "minutes": minutes_trained(out),
         "environment": environment(),
     }
     save_weights(model, path, kind=kind, name=name, card=card)

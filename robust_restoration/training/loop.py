@@ -85,6 +85,15 @@ def train(
     return model
 
 
+def minutes_trained(out: Path | str) -> float:
+    """How long the run in a folder has trained, over all sittings, up to its last checkpoint."""
+    from safetensors import safe_open
+
+    with safe_open(Path(out) / CHECKPOINT, "pt") as file:
+        seconds = float(file.metadata().get("seconds", 0))
+    return round(seconds / 60, 1)
+
+
 def _cuda_devices() -> list[int]:
     return list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
 
@@ -117,6 +126,7 @@ class _Run:
         self.ends = _stage_ends(self.stages, settings.steps)
         self.step = 0
         self.waited = 0.0
+        self.earlier, self.began = 0.0, time.monotonic()  # seconds of earlier sittings; this one
         main = self.accelerator.is_main_process
         self.curves = Curves(out if main else None, settings.steps)
         self.average: dict[str, Tensor] = {}
@@ -313,7 +323,8 @@ class _Run:
                     tensors[f"optimizer.{number}.{name}"] = torch.as_tensor(value)
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         with atomic_path(self.out / CHECKPOINT) as temporary:
-            save_file(tensors, temporary, {"step": str(self.step)})
+            seconds = self.earlier + time.monotonic() - self.began
+            save_file(tensors, temporary, {"step": str(self.step), "seconds": f"{seconds:.1f}"})
         write_json(self.out / "history.json", self.history)
         self.curves.write(picture=self.step == self.settings.steps)
 
@@ -351,6 +362,7 @@ class _Run:
         try:
             with safe_open(checkpoint, "pt") as file:
                 self.step = int(file.metadata()["step"])
+                self.earlier = float(file.metadata().get("seconds", 0))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
         except (SafetensorError, OSError) as error:
             raise TrainingError(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from torch import Generator, Tensor, nn
 from robust_restoration import train
 from robust_restoration.contracts import Batch, Defense, Stage
 from robust_restoration.errors import InputError, TrainingError
-from robust_restoration.training import Settings
+from robust_restoration.training import Settings, minutes_trained
 from robust_restoration.training.loop import _stage_ends
 
 COMMON = {"steps": 12, "batch_size": 4, "lr": 1e-2, "progress": False}
@@ -107,6 +109,27 @@ def test_a_killed_run_ends_bit_equal(tmp_path: Path) -> None:
     assert names == {"checkpoint.safetensors", "curves.csv", "history.json", "settings.json"}
     resumed = train(net(), Line(), Points(), save_every=2, out=tmp_path / "run", **COMMON)
     assert equal(resumed, train(net(), Line(), Points(), **COMMON))
+
+
+def test_the_time_of_all_sittings_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {**COMMON, "out": tmp_path, "save_every": 1}
+    clock = itertools.count(0.0, 6.0)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+
+    def interrupt(step: int, _: object) -> None:
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(net(), Line(), Points(), on_step=interrupt, **options)
+    first = minutes_trained(tmp_path)
+    train(net(), Line(), Points(), **options)
+    whole = minutes_trained(tmp_path)
+    assert 0 < first < whole
+    train(net(), Line(), Points(), **options)
+    assert minutes_trained(tmp_path) == whole  # looking at a finished run is no training
 
 
 def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
