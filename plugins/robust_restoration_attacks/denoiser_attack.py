@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path
 from robust_restoration.metrics import psnr
 from robust_restoration.noise import draws_of
+from robust_restoration.precision import autocast, check_autocast
 from robust_restoration.restore import restore
 
 from .projections import room
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def squared_error(restored: Tensor, clean: Tensor) -> Tensor:
@@ -82,8 +82,7 @@ class DenoiserAttack(Attack):
             raise InputError(f"eps is {eps}; wanted a budget from 0 to 1, such as 5/255.")
         if clip not in ("exact", "released", None):
             raise InputError(f"clip is {clip!r}; wanted 'exact', 'released' or None.")
-        if autocast is not None and autocast not in AUTOCAST:
-            raise InputError(f"autocast is {autocast!r}; wanted 'bf16', 'fp16' or None.")
+        check_autocast(autocast)
         self.sigma, self.clip, self.loss = sigma, clip, loss
         self.surrogate, self.autocast, self.seed = surrogate, autocast, seed
 
@@ -133,7 +132,7 @@ class DenoiserAttack(Attack):
     def output(self, images: Tensor) -> Tensor:
         """What is restored, in float32, differentiable in ``images``."""
         source = self.model if self.surrogate is None else self.surrogate
-        with self._precision(images):
+        with autocast(images, self.autocast):
             if getattr(source, "differentiable", True):
                 return restore(source, images, self.sigma).float()
             with torch.no_grad():
@@ -142,14 +141,9 @@ class DenoiserAttack(Attack):
 
     def evaluate(self, images: Tensor, targets: Tensor) -> Tensor:
         """The loss of each image, (N,), on the model itself, without a gradient."""
-        with torch.no_grad(), self._precision(images):
+        with torch.no_grad(), autocast(images, self.autocast):
             restored = restore(self.model, images, self.sigma)
         return (self.loss or squared_error)(restored.float(), targets)
-
-    def _precision(self, images: Tensor) -> AbstractContextManager[Any]:
-        if self.autocast is None:
-            return nullcontext()
-        return torch.autocast(images.device.type, AUTOCAST[self.autocast])
 
     def budget(self, inputs: Tensor) -> Tensor:
         """``eps`` of each image, (N, 1, 1, 1)."""

@@ -20,6 +20,7 @@ from robust_restoration.factory import create_attack
 from robust_restoration.metrics import mae, ssim
 from robust_restoration.noise import Gaussian, Noise
 from robust_restoration.noise_names import parse_noise
+from robust_restoration.precision import check_autocast
 from robust_restoration.registry import registry
 from robust_restoration.restore import told_level
 from robust_restoration.tiling import Tiled
@@ -100,6 +101,7 @@ def evaluate(
     Example:
         >>> rr.evaluate(denoiser, "set12", attacks=["obsatk", "denoising_pgd"], sigma=25 / 255)
     """
+    check_autocast(autocast)
     if within_level and (sigma is None or noise is not None or sigma < eps):
         raise InputError(
             f"within_level takes eps ({eps:g}) off the level of Gaussian noise; sigma is "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from robust_restoration import precision
 from robust_restoration.contracts import frozen
 from robust_restoration.metrics import psnr
 from robust_restoration.restore import Level, restore
@@ -23,12 +24,7 @@ def restored(
         sigma: What it is told, see `restore.told_level`.
         autocast: ``"bf16"``, ``"fp16"`` or ``None``.
     """
-    precision = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(autocast or "")
-    with (
-        torch.no_grad(),
-        frozen(denoiser),
-        torch.autocast(images.device.type, precision, enabled=precision is not None),
-    ):
+    with torch.no_grad(), frozen(denoiser), precision.autocast(images, autocast):
         return restore(denoiser, images, sigma).float()
 
 

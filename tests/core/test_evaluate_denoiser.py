@@ -120,6 +120,12 @@ def test_other_noise_and_real_noise(images):
         table(Blur(), pairs, within_level=True)
 
 
+def test_an_unknown_precision_is_refused(images):
+    with pytest.raises(InputError, match="wanted 'bf16', 'fp16' or None"):
+        table(Blur(), images, attacks=[], autocast="bfloat16")
+    table(Blur(), images, attacks=[], autocast="bf16")
+
+
 def test_masked_gradients_are_noticed(images):
     notes = " ".join(table(Flat(), images, attacks=["obsatk"], eps=20 / 255).warnings())
     assert "the gradient is 0 at 3 of 3 images" in notes
