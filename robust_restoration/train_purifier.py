@@ -23,6 +23,7 @@ def train_purifier(
     limit: int | None = None,
     purifier_options: dict[str, Any] | None = None,
     defense_options: dict[str, Any] | None = None,
+    weights: str | None = None,
     holdout: float = 0.05,
     progress: bool = True,
     seed: int = 0,
@@ -41,6 +42,7 @@ def train_purifier(
         limit: Use only the first so many images.
         purifier_options: Passed to the purifier.
         defense_options: Passed to the defense, beside the classifier.
+        weights: What it begins from, as `create_purifier` takes it; untrained by default.
         holdout: Share of the images held out for validation.
         progress: Show progress bars.
         seed: Of everything random.
@@ -58,13 +60,16 @@ def train_purifier(
     method = create_defense(defense, classifier=bare, seed=seed, **(defense_options or {}))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = create_purifier(purifier, channels=channels, **(purifier_options or {}))
+        model = create_purifier(
+            purifier, weights=weights, channels=channels, **(purifier_options or {})
+        )
     train_set, validation = method.prepare(images, holdout=holdout, progress=progress)
     notes = {
         "defense": defense,
         "purifier": purifier,
         "purifier_options": {"channels": channels, **(purifier_options or {})},
         "classifier": classifier_name(bare),
+        **({"begun_from": weights} if weights else {}),
         "data": images.name,
         "images": len(images),
         "size": min(images.images.shape[-2:]),

@@ -63,7 +63,7 @@ def train(
         int, typer.Option(help="Side of the squares cut from images.", rich_help_panel=DENOISERS)
     ] = 0,
     begin_from: Annotated[
-        str, typer.Option(help="Weights to begin from.", rich_help_panel=DENOISERS)
+        str, typer.Option(help="Weights to begin from, a tag or a file.")
     ] = "",
     network: Annotated[
         list[str] | None,
@@ -223,6 +223,7 @@ def train(
                 "cache": cache or None,
                 **further,
             },
+            weights=begin_from or None,
             seed=seed,
             **{"steps": 2000, **given},
         )

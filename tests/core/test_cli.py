@@ -156,12 +156,17 @@ def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path:
     card = json.loads(weights.with_suffix(".json").read_text())
     assert card["classifier"].startswith("test_resnet")
     assert "11 images, 1 damaged" in card["data"]
+    assert card["minutes"] >= 0
     before, _ = read_weights(weights)
     assert run(*words)[0] == 0  # a finished run is taken as it is
     assert all(torch.equal(t, before[k]) for k, t in read_weights(weights)[0].items())
     status, _, err = run(*[w if w != 4 else 5 for w in words])
     assert status == 2
     assert "steps=4" in err
+    further = [*words[:-1], tmp_path / "further", "--begin-from", weights, "--lr", 1e-12]
+    assert run(*further)[0] == 0
+    after, _ = read_weights(tmp_path / "further/advfilter.safetensors")
+    assert all(torch.allclose(t, before[k], atol=1e-6) for k, t in after.items())
     out = tmp_path / "results/tiny"
     status, text, err = run(
         "evaluate", "--classifier", classifier, "--data", classes, "--size", 32,
