@@ -40,7 +40,6 @@ BENCHES = {
         "classifier": "classifiers:resnet20_cifar10",
         "data": "cifar10_subset/test.npz",
         "strengths": STRENGTHS,
-        "limit": 200,
         "steps": 40,
         "white_box_images": 100,
         "white_box_steps": 20,
@@ -48,6 +47,8 @@ BENCHES = {
         "batch_size": 100,
     },
 }
+# The heads that do well in the paper, for eps from 0.01 to 0.05 and from 0.1 to 0.5.
+HEADS = {", head 3": {"head": 3}, ", head 4": {"head": 4}}
 CONTROLS = {
     "median 3x3": ("median", {}),
     "blur 0.8": ("gaussian_blur", {}),
@@ -68,9 +69,11 @@ def evaluate(bench: str, root: Path) -> PurificationResult:
     for name, (purifier, _) in RECIPES.items():
         path = RUNS / bench / name / f"{purifier}.safetensors"
         if path.exists():
-            purifiers[name] = create_purifier(purifier, weights=str(path)).to(
-                memory_format=torch.channels_last
-            )
+            rows = HEADS if purifier == "multi_head" else {"": {}}
+            for suffix, arguments in rows.items():
+                purifiers[name + suffix] = create_purifier(
+                    purifier, weights=str(path), **arguments
+                ).to(memory_format=torch.channels_last)
     for name, (transform, arguments) in CONTROLS.items():
         purifiers[name] = create_purifier(transform, **arguments)
     state = RESULTS / f"advfilter-{bench}.json"

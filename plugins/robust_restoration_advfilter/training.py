@@ -56,7 +56,8 @@ class AdvFilterTraining(Defense):
         attack: What the images are attacked with.
         attack_steps: Its steps.
         flip: Flip images at random, which also weakens the attacks (see `AdversarialPairs`).
-        crop: Train on random squares of this side, which is cheaper, and likewise.
+        crop: Train on random squares of this side, which is cheaper, and likewise: with both, at
+            128 of 224 pixels, an AdvFilter for ImageNet unlearnt to filter.
         sharpness: Make each image softer or sharper first, by an amount between these two; see
             `with_sharpness`. ``None`` leaves them alone.
         clean_share: The share of the images that are not attacked, in stage 1.
