@@ -1,8 +1,8 @@
 """What training methods gain, under the papers' attacks and under stronger ones.
 
     python benchmarks/defended_denoisers.py gray nt vat hat ts_pres ts_def nt_25
-    python benchmarks/defended_denoisers.py colour nt hat bm3d
-    python benchmarks/defended_denoisers.py one_level nt_25 ts_def ts_pres dpgd
+    python benchmarks/defended_denoisers.py colour nt vat hat bm3d
+    python benchmarks/defended_denoisers.py one_level nt_25 ts_pres ts_def mixed_25.5 mixed_26 dpgd
     python benchmarks/defended_denoisers.py gray nt --table
 
 Evaluates the weights that the package ships (`train_denoisers.py` trains them), or where it ships
