@@ -61,7 +61,7 @@ def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = Tru
         "data": f"{notes.get('data')}: {notes.get('images')} images",
         "training": settings,
         "steps_done": int(metadata["step"]),
-        "minutes": minutes_trained(run),
+        "minutes": minutes_trained(metadata),
         "validation": json.loads(history.read_text())[-1:] if history.is_file() else [],
         "environment": environment(),
     }

@@ -10,8 +10,8 @@ from torch import nn
 from .contracts import Defense, TrainingSet
 from .datasets import LabelledImages, RestorationImages
 from .environment import environment
-from .training import minutes_trained, train
-from .weights import save_weights
+from .training import CHECKPOINT, minutes_trained, train
+from .weights import read_weights, save_weights
 
 
 def train_to_weights(
@@ -57,6 +57,7 @@ def train_to_weights(
         notes=notes,
         **settings,
     )
+    _, metadata = read_weights(Path(out) / CHECKPOINT)
     path = Path(out) / f"{name}.safetensors"
     card = {
         "entry": name,
@@ -64,7 +65,7 @@ def train_to_weights(
         **about,
         "data": f"{images.name}: {len(images)} images, {len(images.damaged)} damaged ones skipped",
         "training": {**notes, **settings, "seed": seed},
-        "minutes": minutes_trained(out),
+        "minutes": minutes_trained(metadata),
         "environment": environment(),
     }
     save_weights(model, path, kind=kind, name=name, card=card)

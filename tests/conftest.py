@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -185,19 +184,19 @@ def one_thread() -> dict[str, str]:
 
 @pytest.fixture
 def launch(one_thread: dict[str, str]) -> Callable[..., None]:
-    """Runs a script to its end, with ``processes`` above 1 through ``accelerate launch``."""
+    """Runs a script to its end, with ``processes`` above 1 in as many that know of each other."""
 
     def call(script: Path, *arguments: object, processes: int = 1) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         command: list[object] = [sys.executable]
+        environment = dict(one_thread)
         if processes > 1:
-            command += ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", processes]
-            command += ["--num_machines", 1, "--mixed_precision", "no", "--dynamo_backend", "no"]
-            command += ["--main_process_port", port]
+            # What accelerate launch does for GPUs; for processors it wants MPI, and without it
+            # starts one process whatever it is told.
+            command += ["-m", "torch.distributed.run", "--standalone"]
+            command += ["--nproc_per_node", processes]
+            environment["ACCELERATE_USE_CPU"] = "true"
         words = [str(word) for word in (*command, script, *arguments)]
-        ended = subprocess.run(words, env=one_thread, capture_output=True, text=True, timeout=240)
+        ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240)
         assert ended.returncode == 0, ended.stderr
 
     return call

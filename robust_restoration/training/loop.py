@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,13 +85,9 @@ def train(
     return model
 
 
-def minutes_trained(out: Path | str) -> float:
-    """How long the run in a folder has trained, over all sittings, up to its last checkpoint."""
-    from safetensors import safe_open
-
-    with safe_open(Path(out) / CHECKPOINT, "pt") as file:
-        seconds = float(file.metadata().get("seconds", 0))
-    return round(seconds / 60, 1)
+def minutes_trained(metadata: Mapping[str, str]) -> float:
+    """How long a run has trained, over all sittings, by its checkpoint's header."""
+    return round(float(metadata.get("seconds", 0)) / 60, 1)
 
 
 def _cuda_devices() -> list[int]:
@@ -170,6 +166,7 @@ class _Run:
                 self.curves.add(self.step, stage, figures, validation)
                 if self.step % self.settings.save_every == 0 or self.step == self.settings.steps:
                     self.save()
+        self.accelerator.wait_for_everyone()  # or others leave before the checkpoint stands
         if self.average:
             self.model.load_state_dict(self.average)
         self.model.eval()

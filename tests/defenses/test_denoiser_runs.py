@@ -54,6 +54,20 @@ def test_two_processes_have_the_loss_curve_of_one(folder, launch, tmp_path):
 
 
 @pytest.mark.slow
+def test_processes_wait_for_the_one_that_saves(folder, launch, tmp_path):
+    script = tmp_path / "train.py"
+    slow = """
+import time
+from robust_restoration.training.loop import _Run
+save = _Run.save
+_Run.save = lambda run: (time.sleep(3 * run.accelerator.is_main_process), save(run))
+"""
+    script.write_text(SCRIPT.replace("steps = int", slow + "steps = int"))
+    launch(script, folder, tmp_path / "run", 1, processes=2)
+    assert json.loads((tmp_path / "run/dncnn_test.json").read_text())["minutes"] > 0
+
+
+@pytest.mark.slow
 def test_killed_at_any_moment_it_ends_bit_equal(folder, launch, one_thread, tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
