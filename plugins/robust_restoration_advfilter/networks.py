@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .upsampled_filter import PixelMaps
+
 ENCODER = (64, 128, 256, 512, 512)
 DECODER = (512, 256)
 STEP = 16  # four poolings: sides are padded to a multiple of this
@@ -36,14 +38,6 @@ def block(inputs: int, outputs: int) -> nn.Sequential:
 
 def _up(features: Tensor) -> Tensor:
     return F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def _pointwise(features: Tensor, layer: nn.Conv2d) -> Tensor:
-    """A 1x1 convolution whose result is contiguous, as filtering by it wants its many maps."""
-    assert layer.bias is not None
-    weight = layer.weight.flatten(1).expand(len(features), -1, -1)
-    found = torch.baddbmm(layer.bias.view(1, -1, 1), weight, features.flatten(2))
-    return found.unflatten(2, features.shape[2:])
 
 
 class Encoder(nn.Module):
@@ -88,21 +82,17 @@ class Decoder(nn.Module):
         self.block8 = block(second + two, last)
         self.heads = nn.ModuleList(nn.Conv2d(last, outputs, 1) for _ in range(heads))
 
-    def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """One (N, outputs, H/2, W/2) a head."""
+    def forward(self, features: list[Tensor]) -> list[PixelMaps]:
+        """``outputs`` maps of (H/2, W/2) a head."""
         two, three, four, five = features
         x = self.block6(torch.cat([_up(five), four], dim=1))
         x = self.block7(torch.cat([_up(x), three], dim=1))
         x = self.block8(torch.cat([_up(x), two], dim=1))
-        return [_pointwise(x, head) for head in self.heads]  # type: ignore[arg-type]
+        return [PixelMaps(x, head) for head in self.heads]  # type: ignore[arg-type]
 
 
 class PixelNet(nn.Module):
     """Predicts maps for every pixel: one encoder, one or two decoders, any image size.
-
-    The paper upsamples and then applies the 1x1 output layer. The two commute, bilinear weights
-    adding up to one, so the layer runs at half the size here: the same function at a quarter of
-    the cost.
 
     Args:
         channels: Channels of the image.
@@ -135,12 +125,10 @@ class PixelNet(nn.Module):
                 if bias is not None:
                     head.bias.data.copy_(bias)
 
-    def forward(self, images: Tensor, level: Tensor | None = None) -> list[Tensor]:
-        """Maps (N, outputs, h, w) at half the padded size, one tensor a head, decoder by decoder.
+    def forward(self, images: Tensor, level: Tensor | None = None) -> list[PixelMaps]:
+        """``outputs`` maps at half the padded size, one `PixelMaps` a head, decoder by decoder.
 
         ``level`` is (N, 1, H, W), for a net that is told.
-
-        `upsampled_filter.upsampled` brings them to the images' size.
         """
         height, width = images.shape[-2:]
         pad = (0, -width % STEP, 0, -height % STEP)

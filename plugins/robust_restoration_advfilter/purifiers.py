@@ -14,7 +14,7 @@ from robust_restoration.images import check_layout
 from .networks import FusionNet, PixelNet
 from .noise_level import noise_level
 from .pixel_filter import blur_kernels
-from .upsampled_filter import upsampled, upsampled_filter
+from .upsampled_filter import upsampled_filter
 
 DEFAULT_WIDTH = 0.125
 # Where training starts. From the identity it does not get away: there the classifier's gradient
@@ -91,7 +91,8 @@ class Additive(_PixelPurifier):
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """The image plus the correction."""
-        correction = upsampled(self.net(images, self._level(images))[0], *images.shape[-2:])
+        maps = self.net(images, self._level(images))[0]
+        correction = maps.upsampled(*images.shape[-2:])
         return {"out": images + correction.to(images.dtype)}
 
 
@@ -179,5 +180,5 @@ class AdvFilter(_PixelPurifier):
             "small_large": first,
             "median": second,
             "weight": weight,
-            "out": weight * first + (1 - weight) * second,
+            "out": torch.lerp(second, first, weight),
         }

@@ -7,7 +7,6 @@ import torch
 from robust_restoration_advfilter.networks import Decoder, PixelNet
 from robust_restoration_advfilter.noise_level import noise_level
 from robust_restoration_advfilter.pixel_filter import pixel_filter
-from robust_restoration_advfilter.upsampled_filter import upsampled
 from torch import Tensor, nn
 
 from robust_restoration import create_purifier
@@ -71,7 +70,7 @@ def test_advfilter_is_the_papers_fusion(told: bool) -> None:
     with torch.no_grad():
         found = model.outputs(images)
         level = [2 * noise_level(images) - 1] if told else []
-        first, second = (upsampled(maps, 16, 16) for maps in model.net(images, *level))
+        first, second = (maps.upsampled(16, 16) for maps in model.net(images, *level))
         maxima = [first.max(1, True).values, second.max(1, True).values]
         weight = torch.sigmoid(model.fusion.layers(torch.cat([*maxima, *level], dim=1)))
         expected = weight * pixel_filter(images, first) + (1 - weight) * pixel_filter(
