@@ -61,6 +61,7 @@ BENCHES = {
 RECIPES = {
     "advfilter": ("advfilter", {}),
     "advfilter-told": ("advfilter", {}),
+    "advfilter-8bit": ("advfilter", {}),
     "filtering": ("filtering", {}),
     "additive": ("additive", {}),
     "multi_head": ("multi_head", {}),
@@ -93,6 +94,17 @@ OWN = {
         "purifier_options": {"noise_level": True},
         "defense_options": {
             "clean_share": 0.3, "distance": "saturated-kl", "semantic": 0.1, "sharpness": (-0.5, 1),
+        },
+    },
+    # What remains of an attack once images are 8-bit again: nothing of strengths below 1/510.
+    ("mobilenet", "advfilter-8bit"): {
+        "steps": 4000,
+        "purifier_options": {"noise_level": True, "input_bits": 8},
+        "defense_options": {
+            "clean_share": 0.4, "distance": "saturated-kl", "semantic": 0.1,
+            "sharpness": (-0.5, 0.5), "colour_detail": (0, 2.5),
+            "strengths": (3e-3, 5e-3, 1e-2, 3e-2, 5e-2, 0.1), "per_image": 2, "attack_steps": 10,
+            "median_strengths": (3e-3, 5e-3, 1e-2, 3e-2),
         },
     },
 }

@@ -30,6 +30,12 @@ class _PixelPurifier(Purifier):
         kernel_size: K, odd.
         channels: Channels of the images.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
+        input_bits: Round images to so many bits a value first. Eight, for images out of 8-bit
+            files, undo any change of less than 1/510, and gradients pass straight through;
+            ``None``, as in the paper, leaves them alone.
+
+    Raises:
+        InputError: If an option is out of its range.
     """
 
     def __init__(
@@ -39,22 +45,35 @@ class _PixelPurifier(Purifier):
         channels: int = 3,
         kernel_size: int = 5,
         noise_level: bool = True,
+        input_bits: int | None = None,
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0 or kernel_size < 1:
             raise InputError(f"kernel_size is {kernel_size}; wanted an odd number such as 3 or 5.")
         if width <= 0:
             raise InputError(f"width is {width}; wanted a number above 0 (1 is the paper's).")
-        self.channels, self.kernel_size = channels, kernel_size
+        if input_bits is not None and input_bits not in range(1, 9):
+            raise InputError(f"input_bits is {input_bits}; wanted 1 to 8, or None.")
+        self.channels, self.kernel_size, self.input_bits = channels, kernel_size, input_bits
         self.options: dict[str, Any] = {
             "width": width,
             "kernel_size": kernel_size,
             "channels": channels,
             "noise_level": noise_level,
+            "input_bits": input_bits,
         }
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
         """What training needs: named candidate outputs, not clamped; ``"out"`` is the result."""
+        if self.input_bits is not None:
+            steps = 2**self.input_bits - 1
+            # The difference is zero, but has the image's gradient.
+            images = (images.detach() * steps).round() / steps + (images - images.detach())
+        level = 2 * noise_level(images) - 1 if self.options["noise_level"] else None
+        return self._outputs(images, level)
+
+    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
+        """The same; ``level`` is in [-1, 1), (N, 1, H, W), if the networks are shown it."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
@@ -65,10 +84,6 @@ class _PixelPurifier(Purifier):
     def _net(self, outputs: int, **options: Any) -> PixelNet:
         own = {"width": self.options["width"], "told": self.options["noise_level"]}
         return PixelNet(self.channels, outputs, **own, **options)
-
-    def _level(self, images: Tensor) -> Tensor | None:
-        """The noise's level in [-1, 1), (N, 1, H, W), if the networks are shown it."""
-        return 2 * noise_level(images) - 1 if self.options["noise_level"] else None
 
     def _kernel_net(self, **options: Any) -> PixelNet:
         bias = blur_kernels(self.kernel_size, self.channels, INITIAL_BLUR)
@@ -83,15 +98,16 @@ class Additive(_PixelPurifier):
         channels: Channels of the images.
         kernel_size: Not used; taken so that the purifiers are exchangeable.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
+        input_bits: Round to so many bits a value first; 8 undo changes below 1/510.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.net = self._net(self.channels)
 
-    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """The image plus the correction."""
-        maps = self.net(images, self._level(images))[0]
+        maps = self.net(images, level)[0]
         correction = maps.upsampled(*images.shape[-2:])
         return {"out": images + correction.to(images.dtype)}
 
@@ -104,15 +120,16 @@ class Filtering(_PixelPurifier):
         channels: Channels of the images.
         kernel_size: K, odd.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
+        input_bits: Round to so many bits a value first; 8 undo changes below 1/510.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.net = self._kernel_net()
 
-    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """The filtered image."""
-        return {"out": upsampled_filter(images, self.net(images, self._level(images))[0])[0]}
+        return {"out": upsampled_filter(images, self.net(images, level)[0])[0]}
 
 
 class MultiHead(_PixelPurifier):
@@ -124,6 +141,7 @@ class MultiHead(_PixelPurifier):
         channels: Channels of the images.
         kernel_size: K, odd.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
+        input_bits: Round to so many bits a value first; 8 undo changes below 1/510.
     """
 
     heads = 4
@@ -135,9 +153,9 @@ class MultiHead(_PixelPurifier):
         self.head = head
         self.net = self._kernel_net(heads=self.heads)
 
-    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """Each head's image as ``head_1`` to ``head_4``, and the chosen one."""
-        maps = self.net(images, self._level(images))
+        maps = self.net(images, level)
         if not self.training:
             return {"out": upsampled_filter(images, maps[self.head - 1])[0]}
         found = {f"head_{i}": upsampled_filter(images, m)[0] for i, m in enumerate(maps, 1)}
@@ -156,6 +174,7 @@ class AdvFilter(_PixelPurifier):
         channels: Channels of the images.
         kernel_size: K, odd.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
+        input_bits: Round to so many bits a value first; 8 undo changes below 1/510.
         fusion_features: Channels within the fusion net, which runs at full size.
     """
 
@@ -165,9 +184,8 @@ class AdvFilter(_PixelPurifier):
         self.net = self._kernel_net(decoders=2)
         self.fusion = FusionNet(fusion_features, maps=3 if self.options["noise_level"] else 2)
 
-    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """The two filtered images ``small_large`` and ``median``, and their fusion."""
-        level = self._level(images)
         small_large, median = self.net(images, level)
         first, uncertain_first = upsampled_filter(images, small_large)
         second, uncertain_second = upsampled_filter(images, median)

@@ -19,6 +19,7 @@ from robust_restoration.contracts import Batch, Defense, Stage
 from robust_restoration.datasets import LabelledImages
 from robust_restoration.errors import InputError
 
+from .colour_detail import with_colour_detail
 from .pairs import STRENGTHS, AdversarialPairs, make_pairs
 from .sharpness import with_sharpness
 
@@ -60,6 +61,8 @@ class AdvFilterTraining(Defense):
             128 of 224 pixels, an AdvFilter for ImageNet unlearnt to filter.
         sharpness: Make each image softer or sharper first, by an amount between these two; see
             `with_sharpness`. ``None`` leaves them alone.
+        colour_detail: Then make its colours finer, by an amount between these two; see
+            `with_colour_detail`. ``None`` leaves them alone.
         clean_share: The share of the images that are not attacked, in stage 1.
         fusion_clean_share: The same in stage 2, which decides what a purifier costs on clean
             images: most of what a classifier sees is not attacked.
@@ -87,6 +90,7 @@ class AdvFilterTraining(Defense):
         flip: bool = False,
         crop: int | None = None,
         sharpness: tuple[float, float] | None = None,
+        colour_detail: tuple[float, float] | None = None,
         clean_share: float = 0.2,
         fusion_clean_share: float = 0.5,
         cache: Path | str | None = None,
@@ -116,7 +120,8 @@ class AdvFilterTraining(Defense):
         self.fusion_share = fusion_share
         self.strengths, self.per_image = tuple(strengths), per_image
         self.attack, self.attack_steps = attack, attack_steps
-        self.flip, self.crop, self.sharpness = flip, crop, sharpness
+        self.flip, self.crop = flip, crop
+        self.sharpness, self.colour_detail = sharpness, colour_detail
         self.clean_share, self.fusion_clean_share = clean_share, fusion_clean_share
         self.cache, self.seed = cache, seed
 
@@ -126,6 +131,9 @@ class AdvFilterTraining(Defense):
         """Attack the images, or read them from the cache, and hold some out for validation."""
         if self.sharpness is not None:
             data = with_sharpness(data, *self.sharpness, seed=self.seed)
+        if self.colour_detail is not None:
+            # Amounts of their own: with the same seed the sharpest were also the most colourful.
+            data = with_colour_detail(data, *self.colour_detail, seed=self.seed + 1)
         pairs = make_pairs(
             self.bare,
             data,

@@ -52,6 +52,35 @@ def test_the_papers_networks_are_not_shown_the_level(name: str) -> None:
     assert ours.state_dict()[first].shape[1] == 4
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_eight_bits_undo_what_a_file_would_lose(name: str) -> None:
+    model = create_purifier(name, width=0.05, input_bits=8).eval()
+    clean = torch.randint(256, (2, 3, 16, 16)) / 255
+    change = torch.rand_like(clean) * 2 - 1
+    with torch.no_grad():
+        wanted = model(clean)
+        assert torch.equal(model(clean + 0.99 / 510 * change), wanted)
+        assert not torch.equal(model((clean + 3 / 510 * change).clamp(0, 1)), wanted)
+    plain = create_purifier(name, width=0.05).eval()
+    plain.load_state_dict(model.state_dict())
+    assert torch.equal(plain(clean), model(clean))
+
+
+def test_gradients_pass_rounding_straight_through() -> None:
+    """A white-box attacker shall not be stopped by a derivative of zero."""
+    model = create_purifier("filtering", width=0.05, input_bits=8).eval()
+    plain = create_purifier("filtering", width=0.05).eval()
+    plain.load_state_dict(model.state_dict())
+    clean = torch.randint(256, (1, 3, 16, 16)) / 255
+    found, wanted = (
+        torch.autograd.grad(net(image).square().sum(), image)[0]
+        for net, image in ((model, clean.clone().requires_grad_()),
+                           (plain, clean.clone().requires_grad_()))
+    )
+    torch.testing.assert_close(found, wanted)
+    assert float(found.abs().max()) > 0
+
+
 def test_output_layer_commutes_with_upsampling() -> None:
     decoder = Decoder(12, 0.1)
     up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
@@ -106,6 +135,7 @@ def test_multi_head_gives_the_chosen_head() -> None:
     [
         ({"kernel_size": 4}, "kernel_size is 4"),
         ({"width": 0.0}, "width is 0.0"),
+        ({"input_bits": 9}, "input_bits is 9"),
         ({"depth": 3}, "takes no option 'depth'"),
     ],
 )
