@@ -2,21 +2,20 @@
 
 The paper upsamples features and then applies the 1x1 output layer that makes many maps of them.
 The two commute, bilinear weights adding up to one, so the layer runs at half the size here: the
-same function at a quarter of the cost. Where gradients are wanted the maps are upsampled whole and
-kept for the backward pass. Where they are not, which is what purifying is, the maps of one row of
-kernel offsets after the other are predicted, upsampled, used and forgotten, so that everything
-stays in the processor's cache.
+same function at a quarter of the cost. The maps are never upsampled all at once: those of one row
+of kernel offsets after the other are, in both directions, and stay in the processor's cache. Where
+no gradients are wanted, which is what purifying is, not even the small maps are written out.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from .pixel_filter import pixel_filter
+from torch.autograd.function import once_differentiable
 
 
 class PixelMaps(NamedTuple):
@@ -41,7 +40,8 @@ class PixelMaps(NamedTuple):
 
     def upsampled(self, height: int, width: int) -> Tensor:
         """(N, maps, height, width): at twice their size, bilinear, cropped."""
-        return _doubled(self.small())[..., :height, :width]
+        found = F.interpolate(self.small(), scale_factor=2, mode="bilinear", align_corners=False)
+        return found[..., :height, :width]
 
 
 def upsampled_filter(images: Tensor, maps: PixelMaps) -> tuple[Tensor, Tensor]:
@@ -53,68 +53,227 @@ def upsampled_filter(images: Tensor, maps: PixelMaps) -> tuple[Tensor, Tensor]:
 
     Returns:
         The filtered images (N, C, H, W), in the dtype of ``images``, and the maximum over each
-        pixel's kernels, (N, H, W): AdvFilter's uncertainty map (eq. 9).
+        pixel's kernels, (N, H, W): AdvFilter's uncertainty map (eq. 9). Once differentiable in the
+        images and the maps.
     """
     wanted = (images, maps.features, *maps.layer.parameters())
     if torch.is_grad_enabled() and any(t.requires_grad for t in wanted):
-        kernels = maps.upsampled(*images.shape[-2:])
-        return pixel_filter(images, kernels), kernels.amax(dim=1)
-    with torch.autocast(images.device.type, enabled=False):
-        return _row_by_row(images, maps)
-
-
-def _row_by_row(images: Tensor, maps: PixelMaps) -> tuple[Tensor, Tensor]:
-    """The same, one row of kernel offsets after the other.
-
-    Even and odd columns are kept apart until the end: upsampled maps have other weights there, and
-    processors read and write neighbours faster than every second number.
-    """
-    count, channels, height, width = images.shape
-    size = round((maps.layer.out_channels / channels) ** 0.5)
-    half, (h, w) = size // 2, maps.features.shape[-2:]
-    wide = torch.float64 if images.dtype == torch.float64 else torch.float32
+        return _UpsampledFilter.apply(images, maps.small())
     assert maps.layer.bias is not None
-    weight = maps.layer.weight.to(wide).view(size, size * channels, -1)
-    bias = maps.layer.bias.to(wide).view(size, size * channels, 1)
-    border = (half, half + 2 * w - width, half, half + 2 * h - height)
-    found = images.new_empty(count, channels, height, width)
-    highest = images.new_empty(count, height, width, dtype=wide)
-    # One image at a time on a CPU, for its cache; all at once elsewhere, for fewer launches.
-    step = 1 if images.device.type == "cpu" else max(count, 1)
-    out = highest.new_empty(step, 2, channels, 2 * h, w)
-    most = highest.new_empty(step, 2, 2 * h, w)
-    room = highest.new_empty(step, size * channels, (h + 2) * (w + 2))
-    tall = highest.new_empty(step, size, channels, 2 * h, w + 2)
-    kernels = highest.new_empty(step, size, channels, 2 * h, w)
-    for n in range(0, count, step):
-        rows = slice(n, n + step)
-        padded = F.pad(images[rows].to(wide), border)
-        apart = F.pad(padded, (0, padded.shape[-1] % 2)).unflatten(-1, (-1, 2)).movedim(-1, 1)
-        apart = apart.contiguous()  # (step, 2, C, 2h + K - 1, w + K // 2)
-        # One border pixel more on each side is what bilinear upsampling looks at.
-        features = F.pad(maps.features[rows].to(wide), (1, 1, 1, 1), mode="replicate").flatten(2)
-        out.zero_()
-        most.fill_(-torch.inf)
-        for row in range(size):
-            small = torch.baddbmm(bias[row], weight[row].expand(step, -1, -1), features, out=room)
-            small = small.view(step, size, channels, h + 2, w + 2)
-            # An upsampled pixel lies a quarter off a source: 3/4 of that and 1/4 of the next.
-            middle = small[..., 1:-1, :]
-            torch.lerp(middle, small[..., :-2, :], 0.25, out=tall[..., 0::2, :])
-            torch.lerp(middle, small[..., 2:, :], 0.25, out=tall[..., 1::2, :])
-            for odd in (0, 1):
-                beside = tall[..., 2 * odd : 2 * odd + w]
-                torch.lerp(tall[..., 1:-1], beside, 0.25, out=kernels)
-                for column in range(size):
-                    first, parity = divmod(odd + column, 2)
-                    under = apart[:, parity, :, row : row + 2 * h, first : first + w]
-                    out[:, odd].addcmul_(kernels[:, column], under)
-                largest = kernels.flatten(1, 2).amax(dim=1)
-                torch.maximum(most[:, odd], largest, out=most[:, odd])
-        found[rows] = out.movedim(1, -1).flatten(-2)[..., :height, :width]
-        highest[rows] = most.movedim(1, -1).flatten(-2)[..., :height, :width]
-    return found, highest
+    work = _Work(images, maps.layer.out_channels, maps.features.shape[-2:])
+    weight = maps.layer.weight.to(work.dtype).view(work.size, -1, maps.layer.in_channels)
+    bias = maps.layer.bias.to(work.dtype).view(work.size, -1, 1)
+    room = work.empty(weight.shape[1], (work.h + 2) * (work.w + 2))
+
+    def rows_of(part: slice) -> Callable[[int], Tensor]:
+        features = _bordered(maps.features[part].to(work.dtype)).flatten(2)
+
+        def row_of(row: int) -> Tensor:
+            layer = weight[row].expand(len(features), -1, -1)
+            return torch.baddbmm(bias[row], layer, features, out=room).view(work.bordered_shape)
+
+        return row_of
+
+    with torch.autocast(images.device.type, enabled=False):
+        return work.filter(images, rows_of)
 
 
-def _doubled(maps: Tensor) -> Tensor:
-    return F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
+class _UpsampledFilter(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        work = _Work(images, maps.shape[1], maps.shape[-2:])
+        out, most = work.filter(images, work.rows_of(maps))
+        ctx.save_for_backward(images, maps, most)
+        ctx.set_materialize_grads(False)
+        return out, most
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, grad_out: Tensor | None, grad_most: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        images, maps, most = ctx.saved_tensors
+        work = _Work(images, maps.shape[1], maps.shape[-2:])
+        return work.gradients(images, maps, most, grad_out, grad_most, ctx.needs_input_grad)
+
+
+class _Work:
+    """The loops over images and rows of offsets, and the sizes and memory they work in.
+
+    Even and odd columns are kept apart, as the dimension after that of the images, until the end:
+    upsampled maps have other weights there, and processors read and write neighbours faster than
+    every second number.
+    """
+
+    def __init__(self, images: Tensor, maps: int, half_size: torch.Size) -> None:
+        self.images_shape, self.device = images.shape, images.device
+        count, self.channels, self.height, self.width = images.shape
+        self.size = round((maps / self.channels) ** 0.5)
+        self.h, self.w = half_size
+        self.dtype = torch.float64 if images.dtype == torch.float64 else torch.float32
+        # One image at a time on a CPU, for its cache; all at once elsewhere, for fewer launches.
+        self.step = 1 if images.device.type == "cpu" else max(count, 1)
+        self.parts = [slice(n, n + self.step) for n in range(0, count, self.step)]
+        kernels = (self.step, self.size, self.channels)
+        self.bordered_shape = (*kernels, self.h + 2, self.w + 2)
+        self.tall = self.empty(*kernels[1:], 2 * self.h, self.w + 2)
+        self.kernels = self.empty(*kernels[1:], 2 * self.h, self.w)
+
+    def empty(self, *shape: int) -> Tensor:
+        """Room for one part of the images."""
+        return torch.empty(self.step, *shape, dtype=self.dtype, device=self.device)
+
+    def rows_of(self, maps: Tensor) -> Callable[[slice], Callable[[int], Tensor]]:
+        """By part, and then by row of offsets: the small maps with one replicated pixel around."""
+        return lambda part: lambda row: _bordered(self._row(maps[part], row).to(self.dtype))
+
+    def filter(
+        self, images: Tensor, rows_of: Callable[[slice], Callable[[int], Tensor]]
+    ) -> tuple[Tensor, Tensor]:
+        """The filtered images, and the maximum over each pixel's kernels."""
+        found = torch.empty(self.images_shape, dtype=images.dtype, device=self.device)
+        highest = found.new_empty(len(images), self.height, self.width, dtype=self.dtype)
+        out = self.empty(2, self.channels, 2 * self.h, self.w)
+        most = self.empty(2, 2 * self.h, self.w)
+        for part in self.parts:
+            apart, row_of = self._padded(images[part]), rows_of(part)
+            out.zero_()
+            most.fill_(-torch.inf)
+            for row in range(self.size):
+                tall = self._taller(row_of(row))
+                for odd in (0, 1):
+                    kernels = self._wider(tall, odd)
+                    for column in range(self.size):
+                        under = self._window(apart, odd, row, column)
+                        out[:, odd].addcmul_(kernels[:, column], under)
+                    largest = kernels.flatten(1, 2).amax(dim=1)
+                    torch.maximum(most[:, odd], largest, out=most[:, odd])
+            found[part] = self._together(out)
+            highest[part] = self._together(most)
+        return found, highest
+
+    def gradients(
+        self,
+        images: Tensor,
+        maps: Tensor,
+        most: Tensor,
+        grad_out: Tensor | None,
+        grad_most: Tensor | None,
+        wanted: tuple[bool, bool],
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Those of the images and of the small maps, as far as they are wanted."""
+        of_images = torch.zeros_like(images) if wanted[0] else None
+        of_maps = torch.zeros_like(maps) if wanted[1] else None
+        rows_of, grad_kernels = self.rows_of(maps), torch.zeros_like(self.kernels)
+        for part in self.parts:
+            apart, row_of = self._padded(images[part]), rows_of(part)
+            out = None if grad_out is None else self._apart(grad_out[part])
+            peak = None if grad_most is None else self._apart(grad_most[part, None])[:, :, 0]
+            top = self._apart(most[part, None])[:, :, 0]
+            left = torch.ones_like(top, dtype=torch.bool)  # where no kernel was the highest yet
+            grad_apart = torch.zeros_like(apart)
+            for row in range(self.size):
+                tall = self._taller(row_of(row))
+                grad_tall = torch.zeros_like(tall)
+                for odd in (0, 1):
+                    kernels = self._wider(tall, odd)
+                    if out is not None:
+                        for column in range(self.size):
+                            under = self._window(apart, odd, row, column)
+                            torch.mul(out[:, odd], under, out=grad_kernels[:, column])
+                            if of_images is not None:
+                                self._window(grad_apart, odd, row, column).addcmul_(
+                                    kernels[:, column], out[:, odd]
+                                )
+                    if peak is not None:
+                        _add_peaks(grad_kernels, kernels, top[:, odd], left[:, odd], peak[:, odd])
+                    _add_wider_transposed(grad_tall, grad_kernels, odd)
+                    if out is None:
+                        grad_kernels.zero_()
+                if of_maps is not None:
+                    self._row(of_maps[part], row).copy_(_small_transposed(grad_tall))
+            if of_images is not None:
+                of_images[part] = self._cropped(grad_apart)
+        return of_images, of_maps
+
+    def _row(self, maps: Tensor, row: int) -> Tensor:
+        """(step, K, C, h, w) of small maps."""
+        return maps.unflatten(1, (self.size, self.size, self.channels))[:, row]
+
+    def _apart(self, images: Tensor) -> Tensor:
+        """(step, C, H, W) as (step, 2, C, 2h, w), with zeros where there is no pixel."""
+        border = (0, 2 * self.w - self.width, 0, 2 * self.h - self.height)
+        even = F.pad(images.to(self.dtype), border).unflatten(-1, (-1, 2))
+        return even.movedim(-1, 1).contiguous()
+
+    def _together(self, apart: Tensor) -> Tensor:
+        return apart.movedim(1, -1).flatten(-2)[..., : self.height, : self.width]
+
+    def _padded(self, images: Tensor) -> Tensor:
+        """The same with zeros for the kernels to reach: (step, 2, C, 2h + K - 1, w + K // 2)."""
+        half = self.size // 2
+        right, bottom = 2 * self.w - self.width, 2 * self.h - self.height
+        padded = F.pad(images.to(self.dtype), (half, half + right, half, half + bottom))
+        return padded.unflatten(-1, (-1, 2)).movedim(-1, 1).contiguous()
+
+    def _cropped(self, padded: Tensor) -> Tensor:
+        """What `_padded` took, of its result."""
+        half = self.size // 2
+        whole = padded.movedim(1, -1).flatten(-2)
+        return whole[..., half : half + self.height, half : half + self.width]
+
+    def _window(self, padded: Tensor, odd: int, row: int, column: int) -> Tensor:
+        """The view of padded images that lies under an offset, for even or odd columns."""
+        first, parity = divmod(odd + column, 2)
+        return padded[:, parity, :, row : row + 2 * self.h, first : first + self.w]
+
+    # An upsampled pixel lies a quarter off a small one: it is 3/4 of that and 1/4 of the next.
+
+    def _taller(self, small: Tensor) -> Tensor:
+        middle = small[..., 1:-1, :]
+        torch.lerp(middle, small[..., :-2, :], 0.25, out=self.tall[..., 0::2, :])
+        torch.lerp(middle, small[..., 2:, :], 0.25, out=self.tall[..., 1::2, :])
+        return self.tall
+
+    def _wider(self, tall: Tensor, odd: int) -> Tensor:
+        beside = tall[..., 2 * odd : 2 * odd + self.w]
+        return torch.lerp(tall[..., 1:-1], beside, 0.25, out=self.kernels)
+
+
+def _bordered(maps: Tensor) -> Tensor:
+    """With one replicated pixel around, which is what bilinear upsampling looks at."""
+    flat = maps.flatten(1, -3)
+    return F.pad(flat, (1, 1, 1, 1), mode="replicate").unflatten(1, maps.shape[1:-2])
+
+
+def _add_wider_transposed(grad_tall: Tensor, grad_kernels: Tensor, odd: int) -> None:
+    width = grad_kernels.shape[-1]
+    grad_tall[..., 1:-1].add_(grad_kernels, alpha=0.75)
+    grad_tall[..., 2 * odd : 2 * odd + width].add_(grad_kernels, alpha=0.25)
+
+
+def _small_transposed(grad_tall: Tensor) -> Tensor:
+    """The gradient of the small maps without their border."""
+    *lead, height, width = grad_tall.shape
+    even, odd = grad_tall[..., 0::2, :], grad_tall[..., 1::2, :]
+    small = grad_tall.new_zeros(*lead, height // 2 + 2, width)
+    small[..., 1:-1, :].add_(even, alpha=0.75).add_(odd, alpha=0.75)
+    small[..., :-2, :].add_(even, alpha=0.25)
+    small[..., 2:, :].add_(odd, alpha=0.25)
+    for dim in (-2, -1):  # border pixels are copies of their neighbours
+        last = small.shape[dim] - 1
+        small.select(dim, 1).add_(small.select(dim, 0))
+        small.select(dim, last - 1).add_(small.select(dim, last))
+    return small[..., 1:-1, 1:-1]
+
+
+def _add_peaks(
+    grad_kernels: Tensor, kernels: Tensor, top: Tensor, left: Tensor, peak: Tensor
+) -> None:
+    """The gradient of the maximum goes to the first kernel that has it."""
+    for grad, kernel in zip(
+        grad_kernels.flatten(1, 2).unbind(1), kernels.flatten(1, 2).unbind(1), strict=True
+    ):
+        first = left & (kernel == top)
+        left &= ~first
+        grad.addcmul_(peak, first.to(peak.dtype))

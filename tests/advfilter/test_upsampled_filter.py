@@ -49,14 +49,63 @@ def test_same_with_gradients(wanted):
     assert torch.allclose(most, largest)
 
 
-def test_gradients():
-    images = torch.rand(2, 3, 12, 14, dtype=torch.float64)
-    maps = pixel_maps(2, 27, 6, 7, dtype=torch.float64)
+@pytest.mark.parametrize("size", [(12, 14), (5, 7), (1, 2), (2, 1)])
+@pytest.mark.parametrize(("k", "channels"), [(3, 3), (5, 1), (1, 2)])
+@pytest.mark.parametrize("which", ["filtered", "maximum", "both"])
+def test_gradients_of_upsampling_whole(which, k, channels, size):
+    """Of all inputs, from either output, the same as through autograd's own operations."""
+    images = torch.rand(2, channels, *size, dtype=torch.float64, requires_grad=True)
+    half = [-(-side // 2) for side in size]
+    maps = pixel_maps(2, k * k * channels, *half, dtype=torch.float64)
+    maps.features.requires_grad_(True)
+    maps.layer.requires_grad_(True)
+    wanted = [images, maps.features, *maps.layer.parameters()]
+    direction = torch.randn(2, channels, *size, dtype=torch.float64)
+    found = []
+    for function in (upsampled_filter, whole):
+        filtered, most = function(images, maps)
+        value = 0
+        if which != "maximum":
+            value = value + (filtered * direction).sum()
+        if which != "filtered":
+            value = value + (most * direction[:, 0]).sum()
+        found.append(torch.autograd.grad(value, wanted, allow_unused=True))
+    for ours, theirs in zip(*found, strict=True):
+        theirs = torch.zeros_like(ours) if theirs is None else theirs
+        assert torch.allclose(ours, theirs, atol=1e-12)
+
+
+def test_gradcheck():
+    images = torch.rand(1, 3, 5, 6, dtype=torch.float64, requires_grad=True)
+    maps = pixel_maps(1, 27, 3, 3, dtype=torch.float64)
     features = maps.features.requires_grad_(True)
     assert torch.autograd.gradcheck(
-        lambda f: upsampled_filter(images, PixelMaps(f, maps.layer))[0],
-        features, eps=1e-6, atol=1e-6,
+        lambda i, f: upsampled_filter(i, PixelMaps(f, maps.layer)), (images, features)
     )
+
+
+def test_gradients_of_half_precision_maps():
+    images, maps = torch.rand(1, 3, 8, 8), pixel_maps(1, 27, 4, 4)
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        features = maps.features.detach().to(dtype, copy=True).requires_grad_(True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype != torch.float32):
+            filtered, _ = upsampled_filter(images, maps._replace(features=features))
+        filtered.sum().backward()
+        assert filtered.dtype == torch.float32
+        assert features.grad.dtype == dtype
+        found.append(features.grad.float())
+    assert torch.allclose(*found, atol=0.02, rtol=0.02)
+
+
+def test_equal_kernels_share_one_gradient():
+    """Where several maps are the highest, the gradient of the maximum counts once."""
+    images = torch.rand(1, 3, 4, 4)
+    maps = pixel_maps(1, 27, 2, 2)
+    maps.layer.weight.zero_()
+    maps.layer.bias.fill_(0.1).requires_grad_(True)
+    upsampled_filter(images, maps)[1].sum().backward()
+    assert maps.layer.bias.grad.sum().item() == pytest.approx(16)
 
 
 def test_float64():
