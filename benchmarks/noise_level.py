@@ -5,7 +5,8 @@
 Level is the mean of `noise_level`'s map. First, by strength, the share of pairs of an attacked and
 a clean training image, of all there are, in which the attacked one has the higher level; the
 attack is PGD-40 on MobileNetV1-0.75, whose pairs `train_advfilter.py mobilenet filtering` leaves.
-Then medians of the level: training images, made softer or sharper, and test images.
+Then medians of the level: training images, made softer, sharper or finer in colour, and test
+images.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import classifiers
 import torch
+from robust_restoration_advfilter.colour_detail import with_colour_detail
 from robust_restoration_advfilter.noise_level import noise_level
 from robust_restoration_advfilter.pairs import STRENGTHS, make_pairs
 from robust_restoration_advfilter.sharpness import with_sharpness
@@ -26,6 +28,7 @@ from train_advfilter import RUNS
 from robust_restoration.datasets import load_labelled
 
 AMOUNTS = (-0.5, 0.0, 0.5, 1.0)
+COLOUR_AMOUNTS = (1.0, 2.0)
 
 
 def level(images: Tensor) -> Tensor:
@@ -65,6 +68,9 @@ def main() -> None:
     for amount in AMOUNTS:
         made = with_sharpness(training, amount, amount, seed=0).pixels(slice(None))
         medians[f"training, sharpness {amount:g}"] = float(level(made).median())
+    for amount in COLOUR_AMOUNTS:
+        made = with_colour_detail(training, amount, amount, seed=0).pixels(slice(None))
+        medians[f"training, colour detail {amount:g}"] = float(level(made).median())
     medians["test"] = float(level(test.pixels(slice(None))).median())
     print("\n| clean images | median level |\n|---|---:|")
     print("\n".join(f"| {name} | {value:.2f} |" for name, value in medians.items()))
