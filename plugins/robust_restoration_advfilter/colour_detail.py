@@ -17,7 +17,7 @@ from robust_restoration.errors import InputError
 
 BATCH = 64
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, which JPEG uses
-DARK = 0.02  # added to both brightnesses, so that black stays calm
+DARK = 5  # of 255, added to both brightnesses, so that black stays calm
 
 
 def with_colour_detail(
@@ -53,14 +53,15 @@ def with_colour_detail(
     made = torch.empty_like(data.images)
     for start in range(0, len(data), BATCH):
         rows = slice(start, start + BATCH)
-        images = data.pixels(rows)
+        # In float64 sums do not depend on the number of threads, nor what is cached for the images.
+        images = data.images[rows].double()
         finer = images + amounts[rows].view(-1, 1, 1, 1) * (_full_detail(images) - images)
-        made[rows] = (finer.clamp(0, 1) * 255).round().byte()
+        made[rows] = finer.clamp(0, 255).round().byte()
     return LabelledImages(made, data.labels, data.damaged, data.name)
 
 
 def _full_detail(images: Tensor) -> Tensor:
-    weights = torch.tensor(LUMA).view(1, 3, 1, 1)
+    weights = torch.tensor(LUMA, dtype=images.dtype).view(1, 3, 1, 1)
     brightness = (images * weights).sum(dim=1, keepdim=True)
     coarse = _coarse(images)
     before = (coarse * weights).sum(dim=1, keepdim=True)

@@ -46,14 +46,15 @@ def with_sharpness(
     made = torch.empty_like(data.images)
     for start in range(0, len(data), BATCH):
         rows = slice(start, start + BATCH)
-        images = data.pixels(rows)
+        # In float64 sums do not depend on the number of threads, nor what is cached for the images.
+        images = data.images[rows].double()
         sharper = images + amounts[rows].view(-1, 1, 1, 1) * (images - _blurred(images))
-        made[rows] = (sharper.clamp(0, 1) * 255).round().byte()
+        made[rows] = sharper.clamp(0, 255).round().byte()
     return LabelledImages(made, data.labels, data.damaged, data.name)
 
 
 def _blurred(images: Tensor) -> Tensor:
-    line = torch.tensor([1.0, 2.0, 1.0]) / 4
+    line = torch.tensor([1.0, 2.0, 1.0], dtype=images.dtype) / 4
     channels = images.shape[1]
     kernel = torch.outer(line, line).expand(channels, 1, 3, 3)
     padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
