@@ -62,6 +62,7 @@ RECIPES = {
     "advfilter": ("advfilter", {}),
     "advfilter-told": ("advfilter", {}),
     "advfilter-8bit": ("advfilter", {}),
+    "advfilter-noisy": ("advfilter", {}),
     "filtering": ("filtering", {}),
     "additive": ("additive", {}),
     "multi_head": ("multi_head", {}),
@@ -105,6 +106,16 @@ OWN = {
             "sharpness": (-0.5, 0.5), "colour_detail": (0, 2.5),
             "strengths": (3e-3, 5e-3, 1e-2, 3e-2, 5e-2, 0.1), "per_image": 2, "attack_steps": 10,
             "median_strengths": (3e-3, 5e-3, 1e-2, 3e-2),
+        },
+    },
+    # Told nothing, on images with as much noise as small attacks: what an attack's noise is like,
+    # not how much there is, tells it.
+    ("mobilenet", "advfilter-noisy"): {
+        "steps": 3600,
+        "defense_options": {
+            "clean_share": 0.3, "distance": "saturated-kl", "semantic": 0.1,
+            "sharpness": (-0.5, 0.5), "colour_detail": (0, 2.5), "camera_noise": 1.5 / 255,
+            "strengths": (1e-3, 3e-3, 5e-3, 1e-2, 3e-2, 5e-2), "per_image": 2, "attack_steps": 10,
         },
     },
 }

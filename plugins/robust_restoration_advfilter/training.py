@@ -19,6 +19,7 @@ from robust_restoration.contracts import Batch, Defense, Stage
 from robust_restoration.datasets import LabelledImages
 from robust_restoration.errors import InputError
 
+from .camera_noise import with_camera_noise
 from .colour_detail import with_colour_detail
 from .pairs import STRENGTHS, AdversarialPairs, make_pairs
 from .sharpness import with_sharpness
@@ -63,6 +64,8 @@ class AdvFilterTraining(Defense):
             `with_sharpness`. ``None`` leaves them alone.
         colour_detail: Then make its colours finer, by an amount between these two; see
             `with_colour_detail`. ``None`` leaves them alone.
+        camera_noise: Then add noise, by a standard deviation between 0 and this; see
+            `with_camera_noise`.
         clean_share: The share of the images that are not attacked, in stage 1.
         fusion_clean_share: The same in stage 2, which decides what a purifier costs on clean
             images: most of what a classifier sees is not attacked.
@@ -91,6 +94,7 @@ class AdvFilterTraining(Defense):
         crop: int | None = None,
         sharpness: tuple[float, float] | None = None,
         colour_detail: tuple[float, float] | None = None,
+        camera_noise: float = 0.0,
         clean_share: float = 0.2,
         fusion_clean_share: float = 0.5,
         cache: Path | str | None = None,
@@ -122,6 +126,7 @@ class AdvFilterTraining(Defense):
         self.attack, self.attack_steps = attack, attack_steps
         self.flip, self.crop = flip, crop
         self.sharpness, self.colour_detail = sharpness, colour_detail
+        self.camera_noise = camera_noise
         self.clean_share, self.fusion_clean_share = clean_share, fusion_clean_share
         self.cache, self.seed = cache, seed
 
@@ -134,6 +139,8 @@ class AdvFilterTraining(Defense):
         if self.colour_detail is not None:
             # Amounts of their own: with the same seed the sharpest were also the most colourful.
             data = with_colour_detail(data, *self.colour_detail, seed=self.seed + 1)
+        if self.camera_noise:
+            data = with_camera_noise(data, self.camera_noise, seed=self.seed + 2)
         pairs = make_pairs(
             self.bare,
             data,
