@@ -47,12 +47,12 @@ BENCHES = {
         "batch_size": 100,
     },
 }
-# The rows of one training. Heads are those that do well in the paper, for eps from 0.01 to 0.05 and
-# from 0.1 to 0.5; images rounded to 8 bits first are without any change below 1/510.
+# Several rows of one training. Heads are those that do well in the paper, for eps from 0.01 to 0.05
+# and from 0.1 to 0.5; images rounded to 8 bits first are without any change below 1/510.
 ROWS = {
-    "multi_head": {", head 3": {"head": 3}, ", head 4": {"head": 4}},
-    "advfilter": {"": {}, ", 8 bits": {"input_bits": 8}},
-    "filtering": {"": {}, ", 8 bits": {"input_bits": 8}},
+    ("cifar", "multi_head"): {", head 3": {"head": 3}, ", head 4": {"head": 4}},
+    ("cifar", "advfilter"): {"": {}, ", 8 bits": {"input_bits": 8}},
+    ("cifar", "filtering"): {"": {}, ", 8 bits": {"input_bits": 8}},
 }
 CONTROLS = {
     "median 3x3": ("median", {}),
@@ -75,7 +75,7 @@ def evaluate(bench: str, root: Path) -> PurificationResult:
     for name, (purifier, _) in RECIPES.items():
         path = RUNS / bench / name / f"{purifier}.safetensors"
         if path.exists():
-            for suffix, arguments in ROWS.get(name, {"": {}}).items():
+            for suffix, arguments in ROWS.get((bench, name), {"": {}}).items():
                 purifiers[name + suffix] = create_purifier(
                     purifier, weights=str(path), **arguments
                 ).to(memory_format=torch.channels_last)

@@ -17,6 +17,7 @@ from typing import Any
 
 import classifiers
 import torch
+import torch.nn.functional as F
 from robust_restoration_advfilter.colour_detail import with_colour_detail
 from robust_restoration_advfilter.noise_level import noise_level
 from robust_restoration_advfilter.pairs import STRENGTHS, make_pairs
@@ -34,6 +35,17 @@ COLOUR_AMOUNTS = (1.0, 2.0)
 def level(images: Tensor) -> Tensor:
     """The mean level of each image."""
     return torch.cat([noise_level(part).mean(dim=(1, 2, 3)) for part in images.split(32)])
+
+
+def colour_grain(images: Tensor) -> float:
+    """The median over images of the mean size of what `noise_level` sees in their colours."""
+    line = torch.tensor([1.0, -2.0, 1.0])
+    kernel = torch.outer(line, line)[None, None] / 6
+    found = []
+    for part in images.split(32):
+        colour = (part - part.mean(dim=1, keepdim=True)).flatten(0, 1)[:, None]
+        found.append(F.conv2d(colour, kernel).abs().mean(dim=(1, 2, 3)).view(len(part), -1).mean(1))
+    return float(torch.cat(found).median())
 
 
 def main() -> None:
@@ -64,17 +76,21 @@ def main() -> None:
         }
         print(f"| {eps:g} | {len(images)} | {share:.2f} | {before.median():.2f} | "
               f"{after.median():.2f} |")
-    medians = {}
-    for amount in AMOUNTS:
-        made = with_sharpness(training, amount, amount, seed=0).pixels(slice(None))
-        medians[f"training, sharpness {amount:g}"] = float(level(made).median())
-    for amount in COLOUR_AMOUNTS:
-        made = with_colour_detail(training, amount, amount, seed=0).pixels(slice(None))
-        medians[f"training, colour detail {amount:g}"] = float(level(made).median())
-    medians["test"] = float(level(test.pixels(slice(None))).median())
-    print("\n| clean images | median level |\n|---|---:|")
-    print("\n".join(f"| {name} | {value:.2f} |" for name, value in medians.items()))
-    write("noise_level", {"told": told, "medians": medians})
+    sets = {
+        f"training, sharpness {amount:g}": with_sharpness(training, amount, amount, seed=0)
+        for amount in AMOUNTS
+    }
+    sets |= {
+        f"training, colour detail {amount:g}": with_colour_detail(training, amount, amount, seed=0)
+        for amount in COLOUR_AMOUNTS
+    }
+    medians, grain = {}, {}
+    print("\n| clean images | median level | colour grain x 1000 |\n|---|---:|---:|")
+    for name, data in {**sets, "test": test}.items():
+        pixels = data.pixels(slice(None))
+        medians[name], grain[name] = float(level(pixels).median()), colour_grain(pixels)
+        print(f"| {name} | {medians[name]:.2f} | {1000 * grain[name]:.1f} |", flush=True)
+    write("noise_level", {"told": told, "medians": medians, "colour_grain": grain})
 
 
 if __name__ == "__main__":

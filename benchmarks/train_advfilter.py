@@ -60,9 +60,9 @@ BENCHES = {
 # decoder.
 RECIPES = {
     "advfilter": ("advfilter", {}),
+    "advfilter-850": ("advfilter", {}),
     "advfilter-told": ("advfilter", {}),
     "advfilter-8bit": ("advfilter", {}),
-    "advfilter-noisy": ("advfilter", {}),
     "filtering": ("filtering", {}),
     "additive": ("additive", {}),
     "multi_head": ("multi_head", {}),
@@ -83,7 +83,18 @@ RECIPES = {
 
 # What single rows have for themselves.
 OWN = {
-    ("mobilenet", "advfilter"): {"purifier_options": {"fusion_features": 16}},
+    # Told nothing, on images with as much noise as small attacks: what an attack's noise is like,
+    # not how much there is, tells it.
+    ("mobilenet", "advfilter"): {
+        "steps": 3600,
+        "defense_options": {
+            "clean_share": 0.3, "distance": "saturated-kl", "semantic": 0.1,
+            "sharpness": (-0.5, 0.5), "colour_detail": (0, 2.5), "camera_noise": 1.5 / 255,
+            "strengths": (1e-3, 3e-3, 5e-3, 1e-2, 3e-2, 5e-2), "per_image": 2, "attack_steps": 10,
+        },
+    },
+    # The first one shipped.
+    ("mobilenet", "advfilter-850"): {"purifier_options": {"fusion_features": 16}},
     # A quarter of an AdvFilter's steps are the fusion's: as many as the others for its filters.
     ("cifar", "advfilter"): {"steps": 4000},
     ("cifar", "advfilter-image"): {"steps": 4000, "purifier_options": {"noise_level": False}},
@@ -106,16 +117,6 @@ OWN = {
             "sharpness": (-0.5, 0.5), "colour_detail": (0, 2.5),
             "strengths": (3e-3, 5e-3, 1e-2, 3e-2, 5e-2, 0.1), "per_image": 2, "attack_steps": 10,
             "median_strengths": (3e-3, 5e-3, 1e-2, 3e-2),
-        },
-    },
-    # Told nothing, on images with as much noise as small attacks: what an attack's noise is like,
-    # not how much there is, tells it.
-    ("mobilenet", "advfilter-noisy"): {
-        "steps": 3600,
-        "defense_options": {
-            "clean_share": 0.3, "distance": "saturated-kl", "semantic": 0.1,
-            "sharpness": (-0.5, 0.5), "colour_detail": (0, 2.5), "camera_noise": 1.5 / 255,
-            "strengths": (1e-3, 3e-3, 5e-3, 1e-2, 3e-2, 5e-2), "per_image": 2, "attack_steps": 10,
         },
     },
 }

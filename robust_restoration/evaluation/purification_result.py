@@ -224,7 +224,7 @@ class PurificationResult:
                     heights,
                     label="no purifier" if bare else name,
                     color="black" if bare else f"C{(number - 1) % 10}",
-                    linestyle="--" if bare else "-",
+                    linestyle="--" if bare else "-" if number <= 10 else ":",  # colours repeat
                     linewidth=2.4 if name == "advfilter" else 1.4,
                     marker="o",
                     markersize=3.5,

@@ -1,0 +1,91 @@
+"""How many of MobileNet's predictions a purifier leaves as they are when nobody attacks.
+
+    python benchmarks/clean_agreement.py
+
+On the training images that were held back, and on the test set; by the rows that
+`train_advfilter.py mobilenet` left, and by plain transforms. Unlike accuracy it counts only what
+the purifier changes. In brackets, for an AdvFilter, the share of the first decoder, which is there
+for clean images, in what it gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from evaluate_advfilter import CONTROLS
+from timing import write
+from torch import Tensor, nn
+from train_advfilter import RECIPES, RUNS
+
+from robust_restoration.classifiers import load_classifier, with_unit_range
+from robust_restoration.datasets import LabelledImages, load_labelled
+from robust_restoration.factory import create_purifier
+
+HELD = 50  # as many of the thousand as a training holds back, by the same seed
+
+
+def predictions(classifier: nn.Module, images: LabelledImages, purifier: nn.Module) -> Tensor:
+    """The class of each image behind a purifier."""
+    with torch.no_grad():
+        return torch.cat([
+            classifier(purifier(images.pixels(slice(n, n + 25)))).argmax(dim=1)
+            for n in range(0, len(images), 25)
+        ])
+
+
+def first_share(purifier: nn.Module, images: LabelledImages) -> float | None:
+    """The mean weight of an AdvFilter's first decoder."""
+    if not hasattr(purifier, "fusion"):
+        return None
+    with torch.no_grad():
+        shares = [
+            purifier.outputs(images.pixels(slice(n, n + 25)))["weight"].mean(dim=(1, 2, 3))
+            for n in range(0, len(images), 25)
+        ]
+    return float(torch.cat(shares).mean())
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    given = parser.parse_args()
+    bare = load_classifier("classifiers:mobilenetv1_075").to(memory_format=torch.channels_last)
+    classifier = with_unit_range(bare).eval()
+    training = load_labelled(given.data / "imagenet_sample_1000", size=224)
+    order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0))
+    sets = {
+        "held-back training images": training.subset(order[:HELD]),
+        "test images": load_labelled(given.data / "neurips2017_dev_110", size=224),
+    }
+    purifiers: dict[str, nn.Module] = {"none": nn.Identity()}
+    for row, (name, _) in RECIPES.items():
+        path = RUNS / "mobilenet" / row / f"{name}.safetensors"
+        if path.exists():
+            purifiers[row] = create_purifier(name, weights=str(path))
+    purifiers |= {row: create_purifier(name, **options)
+                  for row, (name, options) in CONTROLS.items()}
+    before = {name: predictions(classifier, images, nn.Identity()) for name, images in sets.items()}
+    print("| predictions kept, % |", " | ".join(f"{n} ({len(i)})" for n, i in sets.items()), "|")
+    print("|---|" + "---:|" * len(sets))
+    kept: dict[str, dict[str, float]] = {}
+    first: dict[str, dict[str, float | None]] = {}
+    for row, purifier in purifiers.items():
+        purifier.eval().to(memory_format=torch.channels_last)
+        kept[row] = {
+            name: float((predictions(classifier, images, purifier) == before[name]).double().mean())
+            for name, images in sets.items()
+        }
+        first[row] = {name: first_share(purifier, images) for name, images in sets.items()}
+        cells = [
+            f"{100 * kept[row][name]:.0f}" + (f" ({share:.2f})" if share is not None else "")
+            for name, share in first[row].items()
+        ]
+        print(f"| {row} |", " | ".join(cells), "|", flush=True)
+    write("clean_agreement", {"kept": kept, "first_decoder": first})
+
+
+if __name__ == "__main__":
+    main()
