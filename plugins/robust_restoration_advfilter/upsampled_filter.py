@@ -17,6 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+# Of images that are filtered together on a CPU.
+PIXELS_AT_ONCE = 2**16
+
 
 class PixelMaps(NamedTuple):
     """Maps for every pixel that are not computed yet.
@@ -70,7 +73,8 @@ def upsampled_filter(images: Tensor, maps: PixelMaps) -> tuple[Tensor, Tensor]:
 
         def row_of(row: int) -> Tensor:
             layer = weight[row].expand(len(features), -1, -1)
-            return torch.baddbmm(bias[row], layer, features, out=room).view(work.bordered_shape)
+            found = torch.baddbmm(bias[row], layer, features, out=room[: len(features)])
+            return found.view(-1, *work.bordered_shape)
 
         return row_of
 
@@ -111,13 +115,15 @@ class _Work:
         self.size = round((maps / self.channels) ** 0.5)
         self.h, self.w = half_size
         self.dtype = torch.float64 if images.dtype == torch.float64 else torch.float32
-        # One image at a time on a CPU, for its cache; all at once elsewhere, for fewer launches.
-        self.step = 1 if images.device.type == "cpu" else max(count, 1)
+        # Few pixels at a time on a CPU, for its cache; all at once elsewhere, for fewer launches.
+        self.step = max(count, 1)
+        if images.device.type == "cpu":
+            self.step = min(self.step, max(PIXELS_AT_ONCE // max(self.height * self.width, 1), 1))
         self.parts = [slice(n, n + self.step) for n in range(0, count, self.step)]
-        kernels = (self.step, self.size, self.channels)
+        kernels = (self.size, self.channels)
         self.bordered_shape = (*kernels, self.h + 2, self.w + 2)
-        self.tall = self.empty(*kernels[1:], 2 * self.h, self.w + 2)
-        self.kernels = self.empty(*kernels[1:], 2 * self.h, self.w)
+        self.tall = self.empty(*kernels, 2 * self.h, self.w + 2)
+        self.kernels = self.empty(*kernels, 2 * self.h, self.w)
 
     def empty(self, *shape: int) -> Tensor:
         """Room for one part of the images."""
@@ -133,12 +139,12 @@ class _Work:
         """The filtered images, and the maximum over each pixel's kernels."""
         found = torch.empty(self.images_shape, dtype=images.dtype, device=self.device)
         highest = found.new_empty(len(images), self.height, self.width, dtype=self.dtype)
-        out = self.empty(2, self.channels, 2 * self.h, self.w)
-        most = self.empty(2, 2 * self.h, self.w)
+        sums = self.empty(2, self.channels, 2 * self.h, self.w)
+        maxima = self.empty(2, 2 * self.h, self.w)
         for part in self.parts:
             apart, row_of = self._padded(images[part]), rows_of(part)
-            out.zero_()
-            most.fill_(-torch.inf)
+            out = sums[: len(apart)].zero_()
+            most = maxima[: len(apart)].fill_(-torch.inf)
             for row in range(self.size):
                 tall = self._taller(row_of(row))
                 for odd in (0, 1):
@@ -164,9 +170,10 @@ class _Work:
         """Those of the images and of the small maps, as far as they are wanted."""
         of_images = torch.zeros_like(images) if wanted[0] else None
         of_maps = torch.zeros_like(maps) if wanted[1] else None
-        rows_of, grad_kernels = self.rows_of(maps), torch.zeros_like(self.kernels)
+        rows_of, room = self.rows_of(maps), torch.zeros_like(self.kernels)
         for part in self.parts:
             apart, row_of = self._padded(images[part]), rows_of(part)
+            grad_kernels = room[: len(apart)]
             out = None if grad_out is None else self._apart(grad_out[part])
             peak = None if grad_most is None else self._apart(grad_most[part, None])[:, :, 0]
             top = self._apart(most[part, None])[:, :, 0]
@@ -230,14 +237,14 @@ class _Work:
     # An upsampled pixel lies a quarter off a small one: it is 3/4 of that and 1/4 of the next.
 
     def _taller(self, small: Tensor) -> Tensor:
-        middle = small[..., 1:-1, :]
-        torch.lerp(middle, small[..., :-2, :], 0.25, out=self.tall[..., 0::2, :])
-        torch.lerp(middle, small[..., 2:, :], 0.25, out=self.tall[..., 1::2, :])
-        return self.tall
+        middle, tall = small[..., 1:-1, :], self.tall[: len(small)]
+        torch.lerp(middle, small[..., :-2, :], 0.25, out=tall[..., 0::2, :])
+        torch.lerp(middle, small[..., 2:, :], 0.25, out=tall[..., 1::2, :])
+        return tall
 
     def _wider(self, tall: Tensor, odd: int) -> Tensor:
         beside = tall[..., 2 * odd : 2 * odd + self.w]
-        return torch.lerp(tall[..., 1:-1], beside, 0.25, out=self.kernels)
+        return torch.lerp(tall[..., 1:-1], beside, 0.25, out=self.kernels[: len(tall)])
 
 
 def _bordered(maps: Tensor) -> Tensor:
@@ -271,9 +278,7 @@ def _add_peaks(
     grad_kernels: Tensor, kernels: Tensor, top: Tensor, left: Tensor, peak: Tensor
 ) -> None:
     """The gradient of the maximum goes to the first kernel that has it."""
-    for grad, kernel in zip(
-        grad_kernels.flatten(1, 2).unbind(1), kernels.flatten(1, 2).unbind(1), strict=True
-    ):
-        first = left & (kernel == top)
-        left &= ~first
-        grad.addcmul_(peak, first.to(peak.dtype))
+    highest = (kernels.flatten(1, 2) == top[:, None]) & left[:, None]
+    left &= ~highest.any(dim=1)
+    first = highest & (highest.cumsum(dim=1) == 1)
+    grad_kernels.flatten(1, 2).add_(peak[:, None] * first)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from robust_restoration_advfilter import upsampled_filter as module
 from robust_restoration_advfilter.pixel_filter import pixel_filter
 from robust_restoration_advfilter.upsampled_filter import PixelMaps, upsampled_filter
 from torch import nn
@@ -96,6 +97,23 @@ def test_gradients_of_half_precision_maps():
         assert features.grad.dtype == dtype
         found.append(features.grad.float())
     assert torch.allclose(*found, atol=0.02, rtol=0.02)
+
+
+def test_images_in_parts(monkeypatch):
+    """Many small images go together, of large ones few, and the last part may be smaller."""
+    images = torch.rand(5, 3, 6, 8, dtype=torch.float64, requires_grad=True)
+    maps = pixel_maps(5, 27, 3, 4, dtype=torch.float64)
+    found = []
+    for pixels in (1, 2 * 48, 1000):
+        monkeypatch.setattr(module, "PIXELS_AT_ONCE", pixels)
+        filtered, most = upsampled_filter(images, maps)
+        gradient = torch.autograd.grad(filtered.sum() + most.sum(), images)[0]
+        with torch.no_grad():
+            again, _ = upsampled_filter(images, maps)
+        assert torch.allclose(again, filtered)
+        found.append((filtered, most, gradient))
+    for others in found[1:]:
+        assert all(torch.allclose(a, b) for a, b in zip(found[0], others, strict=True))
 
 
 def test_equal_kernels_share_one_gradient():
