@@ -14,14 +14,12 @@ import argparse
 from pathlib import Path
 
 import torch
-from evaluate_advfilter import CONTROLS
+from evaluate_advfilter import rows_of
 from timing import write
 from torch import Tensor, nn
-from train_advfilter import RECIPES, RUNS
 
 from robust_restoration.classifiers import load_classifier, with_unit_range
 from robust_restoration.datasets import LabelledImages, load_labelled
-from robust_restoration.factory import create_purifier
 
 HELD = 50  # as many of the thousand as a training holds back, by the same seed
 
@@ -60,20 +58,13 @@ def main() -> None:
         "held-back training images": training.subset(order[:HELD]),
         "test images": load_labelled(given.data / "neurips2017_dev_110", size=224),
     }
-    purifiers: dict[str, nn.Module] = {"none": nn.Identity()}
-    for row, (name, _) in RECIPES.items():
-        path = RUNS / "mobilenet" / row / f"{name}.safetensors"
-        if path.exists():
-            purifiers[row] = create_purifier(name, weights=str(path))
-    purifiers |= {row: create_purifier(name, **options)
-                  for row, (name, options) in CONTROLS.items()}
     before = {name: predictions(classifier, images, nn.Identity()) for name, images in sets.items()}
     print("| predictions kept, % |", " | ".join(f"{n} ({len(i)})" for n, i in sets.items()), "|")
     print("|---|" + "---:|" * len(sets))
     kept: dict[str, dict[str, float]] = {}
     first: dict[str, dict[str, float | None]] = {}
-    for row, purifier in purifiers.items():
-        purifier.eval().to(memory_format=torch.channels_last)
+    for row, purifier in rows_of("mobilenet").items():
+        purifier.eval()
         kept[row] = {
             name: float((predictions(classifier, images, purifier) == before[name]).double().mean())
             for name, images in sets.items()

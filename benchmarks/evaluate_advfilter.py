@@ -16,6 +16,7 @@ import torch
 from train_advfilter import RECIPES, RUNS, SHIPPED
 
 from robust_restoration.classifiers import load_classifier
+from robust_restoration.contracts import Purifier
 from robust_restoration.datasets import load_labelled
 from robust_restoration.evaluation import PurificationResult, evaluate_purifiers
 from robust_restoration.evaluation.purification import STRENGTHS
@@ -63,14 +64,8 @@ CONTROLS = {
 }
 
 
-def evaluate(bench: str, root: Path) -> PurificationResult:
-    """Evaluate every trained purifier of a bench, and the controls."""
-    options = dict(BENCHES[bench])
-    classifier = load_classifier(options.pop("classifier"))
-    classifier = classifier.to(memory_format=torch.channels_last)
-    data = load_labelled(
-        root / options.pop("data"), size=options.pop("size", None), limit=options.pop("limit", None)
-    )
+def rows_of(bench: str) -> dict[str, Purifier]:
+    """Every trained purifier of a bench, and the controls, by the names of their rows."""
     purifiers = {}
     for name, (purifier, _) in RECIPES.items():
         path = RUNS / bench / name / f"{purifier}.safetensors"
@@ -81,6 +76,18 @@ def evaluate(bench: str, root: Path) -> PurificationResult:
                 ).to(memory_format=torch.channels_last)
     for name, (transform, arguments) in CONTROLS.items():
         purifiers[name] = create_purifier(transform, **arguments)
+    return purifiers
+
+
+def evaluate(bench: str, root: Path) -> PurificationResult:
+    """Evaluate every trained purifier of a bench, and the controls."""
+    options = dict(BENCHES[bench])
+    classifier = load_classifier(options.pop("classifier"))
+    classifier = classifier.to(memory_format=torch.channels_last)
+    data = load_labelled(
+        root / options.pop("data"), size=options.pop("size", None), limit=options.pop("limit", None)
+    )
+    purifiers = rows_of(bench)
     state = RESULTS / f"advfilter-{bench}.json"
     result = evaluate_purifiers(classifier, data, purifiers=purifiers, state=state, **options)
     result.to_json(state)

@@ -12,7 +12,7 @@ import torch
 from robust_restoration.datasets import LabelledImages
 from robust_restoration.errors import InputError
 
-BATCH = 64
+from .changed_images import changed_images
 
 
 def with_camera_noise(data: LabelledImages, highest: float, *, seed: int) -> LabelledImages:
@@ -33,10 +33,8 @@ def with_camera_noise(data: LabelledImages, highest: float, *, seed: int) -> Lab
         raise InputError(f"camera_noise is {highest:g}; wanted at least 0, such as 1.5 / 255.")
     generator = torch.Generator().manual_seed(seed)
     levels = 255 * highest * torch.rand(len(data), generator=generator, dtype=torch.float64)
-    made = torch.empty_like(data.images)
-    for start in range(0, len(data), BATCH):
-        rows = slice(start, start + BATCH)
-        images = data.images[rows].double()
-        noise = torch.randn(images.shape, generator=generator, dtype=torch.float64)
-        made[rows] = (images + levels[rows].view(-1, 1, 1, 1) * noise).clamp(0, 255).round().byte()
-    return LabelledImages(made, data.labels, data.damaged, data.name)
+    return changed_images(
+        data,
+        levels,
+        lambda images: torch.randn(images.shape, generator=generator, dtype=torch.float64),
+    )

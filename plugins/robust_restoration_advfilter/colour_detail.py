@@ -15,7 +15,8 @@ from torch import Tensor
 from robust_restoration.datasets import LabelledImages
 from robust_restoration.errors import InputError
 
-BATCH = 64
+from .changed_images import changed_images
+
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, which JPEG uses
 DARK = 5  # of 255, added to both brightnesses, so that black stays calm
 
@@ -50,14 +51,7 @@ def with_colour_detail(
         return data
     draws = torch.rand(len(data), generator=torch.Generator().manual_seed(seed))
     amounts = lowest + (highest - lowest) * draws
-    made = torch.empty_like(data.images)
-    for start in range(0, len(data), BATCH):
-        rows = slice(start, start + BATCH)
-        # In float64 sums do not depend on the number of threads, nor what is cached for the images.
-        images = data.images[rows].double()
-        finer = images + amounts[rows].view(-1, 1, 1, 1) * (_full_detail(images) - images)
-        made[rows] = finer.clamp(0, 255).round().byte()
-    return LabelledImages(made, data.labels, data.damaged, data.name)
+    return changed_images(data, amounts, lambda images: _full_detail(images) - images)
 
 
 def _full_detail(images: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from robust_restoration.datasets import LabelledImages
 from robust_restoration.errors import InputError
 
-BATCH = 64
+from .changed_images import changed_images
 
 
 def with_sharpness(
@@ -43,14 +43,7 @@ def with_sharpness(
         )
     draws = torch.rand(len(data), generator=torch.Generator().manual_seed(seed))
     amounts = lowest + (highest - lowest) * draws
-    made = torch.empty_like(data.images)
-    for start in range(0, len(data), BATCH):
-        rows = slice(start, start + BATCH)
-        # In float64 sums do not depend on the number of threads, nor what is cached for the images.
-        images = data.images[rows].double()
-        sharper = images + amounts[rows].view(-1, 1, 1, 1) * (images - _blurred(images))
-        made[rows] = sharper.clamp(0, 255).round().byte()
-    return LabelledImages(made, data.labels, data.damaged, data.name)
+    return changed_images(data, amounts, lambda images: images - _blurred(images))
 
 
 def _blurred(images: Tensor) -> Tensor:

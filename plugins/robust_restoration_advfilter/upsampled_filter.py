@@ -142,7 +142,7 @@ class _Work:
         sums = self.empty(2, self.channels, 2 * self.h, self.w)
         maxima = self.empty(2, 2 * self.h, self.w)
         for part in self.parts:
-            apart, row_of = self._padded(images[part]), rows_of(part)
+            apart, row_of = self._apart(images[part], self.size // 2), rows_of(part)
             out = sums[: len(apart)].zero_()
             most = maxima[: len(apart)].fill_(-torch.inf)
             for row in range(self.size):
@@ -172,18 +172,23 @@ class _Work:
         of_maps = torch.zeros_like(maps) if wanted[1] else None
         rows_of, room = self.rows_of(maps), torch.zeros_like(self.kernels)
         for part in self.parts:
-            apart, row_of = self._padded(images[part]), rows_of(part)
+            apart, row_of = self._apart(images[part], self.size // 2), rows_of(part)
             grad_kernels = room[: len(apart)]
             out = None if grad_out is None else self._apart(grad_out[part])
             peak = None if grad_most is None else self._apart(grad_most[part, None])[:, :, 0]
             top = self._apart(most[part, None])[:, :, 0]
             left = torch.ones_like(top, dtype=torch.bool)  # where no kernel was the highest yet
             grad_apart = torch.zeros_like(apart)
+            tall, kernels = self.tall[: len(apart)], self.kernels[: len(apart)]
+            # Not when filters are trained: their gradients need the images alone.
+            kernels_matter = of_images is not None or peak is not None
             for row in range(self.size):
-                tall = self._taller(row_of(row))
+                if kernels_matter:
+                    self._taller(row_of(row))
                 grad_tall = torch.zeros_like(tall)
                 for odd in (0, 1):
-                    kernels = self._wider(tall, odd)
+                    if kernels_matter:
+                        self._wider(tall, odd)
                     if out is not None:
                         for column in range(self.size):
                             under = self._window(apart, odd, row, column)
@@ -200,34 +205,27 @@ class _Work:
                 if of_maps is not None:
                     self._row(of_maps[part], row).copy_(_small_transposed(grad_tall))
             if of_images is not None:
-                of_images[part] = self._cropped(grad_apart)
+                of_images[part] = self._together(grad_apart, self.size // 2)
         return of_images, of_maps
 
     def _row(self, maps: Tensor, row: int) -> Tensor:
         """(step, K, C, h, w) of small maps."""
         return maps.unflatten(1, (self.size, self.size, self.channels))[:, row]
 
-    def _apart(self, images: Tensor) -> Tensor:
-        """(step, C, H, W) as (step, 2, C, 2h, w), with zeros where there is no pixel."""
-        border = (0, 2 * self.w - self.width, 0, 2 * self.h - self.height)
-        even = F.pad(images.to(self.dtype), border).unflatten(-1, (-1, 2))
-        return even.movedim(-1, 1).contiguous()
+    def _apart(self, images: Tensor, around: int = 0) -> Tensor:
+        """(step, C, H, W) as (step, 2, C, 2h, w), with zeros where there is no pixel.
 
-    def _together(self, apart: Tensor) -> Tensor:
-        return apart.movedim(1, -1).flatten(-2)[..., : self.height, : self.width]
-
-    def _padded(self, images: Tensor) -> Tensor:
-        """The same with zeros for the kernels to reach: (step, 2, C, 2h + K - 1, w + K // 2)."""
-        half = self.size // 2
+        ``around`` is how many more zeros there are on each side, for the kernels to reach.
+        """
         right, bottom = 2 * self.w - self.width, 2 * self.h - self.height
-        padded = F.pad(images.to(self.dtype), (half, half + right, half, half + bottom))
+        border = (around, around + right, around, around + bottom)
+        padded = F.pad(images.to(self.dtype), border)
         return padded.unflatten(-1, (-1, 2)).movedim(-1, 1).contiguous()
 
-    def _cropped(self, padded: Tensor) -> Tensor:
-        """What `_padded` took, of its result."""
-        half = self.size // 2
-        whole = padded.movedim(1, -1).flatten(-2)
-        return whole[..., half : half + self.height, half : half + self.width]
+    def _together(self, apart: Tensor, around: int = 0) -> Tensor:
+        """What `_apart` took, of its result."""
+        whole = apart.movedim(1, -1).flatten(-2)
+        return whole[..., around : around + self.height, around : around + self.width]
 
     def _window(self, padded: Tensor, odd: int, row: int, column: int) -> Tensor:
         """The view of padded images that lies under an offset, for even or odd columns."""
