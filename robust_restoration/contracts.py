@@ -182,10 +182,12 @@ class Stage:
     Attributes:
         name: What progress and checkpoints call it.
         share: Its share of all steps; shares are scaled to add up to 1.
+        lr: Its learning rate as a multiple of the training's.
     """
 
     name: str
     share: float = 1.0
+    lr: float = 1.0
 
 
 @runtime_checkable

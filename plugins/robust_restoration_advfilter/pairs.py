@@ -77,7 +77,8 @@ class AdversarialPairs:
         """One strength an image: ``clean``, ``attacked`` (B, C, H, W), ``eps``, ``label`` (B,)."""
         count, kinds = len(indices), self.strengths.shape[1]
         which = torch.randint(kinds, (count,), generator=generator)
-        share = self.fusion_clean_share if stage == "fusion" else self.clean_share
+        shares = {"fusion": self.fusion_clean_share, "gate": 0.0}  # the gate sees both of each
+        share = shares.get(stage, self.clean_share)
         left_clean = torch.rand(count, generator=generator) < share
         clean = self.data.pixels(indices)
         delta = self.perturbations[indices, which].float()

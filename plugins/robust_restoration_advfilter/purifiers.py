@@ -11,6 +11,7 @@ from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images import check_layout
 
+from .gate import Gate
 from .networks import FusionNet, PixelNet
 from .noise_level import noise_level
 from .pixel_filter import blur_kernels
@@ -33,6 +34,8 @@ class _PixelPurifier(Purifier):
         input_bits: Round images to so many bits a value first. Eight, for images out of 8-bit
             files, undo any change of less than 1/510, and gradients pass straight through;
             ``None``, as in the paper, leaves them alone.
+        gate: Whether a `Gate` decides, image by image, if it is filtered or left as it is; the
+            paper has none.
 
     Raises:
         InputError: If an option is out of its range.
@@ -46,6 +49,7 @@ class _PixelPurifier(Purifier):
         kernel_size: int = 5,
         noise_level: bool = True,
         input_bits: int | None = None,
+        gate: bool = False,
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0 or kernel_size < 1:
@@ -61,16 +65,26 @@ class _PixelPurifier(Purifier):
             "channels": channels,
             "noise_level": noise_level,
             "input_bits": input_bits,
+            "gate": gate,
         }
+        self.gate = Gate(channels) if gate else None
 
     def outputs(self, images: Tensor) -> dict[str, Tensor]:
-        """What training needs: named candidate outputs, not clamped; ``"out"`` is the result."""
-        if self.input_bits is not None:
-            steps = 2**self.input_bits - 1
-            # The difference is zero, but has the image's gradient.
-            images = (images.detach() * steps).round() / steps + (images - images.detach())
+        """What training needs: named candidate outputs, not clamped; ``"out"`` is the result.
+
+        A gate has no part in them.
+        """
+        images = self.rounded(images)
         level = 2 * noise_level(images) - 1 if self.options["noise_level"] else None
         return self._outputs(images, level)
+
+    def rounded(self, images: Tensor) -> Tensor:
+        """``images`` as the networks see them: of ``input_bits``, if that is set."""
+        if self.input_bits is None:
+            return images
+        steps = 2**self.input_bits - 1
+        # The difference is zero, but has the image's gradient.
+        return (images.detach() * steps).round() / steps + (images - images.detach())
 
     def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """The same; ``level`` is in [-1, 1), (N, 1, H, W), if the networks are shown it."""
@@ -79,7 +93,13 @@ class _PixelPurifier(Purifier):
     def forward(self, images: Tensor) -> Tensor:
         """Purify ``images``, (N, C, H, W) in [0, 1], any size."""
         check_layout(images, "images", self.channels)
-        return self.outputs(images)["out"].clamp(0, 1).to(images.dtype)
+        out = self.outputs(images)["out"]
+        if self.gate is not None:
+            seen = self.rounded(images)
+            wide = torch.promote_types(seen.dtype, out.dtype)  # autocast filters in bfloat16
+            share = self.gate.share(seen).to(wide)
+            out = torch.lerp(seen.to(wide), out.to(wide), share)
+        return out.clamp(0, 1).to(images.dtype)
 
     def _net(self, outputs: int, **options: Any) -> PixelNet:
         own = {"width": self.options["width"], "told": self.options["noise_level"]}
@@ -99,6 +119,7 @@ class Additive(_PixelPurifier):
         kernel_size: Not used; taken so that the purifiers are exchangeable.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
         input_bits: Round to so many bits a value first; 8 undo changes below 1/510.
+        gate: Whether a `Gate` decides which images are filtered at all.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -121,6 +142,7 @@ class Filtering(_PixelPurifier):
         kernel_size: K, odd.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
         input_bits: Round to so many bits a value first; 8 undo changes below 1/510.
+        gate: Whether a `Gate` decides which images are filtered at all.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -142,6 +164,7 @@ class MultiHead(_PixelPurifier):
         kernel_size: K, odd.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
         input_bits: Round to so many bits a value first; 8 undo changes below 1/510.
+        gate: Whether a `Gate` decides which images are filtered at all.
     """
 
     heads = 4
@@ -175,6 +198,7 @@ class AdvFilter(_PixelPurifier):
         kernel_size: K, odd.
         noise_level: Whether the networks are shown the image's `noise_level`; the paper's are not.
         input_bits: Round to so many bits a value first; 8 undo changes below 1/510.
+        gate: Whether a `Gate` decides which images are filtered at all.
         fusion_features: Channels within the fusion net, which runs at full size.
     """
 

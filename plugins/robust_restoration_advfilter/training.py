@@ -2,7 +2,8 @@
 
 Stage 1 trains the filtering (AdvFilter, section 4.2): the first decoder on every strength, the
 second on ``median_strengths`` only. Stage 2 freezes them and trains the fusion net with the
-classifier's error on its output. Purifiers without a fusion net have stage 1 alone.
+classifier's error on its output. Purifiers without a fusion net have stage 1 alone. Beyond the
+paper, a purifier with a gate has a last stage, in which the gate learns to tell attacked images.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from robust_restoration.errors import InputError
 
 from .camera_noise import with_camera_noise
 from .colour_detail import with_colour_detail
+from .mosaics import make_mosaics
 from .pairs import STRENGTHS, AdversarialPairs, make_pairs
 from .sharpness import with_sharpness
 
 # The paper trains the second decoder on these; ours on strengths a purifier can still mend.
 PAPER_MEDIAN = (0.1, 0.3, 0.5)
 MEDIAN = (1e-3, 3e-3, 5e-3, 1e-2, 3e-2)
+GATE_LR = 8.0  # times the filters': unlike them it has batch norm, and far fewer steps
 
 
 class AdvFilterTraining(Defense):
@@ -53,6 +56,7 @@ class AdvFilterTraining(Defense):
         fusion_loss: ``"error"``, the probability that the classifier gives to wrong classes; or
             ``"cross-entropy"``, the paper's, in which the few images that nothing saves outweigh
             the rest: it drove the weight to the second decoder everywhere, clean images included.
+        gate_share: The same for the gate's stage, of a purifier that has one.
         strengths: The eps of the attacked images.
         per_image: How many of them each image gets; ``None`` for all.
         attack: What the images are attacked with.
@@ -60,6 +64,8 @@ class AdvFilterTraining(Defense):
         flip: Flip images at random, which also weakens the attacks (see `AdversarialPairs`).
         crop: Train on random squares of this side, which is cheaper, and likewise: with both, at
             128 of 224 pixels, an AdvFilter for ImageNet unlearnt to filter.
+        mosaics: How many mosaics of images made smaller are trained on beside the images; see
+            `make_mosaics`.
         sharpness: Make each image softer or sharper first, by an amount between these two; see
             `with_sharpness`. ``None`` leaves them alone.
         colour_detail: Then make its colours finer, by an amount between these two; see
@@ -86,12 +92,14 @@ class AdvFilterTraining(Defense):
         median_strengths: Iterable[float] = MEDIAN,
         fusion_share: float = 0.25,
         fusion_loss: str = "error",
+        gate_share: float = 0.2,
         strengths: Sequence[float] = STRENGTHS,
         per_image: int | None = None,
         attack: str = "torchattacks/pgd",
         attack_steps: int = 40,
         flip: bool = False,
         crop: int | None = None,
+        mosaics: int = 0,
         sharpness: tuple[float, float] | None = None,
         colour_detail: tuple[float, float] | None = None,
         camera_noise: float = 0.0,
@@ -121,10 +129,11 @@ class AdvFilterTraining(Defense):
         self.semantic_up_to, self.small_up_to = semantic_up_to, small_up_to
         self.layer = _layer(classifier, layer)
         self.median = tuple(median_strengths)
-        self.fusion_share = fusion_share
+        self.fusion_share, self.gate_share = fusion_share, gate_share
         self.strengths, self.per_image = tuple(strengths), per_image
         self.attack, self.attack_steps = attack, attack_steps
         self.flip, self.crop = flip, crop
+        self.mosaics = mosaics
         self.sharpness, self.colour_detail = sharpness, colour_detail
         self.camera_noise = camera_noise
         self.clean_share, self.fusion_clean_share = clean_share, fusion_clean_share
@@ -134,6 +143,19 @@ class AdvFilterTraining(Defense):
         self, data: LabelledImages, *, holdout: float = 0.05, progress: bool = True
     ) -> tuple[AdversarialPairs, AdversarialPairs | None]:
         """Attack the images, or read them from the cache, and hold some out for validation."""
+        held = round(len(data) * holdout)
+        order = torch.randperm(len(data), generator=torch.Generator().manual_seed(self.seed))
+        held_out, trained_on = order[:held], order[held:]
+        if self.mosaics:
+            # Of what is trained on alone, so that nothing held out is seen.
+            made = make_mosaics(
+                data.subset(trained_on), self.mosaics, classifier=self.classifier, seed=self.seed
+            )
+            trained_on = torch.cat([trained_on, len(data) + torch.arange(len(made))])
+            data = LabelledImages(
+                torch.cat([data.images, made.images]), torch.cat([data.labels, made.labels]),
+                data.damaged, data.name,
+            )
         if self.sharpness is not None:
             data = with_sharpness(data, *self.sharpness, seed=self.seed)
         if self.colour_detail is not None:
@@ -153,26 +175,31 @@ class AdvFilterTraining(Defense):
             progress=progress,
         )
         pairs.clean_share, pairs.fusion_clean_share = self.clean_share, self.fusion_clean_share
-        held = round(len(pairs) * holdout)
-        order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(self.seed))
-        training = pairs.subset(order[held:])
+        training = pairs.subset(trained_on)
         training.flip, training.crop = self.flip, self.crop
-        return training, pairs.subset(order[:held]) if held else None
+        return training, pairs.subset(held_out) if held else None
 
     def stages(self, model: nn.Module) -> tuple[Stage, ...]:
-        """``filters``, then ``fusion`` where there is something to fuse."""
-        if not hasattr(model, "fusion") or not self.fusion_share:
-            return (Stage("filters"),)
-        return (Stage("filters", 1 - self.fusion_share), Stage("fusion", self.fusion_share))
+        """``filters``, then ``fusion`` and ``gate`` where there is something to fuse, or a gate."""
+        fusion = self.fusion_share if hasattr(model, "fusion") else 0.0
+        gate = self.gate_share if getattr(model, "gate", None) is not None else 0.0
+        stages = (
+            Stage("filters", 1 - fusion - gate),
+            Stage("fusion", fusion),
+            Stage("gate", gate, lr=GATE_LR),
+        )
+        return tuple(stage for stage in stages if stage.share)
 
     def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
-        """The predicting net in stage 1, the fusion net in stage 2."""
-        return model.get_submodule("fusion" if stage == "fusion" else "net").parameters()
+        """The predicting net, the fusion net or the gate."""
+        return model.get_submodule("net" if stage == "filters" else stage).parameters()
 
     def loss(
         self, model: nn.Module, batch: Batch, stage: str, generator: Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch of `AdversarialPairs`."""
+        if stage == "gate":
+            return _gate_loss(model, batch), {}
         found = model.outputs(batch["attacked"])  # type: ignore[operator]
         if stage == "fusion":
             logits = self.classifier(found["out"]).float()
@@ -253,6 +280,18 @@ class AdvFilterTraining(Defense):
             "accuracy": float(right.mean()),
             "mae": float((restored - batch["clean"]).abs().mean()),
         }
+
+
+def _gate_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """Each clean image is one that is not attacked, beside the attacked ones.
+
+    Those that rounding to ``input_bits`` brings back are not asked for.
+    """
+    clean, attacked = (model.rounded(batch[name]) for name in ("clean", "attacked"))  # type: ignore[operator]
+    changed = (clean != attacked).flatten(1).any(dim=1)
+    logits = model.gate(torch.cat([clean, attacked[changed]]))  # type: ignore[operator]
+    wanted = torch.cat([torch.zeros(len(clean)), torch.ones(int(changed.sum()))]).to(logits)
+    return F.binary_cross_entropy_with_logits(logits, wanted)
 
 
 def _layer(classifier: nn.Module, layer: str) -> str:

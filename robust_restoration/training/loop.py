@@ -150,8 +150,7 @@ class _Run:
                 start = self.ends[number - 1] if number else 0
                 if self.optimizer is None or self.step == start:
                     wrapped = self._enter(stage)
-                share = (self.step - start) / (self.ends[number] - start)
-                figures = self._one_step(wrapped, stage, share)
+                figures = self._one_step(wrapped, number, self.step - start)
                 self.step += 1
                 bar.update(self.step, stage, figures, self.waited)
                 if on_step is not None:
@@ -189,10 +188,13 @@ class _Run:
     def _several(self) -> bool:
         return self.accelerator.num_processes > 1
 
-    def _one_step(self, model: nn.Module, stage: str, share: float) -> dict[str, float]:
+    def _one_step(self, model: nn.Module, number: int, age: int) -> dict[str, float]:
+        """Step ``age`` of stage ``number``."""
         settings, optimizer = self.settings, self.optimizer
         assert optimizer is not None
-        rate = settings.lr * settings.rate(share)
+        stage, factor = self.stages[number].name, self.stages[number].lr
+        share = age / (self.ends[number] - (self.ends[number - 1] if number else 0))
+        rate = settings.lr * factor * settings.rate(share)
         for group in optimizer.param_groups:
             group["lr"] = rate
         generator = torch.Generator().manual_seed(_mix(settings.seed, self.step))
@@ -221,8 +223,8 @@ class _Run:
             )
         optimizer.step()
         if self.average:
-            # A young average follows closely, so that it does not remember the initial weights.
-            decay = min(settings.ema, (1 + self.step) / (10 + self.step))
+            # A stage's young average follows closely, and forgets the weights it began from.
+            decay = min(settings.ema, (1 + age) / (10 + age))
             with torch.no_grad():
                 for name, tensor in self.model.state_dict().items():
                     if tensor.is_floating_point():

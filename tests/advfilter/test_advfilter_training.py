@@ -60,6 +60,55 @@ def test_others_have_one_stage(tiny_classifier: nn.Module, name: str) -> None:
     assert [s.name for s in method.stages(model)] == ["filters"]
 
 
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [("filtering", ["filters", "gate"]), ("advfilter", ["filters", "fusion", "gate"])],
+)
+def test_a_gate_is_trained_last_and_alone(
+    tiny_classifier: nn.Module, pairs: AdversarialPairs, name: str, stages: list[str]
+) -> None:
+    model = create_purifier(name, width=0.05, gate=True)
+    method = create_defense("advfilter", classifier=tiny_classifier, gate_share=0.5)
+    assert [s.name for s in method.stages(model)] == stages
+    gates, rests = [state(model.gate)], [state(model)]
+    train(
+        model, method, pairs, steps=8, batch_size=8, progress=False,
+        on_step=lambda *_: (gates.append(state(model.gate)), rests.append(state(model))),
+    )
+    changed = [(not same(a, b)) for a, b in pairwise(gates)]
+    assert changed == [False] * 4 + [True] * 4
+    last = {k: v for k, v in rests[4].items() if not k.startswith("gate.")}
+    assert same(last, rests[-1])
+
+
+def test_gate_loss_by_hand(tiny_classifier: nn.Module, pairs: AdversarialPairs) -> None:
+    """Clean images, and those of the attacked that rounding does not bring back."""
+    model = create_purifier("filtering", width=0.05, gate=True, input_bits=8).eval()
+    method = create_defense("advfilter", classifier=tiny_classifier)
+    batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "gate")
+    assert bool((batch["eps"] > 0).all())
+    loss, _ = method.loss(model, batch, "gate", torch.Generator())
+    clean = model.gate(batch["clean"])
+    kept = batch["eps"] > 1 / 510
+    attacked = model.gate((batch["attacked"][kept] * 255).round() / 255)
+    assert 0 < len(attacked) < 16
+    every = torch.cat([F.softplus(clean), F.softplus(-attacked)])
+    torch.testing.assert_close(loss, every.mean())
+
+
+def test_a_gate_learns_to_tell_attacked_images(
+    tiny_classifier: nn.Module, pairs: AdversarialPairs
+) -> None:
+    model = create_purifier("filtering", width=0.05, gate=True)
+    method = create_defense("advfilter", classifier=tiny_classifier, gate_share=1)
+    strong = AdversarialPairs(pairs.data, pairs.perturbations[:, 1:], pairs.strengths[:, 1:])
+    train(model, method, strong, steps=60, batch_size=16, lr=5e-4, progress=False)
+    model.eval()
+    batch = strong.batch(torch.arange(16), torch.Generator().manual_seed(5), "gate")
+    assert float(model.gate.share(batch["clean"]).mean()) < 0.1
+    assert float(model.gate.share(batch["attacked"]).mean()) > 0.9
+
+
 @pytest.mark.parametrize("distance", ["kl", "l1"])
 def test_loss_by_hand(
     tiny_classifier: nn.Module, pairs: AdversarialPairs, distance: str
@@ -160,6 +209,23 @@ def test_prepare_splits_and_attacks(tiny_classifier: nn.Module, tmp_path: object
     assert not validation.flip
     seen = {tuple(i.flatten()[:20].tolist()) for i in training.data.images}
     assert not seen & {tuple(i.flatten()[:20].tolist()) for i in validation.data.images}
+
+
+def test_mosaics_are_trained_on_and_hold_nothing_held_out(
+    tiny_classifier: nn.Module, tmp_path: object
+) -> None:
+    plain = torch.arange(20).view(20, 1, 1, 1).expand(20, 3, 32, 32) * 10
+    data = LabelledImages(plain.byte().contiguous(), torch.arange(20) % 10)
+    method = create_defense(
+        "advfilter", classifier=tiny_classifier, per_image=1, attack_steps=1, cache=tmp_path,
+        mosaics=6,
+    )
+    training, validation = method.prepare(data, holdout=0.25, progress=False)
+    assert (len(training), len(validation)) == (21, 5)
+    held_out = set(validation.data.images.flatten().tolist())
+    mosaics = training.data.images[15:]
+    assert all(len(image.unique()) > 1 for image in mosaics)
+    assert not held_out & set(training.data.images.flatten().tolist())
 
 
 @pytest.mark.parametrize(

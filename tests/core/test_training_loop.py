@@ -202,9 +202,21 @@ def test_moving_average_by_hand() -> None:
     )
     average = start
     for number, weight in enumerate(states):
-        decay = min(0.5, (1 + number) / (10 + number))
+        age = number % 8  # the second stage begins after eight steps, and an average of its own
+        decay = min(0.5, (1 + age) / (10 + age))
         average = decay * average + (1 - decay) * weight
     torch.testing.assert_close(model[0].weight.detach(), average)
+
+
+def test_a_stage_has_its_own_learning_rate() -> None:
+    class Faster(Line):
+        def stages(self, model: nn.Module) -> tuple[Stage, ...]:
+            return (Stage("first", 2), Stage("second", 1, lr=3.0))
+
+    rates: list[float] = []
+    train(net(), Faster(), Points(), on_step=lambda _, f: rates.append(f["lr"]), **COMMON)
+    assert rates[0] == pytest.approx(1e-2)
+    assert rates[8] == pytest.approx(3e-2)
 
 
 def test_history_has_validation(tmp_path: Path) -> None:
