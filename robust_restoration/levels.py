@@ -11,8 +11,8 @@ def parse_level(text: str) -> float:
     """A level as a fraction of the range [0, 1].
 
     Args:
-        text: A fraction such as ``25/255``; a number below 1, taken as it is; or a number from 1
-            on, taken as 255ths, as papers write levels: ``25`` is 25/255.
+        text: A fraction such as ``25/255`` or ``0.6/255``; a number below 1, taken as it is; or a
+            number from 1 on, taken as 255ths, as papers write levels: ``25`` is 25/255.
 
     Raises:
         InputError: If it is none of these, or above the range.
@@ -22,8 +22,9 @@ def parse_level(text: str) -> float:
         True
     """
     try:
-        number = float(Fraction(text.strip()))
-    except (ValueError, ZeroDivisionError, OverflowError):
+        parts = [Fraction(part.strip()) for part in text.split("/")]
+        number = float(parts[0] / parts[1]) if len(parts) == 2 else float(*parts)
+    except (ValueError, TypeError, ZeroDivisionError, OverflowError):
         number = -1.0
     level = number / 255 if number >= 1 and "/" not in text else number
     if not 0 <= level <= 1:
