@@ -65,7 +65,9 @@ def load_weights(module: nn.Module, path: Path | str) -> dict[str, str]:
     """Load weights into a module, all or nothing.
 
     Args:
-        module: Where they go, in the module's own dtype and device.
+        module: Where they go, in the module's own dtype and device. What it names in
+            ``optional_parts`` may be missing in the file, and then stays as it is, or in the
+            module.
         path: A safetensors file.
 
     Returns:
@@ -76,6 +78,13 @@ def load_weights(module: nn.Module, path: Path | str) -> dict[str, str]:
     """
     tensors, metadata = read_weights(path)
     wanted = module.state_dict()
+    for part in getattr(module, "optional_parts", ()):
+        own = {k: v for k, v in wanted.items() if k.startswith(f"{part}.")}
+        read = {name for name in tensors if name.startswith(f"{part}.")}
+        if not read:
+            tensors = {**tensors, **own}
+        elif not own:
+            tensors = {k: v for k, v in tensors.items() if k not in read}
     missing = sorted(wanted.keys() - tensors.keys())
     foreign = sorted(tensors.keys() - wanted.keys())
     shapes = [

@@ -5,7 +5,8 @@ attack is the finest grain: photographs have little of it, it goes with their br
 colours share it; an attack changes each value by itself. How much of it is clean differs from
 camera to camera and from resizer to resizer, so that a gate is only as good as its training images
 are various (`make_mosaics`, `with_colour_detail`, `with_camera_noise`). An attacker who knows of a
-gate gets past it: gradients pass through it like through the rest.
+gate gets past it: gradients pass through it like through the rest. So does a smooth attack without
+knowing it, such as TI-FGSM, which leaves no fine grain (``benchmarks/gate_attacks.py``).
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from torch import Tensor, nn
 CHANNELS = (16, 16, 32, 48, 64)
 STRIDES = (2, 1, 2, 2, 1)
 SOFT = 4.0  # of 255: grain beyond it is texture, and is pressed together
+OPEN = 2.0  # untrained it lets everything be filtered, so that filters are validated as they are
 # Half an image's attack is still an attack: mixtures of an image and its filtered copy, which a
 # sigmoid gives where it is in doubt, are good for little.
 STEEPNESS = 4.0
+CLOSED = 1e-4  # as little of a filtered image as no 8-bit value shows
 
 
 def fine_grain(images: Tensor) -> Tensor:
@@ -70,6 +73,7 @@ class Gate(nn.Module):
             ]
         self.layers = nn.Sequential(*layers)
         self.last = nn.Linear(2 * CHANNELS[-1], 1)
+        nn.init.constant_(self.last.bias, OPEN)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1], any size -> (N,) logits."""

@@ -11,7 +11,7 @@ from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images import check_layout
 
-from .gate import Gate
+from .gate import CLOSED, Gate
 from .networks import FusionNet, PixelNet
 from .noise_level import noise_level
 from .pixel_filter import blur_kernels
@@ -35,11 +35,15 @@ class _PixelPurifier(Purifier):
             files, undo any change of less than 1/510, and gradients pass straight through;
             ``None``, as in the paper, leaves them alone.
         gate: Whether a `Gate` decides, image by image, if it is filtered or left as it is; the
-            paper has none.
+            paper has none. ``False`` with weights that have one filters every image.
 
     Raises:
         InputError: If an option is out of its range.
     """
+
+    # Weights with one do for a purifier without, and the other way round: untrained, it lets all
+    # be filtered.
+    optional_parts = ("gate",)
 
     def __init__(
         self,
@@ -91,15 +95,29 @@ class _PixelPurifier(Purifier):
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
-        """Purify ``images``, (N, C, H, W) in [0, 1], any size."""
+        """Purify ``images``, (N, C, H, W) in [0, 1], any size.
+
+        Where no gradients are wanted, the networks only see the images that the gate lets through.
+        """
         check_layout(images, "images", self.channels)
-        out = self.outputs(images)["out"]
-        if self.gate is not None:
-            seen = self.rounded(images)
-            wide = torch.promote_types(seen.dtype, out.dtype)  # autocast filters in bfloat16
-            share = self.gate.share(seen).to(wide)
-            out = torch.lerp(seen.to(wide), out.to(wide), share)
-        return out.clamp(0, 1).to(images.dtype)
+        if self.gate is None:
+            return self.outputs(images)["out"].clamp(0, 1).to(images.dtype)
+        seen = self.rounded(images)
+        share = self.gate.share(seen)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self._mixed(seen, share)
+        chosen = share.flatten() > CLOSED
+        result = seen.clamp(0, 1)
+        if bool(chosen.any()):
+            result[chosen] = self._mixed(seen[chosen], share[chosen])
+        return result
+
+    def _mixed(self, seen: Tensor, share: Tensor) -> Tensor:
+        """``share`` (N, 1, 1, 1) of the filtered images, the rest of the images themselves."""
+        out = self.outputs(seen)["out"]
+        wide = torch.promote_types(seen.dtype, out.dtype)  # autocast filters in bfloat16
+        mixed = torch.lerp(seen.to(wide), out.to(wide), share.to(wide))
+        return mixed.clamp(0, 1).to(seen.dtype)
 
     def _net(self, outputs: int, **options: Any) -> PixelNet:
         own = {"width": self.options["width"], "told": self.options["noise_level"]}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
-from robust_restoration_advfilter.gate import SOFT, Gate, fine_grain
+from robust_restoration_advfilter.gate import CLOSED, SOFT, Gate, fine_grain
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from robust_restoration import create_purifier
+from robust_restoration.errors import WeightsError
 from robust_restoration.testing import check_purifier
+from robust_restoration.weights import read_weights, save_weights
 
 NAMES = ["additive", "filtering", "multi_head", "advfilter"]
 
@@ -79,6 +84,10 @@ def test_an_open_gate_is_the_purifier_without(name: str) -> None:
     torch.testing.assert_close(model(images), plain(images))
 
 
+def test_an_untrained_gate_is_open(photographs: Tensor) -> None:
+    assert float(Gate(3).eval().share(photographs).min()) > 0.99
+
+
 def test_a_closed_gate_still_rounds() -> None:
     images = torch.rand(1, 3, 16, 16)
     found = decided("filtering", -100, input_bits=8)(images)
@@ -92,11 +101,60 @@ def test_a_closed_gate_loses_nothing_in_autocast() -> None:
     torch.testing.assert_close(found, images, atol=0, rtol=0)
 
 
+def test_weights_of_one_without_a_gate_do(tmp_path: Path) -> None:
+    plain = create_purifier("filtering", width=0.05).eval()
+    path = tmp_path / "filtering.safetensors"
+    save_weights(plain, path, kind="purifiers", name="filtering")
+    gated = create_purifier("filtering", weights=str(path), gate=True)
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(gated.outputs(images)["out"], plain.outputs(images)["out"])
+
+
+def test_half_a_gate_is_refused(tmp_path: Path) -> None:
+    model = create_purifier("filtering", width=0.05, gate=True)
+    path = tmp_path / "filtering.safetensors"
+    save_weights(model, path, kind="purifiers", name="filtering")
+    tensors, metadata = read_weights(path)
+    del tensors["gate.last.bias"]
+    save_file(tensors, path, metadata)
+    with pytest.raises(WeightsError, match=r"1 tensors are missing, such as gate\.last\.bias"):
+        create_purifier("filtering", weights=str(path))
+
+
+def test_a_gate_can_be_left_out(tmp_path: Path) -> None:
+    model = decided("filtering", -100)
+    path = tmp_path / "filtering.safetensors"
+    save_weights(model, path, kind="purifiers", name="filtering")
+    images = torch.rand(2, 3, 16, 16)
+    plain = create_purifier("filtering", weights=str(path), gate=False)
+    torch.testing.assert_close(plain(images), model.outputs(images)["out"].clamp(0, 1))
+
+
 def test_each_image_has_its_own_decision(photographs: Tensor) -> None:
     model = create_purifier("filtering", width=0.05, gate=True).eval()
     shares = model.gate.share(photographs)
     for one, share in zip(photographs, shares, strict=True):
         torch.testing.assert_close(model.gate.share(one[None])[0], share, rtol=1e-4, atol=1e-6)
+
+
+def test_images_that_stay_are_spared_the_filters(photographs: Tensor) -> None:
+    """With gradients all images are filtered and mixed; without, those that do not pass are not."""
+    model = create_purifier("filtering", width=0.05, gate=True).eval()
+    logits = model.gate(photographs).detach()
+    nn.init.constant_(model.gate.last.bias, 2 - float(logits.mean()))  # some pass, some do not
+    model.gate.last.weight.data *= 1e5
+    model.gate.last.bias.data *= 1e5
+    shares = model.gate.share(photographs).flatten()
+    seen: list[int] = []
+    model.net.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    with torch.no_grad():
+        spared = model(photographs)
+    passing = int((shares > CLOSED).sum())
+    assert 0 < passing < len(photographs)
+    assert seen == [passing]
+    whole = model(photographs)
+    assert seen[1:] == [len(photographs)]
+    torch.testing.assert_close(spared, whole.detach(), atol=2e-4, rtol=0)
 
 
 def test_gradients_pass_through_the_gate() -> None:
