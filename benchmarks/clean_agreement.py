@@ -5,7 +5,8 @@
 On the training images that were held back, and on the test set; by the rows that
 `train_advfilter.py mobilenet` left, and by plain transforms. Unlike accuracy it counts only what
 the purifier changes. In brackets, for an AdvFilter, the share of the first decoder, which is there
-for clean images, in what it gives.
+for clean images, in what it gives; and for one with a gate, the share of the images that it filters
+at all.
 """
 
 from __future__ import annotations
@@ -33,16 +34,19 @@ def predictions(classifier: nn.Module, images: LabelledImages, purifier: nn.Modu
         ])
 
 
-def first_share(purifier: nn.Module, images: LabelledImages) -> float | None:
-    """The mean weight of an AdvFilter's first decoder."""
-    if not hasattr(purifier, "fusion"):
-        return None
+def shares(purifier: nn.Module, images: LabelledImages) -> dict[str, float]:
+    """The first decoder's mean weight, and how much of the images the gate lets be filtered."""
+    found: dict[str, list[Tensor]] = {}
     with torch.no_grad():
-        shares = [
-            purifier.outputs(images.pixels(slice(n, n + 25)))["weight"].mean(dim=(1, 2, 3))
-            for n in range(0, len(images), 25)
-        ]
-    return float(torch.cat(shares).mean())
+        for start in range(0, len(images), 25):
+            part = images.pixels(slice(start, start + 25))
+            if hasattr(purifier, "fusion"):
+                weight = purifier.outputs(part)["weight"]
+                found.setdefault("first decoder", []).append(weight.mean(dim=(1, 2, 3)))
+            if getattr(purifier, "gate", None) is not None:
+                share = purifier.gate.share(purifier.rounded(part))
+                found.setdefault("filtered", []).append(share.flatten())
+    return {name: float(torch.cat(values).mean()) for name, values in found.items()}
 
 
 def main() -> None:
@@ -62,20 +66,20 @@ def main() -> None:
     print("| predictions kept, % |", " | ".join(f"{n} ({len(i)})" for n, i in sets.items()), "|")
     print("|---|" + "---:|" * len(sets))
     kept: dict[str, dict[str, float]] = {}
-    first: dict[str, dict[str, float | None]] = {}
+    told: dict[str, dict[str, dict[str, float]]] = {}
     for row, purifier in rows_of("mobilenet").items():
         purifier.eval()
         kept[row] = {
             name: float((predictions(classifier, images, purifier) == before[name]).double().mean())
             for name, images in sets.items()
         }
-        first[row] = {name: first_share(purifier, images) for name, images in sets.items()}
-        cells = [
-            f"{100 * kept[row][name]:.0f}" + (f" ({share:.2f})" if share is not None else "")
-            for name, share in first[row].items()
-        ]
+        told[row] = {name: shares(purifier, images) for name, images in sets.items()}
+        cells = []
+        for name, given_shares in told[row].items():
+            words = ", ".join(f"{what} {share:.2f}" for what, share in given_shares.items())
+            cells.append(f"{100 * kept[row][name]:.0f}" + (f" ({words})" if words else ""))
         print(f"| {row} |", " | ".join(cells), "|", flush=True)
-    write("clean_agreement", {"kept": kept, "first_decoder": first})
+    write("clean_agreement", {"kept": kept, "shares": told})
 
 
 if __name__ == "__main__":
