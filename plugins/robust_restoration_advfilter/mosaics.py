@@ -8,11 +8,9 @@ blocks; some of them side by side make an image of the size that the classifier 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from robust_restoration.datasets import LabelledImages
 from robust_restoration.errors import InputError
@@ -23,7 +21,7 @@ BATCH = 50
 
 
 def make_mosaics(
-    data: LabelledImages, count: int, *, classifier: Callable[[Tensor], Tensor], seed: int
+    data: LabelledImages, count: int, *, classifier: nn.Module, seed: int
 ) -> LabelledImages:
     """Mosaics of images made smaller.
 
@@ -44,8 +42,11 @@ def make_mosaics(
         raise InputError(f"mosaics is {count}; wanted how many, such as 300, or 0 for none.")
     generator = torch.Generator().manual_seed(seed)
     made = torch.stack([_mosaic(data.images, generator) for _ in range(count)])
+    device = next(classifier.parameters(), torch.empty(0)).device
     with torch.no_grad():
-        labels = torch.cat([classifier(part.float() / 255).argmax(1) for part in made.split(BATCH)])
+        labels = torch.cat(
+            [classifier(part.to(device) / 255).argmax(dim=1) for part in made.split(BATCH)]
+        )
     return LabelledImages(made, labels.to(data.labels), name=data.name)
 
 

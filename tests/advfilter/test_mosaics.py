@@ -6,16 +6,21 @@ import pytest
 import torch
 import torch.nn.functional as F
 from robust_restoration_advfilter.mosaics import make_mosaics
-from torch import Tensor
+from torch import Tensor, nn
 
 from robust_restoration.datasets import LabelledImages
 from robust_restoration.errors import InputError
 
 
-def by_red(images: Tensor) -> Tensor:
+class ByRed(nn.Module):
     """Logits that tell whether an image is rather red."""
-    red = images[:, 0].mean(dim=(1, 2))
-    return torch.stack([0.5 - red, red - 0.5], dim=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        red = images[:, 0].mean(dim=(1, 2))
+        return torch.stack([0.5 - red, red - 0.5], dim=1)
+
+
+by_red = ByRed()
 
 
 @pytest.fixture
