@@ -20,9 +20,8 @@ from timing import write
 from torch import Tensor, nn
 
 from robust_restoration.classifiers import load_classifier, with_unit_range
-from robust_restoration.contracts import Purifier
 from robust_restoration.datasets import load_labelled
-from robust_restoration.evaluation.whitebox import attackable
+from robust_restoration.evaluation.whitebox import attackable, log_mean_probability
 from robust_restoration.factory import create_attack, create_purifier
 
 ATTACKS = ("pgd", "fgsm", "mifgsm", "tifgsm", "difgsm")
@@ -30,33 +29,19 @@ STRENGTHS = (3e-3, 1e-2)
 BATCH = 22
 
 
-class Ungated(Purifier):
-    """What a purifier with a gate makes of every image."""
-
-    def __init__(self, purifier: Any) -> None:
-        super().__init__()
-        self.purifier = purifier
-
-    def forward(self, images: Tensor) -> Tensor:
-        """All are filtered."""
-        out: Tensor = self.purifier.outputs(images)["out"]
-        return out.clamp(0, 1)
-
-
 class BothDecisions(nn.Module):
     """Log of the mean probability over an open and a closed gate."""
 
     unit_range = True
 
-    def __init__(self, classifier: nn.Module, purifier: Any) -> None:
+    def __init__(self, classifier: nn.Module, ungated: Any) -> None:
         super().__init__()
-        self.classifier, self.purifier = classifier, purifier
+        self.classifier, self.ungated = classifier, ungated
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, classes)."""
-        seen = (self.purifier.rounded(images), Ungated(self.purifier)(images))
-        logits = torch.stack([self.classifier(part).log_softmax(dim=-1) for part in seen])
-        return logits.logsumexp(dim=0) - torch.tensor(2.0).log()
+        seen = (self.ungated.rounded(images), self.ungated(images))
+        return log_mean_probability(torch.stack([self.classifier(part) for part in seen]))
 
 
 def main() -> None:
@@ -71,10 +56,14 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     bare = load_classifier("classifiers:mobilenetv1_075").to(memory_format=torch.channels_last)
     classifier = with_unit_range(bare).eval()
-    purifier: Any = create_purifier("advfilter", weights="mobilenetv1_075").eval()
-    purifier = purifier.to(memory_format=torch.channels_last)
+    purifier, ungated = (
+        create_purifier("advfilter", weights="mobilenetv1_075", gate=gate).to(
+            memory_format=torch.channels_last
+        )
+        for gate in (True, False)
+    )
     test = load_labelled(given.data / "neurips2017_dev_110", size=224, limit=given.images)
-    gated = {"gated": purifier, "filtered": Ungated(purifier), "none": nn.Identity()}
+    gated = {"gated": purifier, "filtered": ungated, "none": nn.Identity()}
 
     def measure(model: nn.Module, attack: str, eps: float, count: int) -> dict[str, float]:
         found = dict.fromkeys(("taken for attacked", *gated), 0.0)
@@ -108,7 +97,7 @@ def main() -> None:
     for attack in ATTACKS:
         for eps in STRENGTHS:
             row(attack, classifier, attack, eps, given.images)
-    whole, both = attackable(classifier, purifier, 1), BothDecisions(classifier, purifier)
+    whole, both = attackable(classifier, purifier, 1), BothDecisions(classifier, ungated)
     for title, model in (("through the purifier", whole), ("both decisions", both)):
         for eps in STRENGTHS:
             row(f"pgd, {title}", model.eval(), "pgd", eps, given.white_box_images)

@@ -17,9 +17,8 @@ from typing import Any
 
 import classifiers
 import torch
-import torch.nn.functional as F
 from robust_restoration_advfilter.colour_detail import with_colour_detail
-from robust_restoration_advfilter.noise_level import noise_level
+from robust_restoration_advfilter.noise_level import noise_level, second_difference
 from robust_restoration_advfilter.pairs import STRENGTHS, make_pairs
 from robust_restoration_advfilter.sharpness import with_sharpness
 from timing import write
@@ -39,12 +38,10 @@ def level(images: Tensor) -> Tensor:
 
 def colour_grain(images: Tensor) -> float:
     """The median over images of the mean size of what `noise_level` sees in their colours."""
-    line = torch.tensor([1.0, -2.0, 1.0])
-    kernel = torch.outer(line, line)[None, None] / 6
-    found = []
-    for part in images.split(32):
-        colour = (part - part.mean(dim=1, keepdim=True)).flatten(0, 1)[:, None]
-        found.append(F.conv2d(colour, kernel).abs().mean(dim=(1, 2, 3)).view(len(part), -1).mean(1))
+    found = [
+        second_difference(part - part.mean(dim=1, keepdim=True)).abs().mean(dim=(1, 2, 3))
+        for part in images.split(32)
+    ]
     return float(torch.cat(found).median())
 
 

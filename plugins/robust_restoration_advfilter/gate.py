@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .noise_level import second_difference
+
 # Channels of the convolutions, and which of them halve the size.
 CHANNELS = (16, 16, 32, 48, 64)
 STRIDES = (2, 1, 2, 2, 1)
@@ -46,11 +48,9 @@ def fine_grain(images: Tensor) -> Tensor:
         mean = wide.mean(dim=1, keepdim=True)
         wide = torch.cat([mean, wide - mean], dim=1)
     padded = F.pad(wide, (1, 1, 1, 1), mode="replicate")
-    above, here, below = padded[..., :-2, :], padded[..., 1:-1, :], padded[..., 2:, :]
-    bent, smooth = above - 2 * here + below, above + 2 * here + below
-    second = (bent[..., :-2] - 2 * bent[..., 1:-1] + bent[..., 2:]) / 6
-    blurred = (smooth[..., :-2] + 2 * smooth[..., 1:-1] + smooth[..., 2:]) / 16
-    found = 255 * torch.cat([second, wide - blurred], dim=1)
+    rows = padded[..., :-2, :] + 2 * padded[..., 1:-1, :] + padded[..., 2:, :]
+    blurred = (rows[..., :-2] + 2 * rows[..., 1:-1] + rows[..., 2:]) / 16
+    found = 255 * torch.cat([second_difference(padded), wide - blurred], dim=1)
     return SOFT * found / (SOFT + found.abs())
 
 

@@ -21,6 +21,15 @@ COLOUR, GRAIN = 1e-3, 1e-2
 CELL = 8
 
 
+def second_difference(maps: Tensor) -> Tensor:
+    """Of unit length, in both directions: (..., H, W) -> (..., H - 2, W - 2).
+
+    In slices, which autocast leaves in their precision.
+    """
+    rows = maps[..., :-2, :] - 2 * maps[..., 1:-1, :] + maps[..., 2:, :]
+    return (rows[..., :-2] - 2 * rows[..., 1:-1] + rows[..., 2:]) / 6
+
+
 def noise_level(images: Tensor) -> Tensor:
     """A map of the noise's level: the mean of r / (r + r0) over some 40 pixels around.
 
@@ -40,8 +49,7 @@ def noise_level(images: Tensor) -> Tensor:
     if colour:
         wide = wide - wide.mean(dim=1, keepdim=True)
     padded = F.pad(wide, (1, 1, 1, 1), mode="replicate")
-    rows = padded[..., :-2, :] - 2 * padded[..., 1:-1, :] + padded[..., 2:, :]
-    grain = ((rows[..., :-2] - 2 * rows[..., 1:-1] + rows[..., 2:]) / 6).abs()  # of unit length
+    grain = second_difference(padded).abs()
     half = COLOUR if colour else GRAIN
     shares = (grain / (grain + half)).mean(dim=1, keepdim=True)
     cells = F.avg_pool2d(shares, CELL, ceil_mode=True, count_include_pad=False)

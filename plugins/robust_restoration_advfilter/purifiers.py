@@ -78,9 +78,7 @@ class _PixelPurifier(Purifier):
 
         A gate has no part in them.
         """
-        images = self.rounded(images)
-        level = 2 * noise_level(images) - 1 if self.options["noise_level"] else None
-        return self._outputs(images, level)
+        return self._outputs(self.rounded(images))
 
     def rounded(self, images: Tensor) -> Tensor:
         """``images`` as the networks see them: of ``input_bits``, if that is set."""
@@ -90,7 +88,12 @@ class _PixelPurifier(Purifier):
         # The difference is zero, but has the image's gradient.
         return (images.detach() * steps).round() / steps + (images - images.detach())
 
-    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
+    def _outputs(self, seen: Tensor) -> dict[str, Tensor]:
+        """The same of images that are rounded."""
+        level = 2 * noise_level(seen) - 1 if self.options["noise_level"] else None
+        return self._candidates(seen, level)
+
+    def _candidates(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """The same; ``level`` is in [-1, 1), (N, 1, H, W), if the networks are shown it."""
         raise NotImplementedError
 
@@ -114,7 +117,7 @@ class _PixelPurifier(Purifier):
 
     def _mixed(self, seen: Tensor, share: Tensor) -> Tensor:
         """``share`` (N, 1, 1, 1) of the filtered images, the rest of the images themselves."""
-        out = self.outputs(seen)["out"]
+        out = self._outputs(seen)["out"]
         wide = torch.promote_types(seen.dtype, out.dtype)  # autocast filters in bfloat16
         mixed = torch.lerp(seen.to(wide), out.to(wide), share.to(wide))
         return mixed.clamp(0, 1).to(seen.dtype)
@@ -144,7 +147,7 @@ class Additive(_PixelPurifier):
         super().__init__(**options)
         self.net = self._net(self.channels)
 
-    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
+    def _candidates(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """The image plus the correction."""
         maps = self.net(images, level)[0]
         correction = maps.upsampled(*images.shape[-2:])
@@ -167,7 +170,7 @@ class Filtering(_PixelPurifier):
         super().__init__(**options)
         self.net = self._kernel_net()
 
-    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
+    def _candidates(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """The filtered image."""
         return {"out": upsampled_filter(images, self.net(images, level)[0])[0]}
 
@@ -194,7 +197,7 @@ class MultiHead(_PixelPurifier):
         self.head = head
         self.net = self._kernel_net(heads=self.heads)
 
-    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
+    def _candidates(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """Each head's image as ``head_1`` to ``head_4``, and the chosen one."""
         maps = self.net(images, level)
         if not self.training:
@@ -226,7 +229,7 @@ class AdvFilter(_PixelPurifier):
         self.net = self._kernel_net(decoders=2)
         self.fusion = FusionNet(fusion_features, maps=3 if self.options["noise_level"] else 2)
 
-    def _outputs(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
+    def _candidates(self, images: Tensor, level: Tensor | None) -> dict[str, Tensor]:
         """The two filtered images ``small_large`` and ``median``, and their fusion."""
         small_large, median = self.net(images, level)
         first, uncertain_first = upsampled_filter(images, small_large)

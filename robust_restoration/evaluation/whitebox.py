@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +43,12 @@ class Expectation(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Log of the mean probabilities."""
         logits = torch.stack([self.classifier(images) for _ in range(self.draws)])
-        return logits.log_softmax(dim=-1).logsumexp(dim=0) - torch.tensor(float(self.draws)).log()
+        return log_mean_probability(logits)
+
+
+def log_mean_probability(logits: Tensor) -> Tensor:
+    """(draws, N, classes) logits -> (N, classes), log of the mean over the draws."""
+    return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(logits))
 
 
 def attackable(classifier: nn.Module, purifier: nn.Module, draws: int) -> nn.Module:

@@ -147,10 +147,10 @@ class _Run:
             while self.step < self.settings.steps:
                 number = next(i for i, end in enumerate(self.ends) if self.step < end)
                 stage = self.stages[number].name
-                start = self.ends[number - 1] if number else 0
+                start = self._start(number)
                 if self.optimizer is None or self.step == start:
                     wrapped = self._enter(stage)
-                figures = self._one_step(wrapped, number, self.step - start)
+                figures = self._one_step(wrapped, number)
                 self.step += 1
                 bar.update(self.step, stage, figures, self.waited)
                 if on_step is not None:
@@ -188,12 +188,16 @@ class _Run:
     def _several(self) -> bool:
         return self.accelerator.num_processes > 1
 
-    def _one_step(self, model: nn.Module, number: int, age: int) -> dict[str, float]:
-        """Step ``age`` of stage ``number``."""
+    def _start(self, number: int) -> int:
+        return self.ends[number - 1] if number else 0
+
+    def _one_step(self, model: nn.Module, number: int) -> dict[str, float]:
         settings, optimizer = self.settings, self.optimizer
         assert optimizer is not None
         stage, factor = self.stages[number].name, self.stages[number].lr
-        share = age / (self.ends[number] - (self.ends[number - 1] if number else 0))
+        start = self._start(number)
+        age = self.step - start
+        share = age / (self.ends[number] - start)
         rate = settings.lr * factor * settings.rate(share)
         for group in optimizer.param_groups:
             group["lr"] = rate
