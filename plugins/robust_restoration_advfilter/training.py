@@ -183,8 +183,14 @@ class AdvFilterTraining(Defense):
         """``filters``, then ``fusion`` and ``gate`` where there is something to fuse, or a gate."""
         fusion = self.fusion_share if hasattr(model, "fusion") else 0.0
         gate = self.gate_share if getattr(model, "gate", None) is not None else 0.0
+        filters = round(1 - fusion - gate, 9)  # 1 - 0.9 - 0.1 is below 0
+        if min(filters, fusion, gate) < 0:
+            raise InputError(
+                f"fusion_share is {fusion:g} and gate_share {gate:g}; wanted shares of at least 0 "
+                "that add up to at most 1."
+            )
         stages = (
-            Stage("filters", 1 - fusion - gate),
+            Stage("filters", filters),
             Stage("fusion", fusion),
             Stage("gate", gate, lr=GATE_LR),
         )

@@ -81,6 +81,21 @@ def test_a_gate_is_trained_last_and_alone(
     assert same(last, rests[-1])
 
 
+def test_shares_of_stages(tiny_classifier: nn.Module) -> None:
+    model = create_purifier("advfilter", width=0.05, gate=True)
+
+    def stages(fusion: float, gate: float) -> list[str]:
+        shares = {"fusion_share": fusion, "gate_share": gate}
+        method = create_defense("advfilter", classifier=tiny_classifier, **shares)
+        return [stage.name for stage in method.stages(model)]
+
+    assert stages(0.9, 0.1) == ["fusion", "gate"]
+    assert stages(0, 1) == ["gate"]
+    for wrong in ((0.9, 0.2), (-0.1, 0.2), (0.2, -0.1)):
+        with pytest.raises(InputError, match="wanted shares of at least 0"):
+            stages(*wrong)
+
+
 def test_gate_loss_by_hand(tiny_classifier: nn.Module, pairs: AdversarialPairs) -> None:
     """Clean images, and those of the attacked that rounding does not bring back."""
     model = create_purifier("filtering", width=0.05, gate=True, input_bits=8).eval()
