@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from train_advfilter import RUNS
 
-from robust_restoration.classifiers import load_classifier
-from robust_restoration.datasets import load_labelled
+from robust_restoration.data import load_labelled
 from robust_restoration.evaluation import evaluate_purifiers
-from robust_restoration.factory import create_purifier
+from robust_restoration.models.classifiers import load_classifier
+from robust_restoration.models.create import create_purifier
 
 RESULTS = Path(__file__).parent / "results"
 STRENGTHS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.3, 0.5)

@@ -19,8 +19,8 @@ from evaluate_advfilter import rows_of
 from timing import write
 from torch import Tensor, nn
 
-from robust_restoration.classifiers import load_classifier, with_unit_range
-from robust_restoration.datasets import LabelledImages, load_labelled
+from robust_restoration.data import LabelledImages, load_labelled
+from robust_restoration.models.classifiers import load_classifier, with_unit_range
 
 HELD = 50  # as many of the thousand as a training holds back, by the same seed
 

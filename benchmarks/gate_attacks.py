@@ -19,10 +19,10 @@ import torch
 from timing import write
 from torch import Tensor, nn
 
-from robust_restoration.classifiers import load_classifier, with_unit_range
-from robust_restoration.datasets import load_labelled
+from robust_restoration.data import load_labelled
 from robust_restoration.evaluation.whitebox import attackable, log_mean_probability
-from robust_restoration.factory import create_attack, create_purifier
+from robust_restoration.models.classifiers import load_classifier, with_unit_range
+from robust_restoration.models.create import create_attack, create_purifier
 
 ATTACKS = ("pgd", "fgsm", "mifgsm", "tifgsm", "difgsm")
 STRENGTHS = (3e-3, 1e-2)

@@ -25,7 +25,7 @@ from timing import write
 from torch import Tensor
 from train_advfilter import RUNS
 
-from robust_restoration.datasets import load_labelled
+from robust_restoration.data import load_labelled
 
 AMOUNTS = (-0.5, 0.0, 0.5, 1.0)
 COLOUR_AMOUNTS = (1.0, 2.0)

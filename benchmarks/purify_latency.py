@@ -11,7 +11,7 @@ import timm
 import torch
 from timing import medians, write
 
-from robust_restoration.factory import create_purifier
+from robust_restoration.models.create import create_purifier
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from robust_restoration.environment import environment
-from robust_restoration.factory import create_purifier
-from robust_restoration.train_purifier import train_purifier
-from robust_restoration.weights import save_weights
+from robust_restoration.models.create import create_purifier
+from robust_restoration.models.weights import save_weights
+from robust_restoration.training.train_purifier import train_purifier
 
 sys.path.insert(0, str(Path(__file__).parent))
 RUNS = Path("runs/advfilter")
@@ -87,7 +87,7 @@ OWN = {
     # The same filters behind a gate, which leaves alone what is not attacked. It is for 8-bit
     # images, of which rounding gives the clean ones back at smaller strengths than these.
     ("mobilenet", "advfilter"): {
-        "begin_from": "advfilter-ungated",
+        "init_weights": "advfilter-ungated",
         "steps": 3000,
         "purifier_options": {"input_bits": 8, "gate": True},
         "defense_options": {
@@ -144,8 +144,8 @@ def train_one(bench: str, name: str, root: Path, cache: Path, ship: bool) -> Non
     for option, value in OWN.get((bench, name), {}).items():
         options[option] = {**options[option], **value} if isinstance(value, dict) else value
     begin = None
-    if "begin_from" in options:
-        earlier = options.pop("begin_from")
+    if "init_weights" in options:
+        earlier = options.pop("init_weights")
         begin = RUNS / bench / earlier / f"{purifier}.safetensors"
         if not begin.exists():
             train_one(bench, earlier, root, cache, ship=False)

@@ -19,8 +19,8 @@ import torch
 
 import robust_restoration as rr
 from robust_restoration.environment import environment
-from robust_restoration.train_denoiser import train_denoiser
-from robust_restoration.weights import save_weights
+from robust_restoration.models.weights import save_weights
+from robust_restoration.training.train_denoiser import train_denoiser
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE.parent / "plugins/robust_restoration_denoisers/weights"
@@ -37,12 +37,12 @@ BENCHES = {
 }
 LEVELS = {"sigma": (0.0, EPS)}
 DEFENSES = {
-    "nt": ("normal", LEVELS),
+    "nt": ("standard", LEVELS),
     "vat": ("adversarial", LEVELS),
     "hat": ("hat", {**LEVELS, "alpha": 1.0}),
     # The typical-set paper's models know one level only, and so does the one they stand beside. The
     # shipped ones of these have 3,000 steps each (--steps 3000).
-    "nt_25": ("normal", {"sigma": EPS}),
+    "nt_25": ("standard", {"sigma": EPS}),
     "ts_pres": ("typical_set", {"sigma": EPS, "variant": "pres"}),
     "ts_def": ("typical_set", {"sigma": EPS, "variant": "def"}),
     "mixed_25.5": ("mixed_noise", {"levels": (EPS, 25.5 / 255)}),

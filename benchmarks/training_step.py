@@ -23,7 +23,7 @@ EPS = 5 / 255
 
 
 def plain_normal(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """Normal training, straight from the paper."""
+    """Standard training, straight from the paper."""
     return (model(batch["noisy"]) - batch["clean"]).square().sum() / (2 * len(batch["noisy"]))
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     clean = torch.rand(given.batch, 1, 50, 50)
     generator = torch.Generator().manual_seed(0)
     defenses = {
-        "normal": rr.create_defense("normal"),
+        "standard": rr.create_defense("standard"),
         "adversarial": rr.create_defense("adversarial"),
         "hat": rr.create_defense("hat"),
         "hat, not shared": rr.create_defense("hat", shared=False),
@@ -66,7 +66,7 @@ def main() -> None:
     batch = {
         name: tensor.to(device)
         for name, tensor in {
-            "clean": clean, **defenses["normal"].corrupt(clean, generator)
+            "clean": clean, **defenses["standard"].corrupt(clean, generator)
         }.items()
     }
     content: dict[str, Any] = {"batch": given.batch, "multiples": {}}
@@ -90,7 +90,7 @@ def main() -> None:
         times = medians(work, rounds=given.rounds, warmup=1)
         print(f"{precision}, {given.batch} squares of 50x50, DnCNN-B: normal is 1.00")
         for name, seconds in times.items():
-            multiple = seconds["median"] / times["normal"]["median"]
+            multiple = seconds["median"] / times["standard"]["median"]
             content["multiples"][f"{precision} {name}"] = multiple
             print(f"  {name:20s} {multiple:.2f}")
     print(f"Wrote {write('training_step', content)}.")

@@ -150,12 +150,12 @@ class Attack(torchattacks.attack.Attack):
         if not inputs.is_floating_point() or inputs.ndim != 4:
             raise InputError(
                 f"An attack got inputs of shape {tuple(inputs.shape)} and {inputs.dtype}: "
-                "wanted floating-point images (N, C, H, W) in [0, 1]."
+                "expected floating-point images (N, C, H, W) in [0, 1]."
             )
         if targets is not None and targets.shape[:1] != inputs.shape[:1]:
             raise InputError(
                 f"An attack got {inputs.shape[0]} inputs and {targets.shape[0]} targets: "
-                "wanted one target an input."
+                "expected one target an input."
             )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -213,13 +213,13 @@ class Defense:
     """
 
     def prepare(
-        self, data: Any, *, holdout: float = 0.05, progress: bool = True
+        self, data: Any, *, val_fraction: float = 0.05, progress: bool = True
     ) -> tuple[TrainingSet, TrainingSet | None]:
         """Make what is trained on, and a validation set out of it, from raw data.
 
         Args:
             data: What this defense works on; by default a `TrainingSet` already.
-            holdout: The share of it that is held out for validation.
+            val_fraction: The share of it that is held out for validation.
             progress: Show a progress bar where it takes long.
         """
         return data, None

@@ -1,4 +1,4 @@
-"""The errors the package raises: each says what came, what is wanted, and what would fix it."""
+"""The errors the package raises: each says what came, what is expected, and what would fix it."""
 
 from __future__ import annotations
 

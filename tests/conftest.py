@@ -120,7 +120,7 @@ def fake_plugin(
     ``fake_plugin(module, source, name=..., distribution=..., version=...)`` writes what ``pip
     install`` leaves behind (a module, ``METADATA``, ``entry_points.txt``) and returns the folder.
     """
-    from robust_restoration.registry import registry
+    from robust_restoration.plugins.registry import registry
 
     made: list[str] = []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 
 from .changed_images import changed_images
@@ -30,7 +30,7 @@ def with_camera_noise(data: LabelledImages, highest: float, *, seed: int) -> Lab
         InputError: If highest is below 0.
     """
     if not highest >= 0:
-        raise InputError(f"camera_noise is {highest:g}; wanted at least 0, such as 1.5 / 255.")
+        raise InputError(f"camera_noise is {highest:g}; expected at least 0, such as 1.5 / 255.")
     generator = torch.Generator().manual_seed(seed)
     levels = 255 * highest * torch.rand(len(data), generator=generator, dtype=torch.float64)
     return changed_images(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 
 BATCH = 64
 

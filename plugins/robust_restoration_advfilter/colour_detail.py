@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 
 from .changed_images import changed_images
@@ -44,7 +44,8 @@ def with_colour_detail(
     """
     if not 0 <= lowest <= highest:
         raise InputError(
-            f"colour_detail is ({lowest:g}, {highest:g}); wanted a lowest amount of at least 0 and "
+            f"colour_detail is ({lowest:g}, {highest:g}); expected a lowest amount of at "
+            f"least 0 and "
             "a highest one not below it, such as (0, 2.5)."
         )
     if data.images.shape[1] != len(LUMA):

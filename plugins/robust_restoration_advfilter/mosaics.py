@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 
 TILES = (2, 3)  # a side
@@ -39,7 +39,7 @@ def make_mosaics(
         InputError: If ``count`` is not above 0.
     """
     if count < 1:
-        raise InputError(f"mosaics is {count}; wanted how many, such as 300, or 0 for none.")
+        raise InputError(f"mosaics is {count}; expected how many, such as 300, or 0 for none.")
     generator = torch.Generator().manual_seed(seed)
     made = torch.stack([_mosaic(data.images, generator) for _ in range(count)])
     device = next(classifier.parameters(), torch.empty(0)).device

@@ -17,12 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
-from robust_restoration.classifiers import classifier_name
 from robust_restoration.contracts import Batch
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
-from robust_restoration.factory import create_attack
 from robust_restoration.files import atomic_path, cache_folder, write_json
+from robust_restoration.models.classifiers import classifier_name
+from robust_restoration.models.create import create_attack
 
 # The paper's twelve: {1, 3, 5} * 10^-m for m = 4, 3, 2, 1.
 STRENGTHS = tuple(float(f"{digit}e-{power}") for power in (4, 3, 2, 1) for digit in (1, 3, 5))
@@ -138,7 +138,7 @@ def make_pairs(
     per_image = per_image or len(strengths)
     if per_image > len(strengths) or min(strengths) <= 0:
         raise InputError(
-            f"Each image shall get {per_image} of the strengths {strengths}; wanted at most "
+            f"Each image shall get {per_image} of the strengths {strengths}; expected at most "
             "as many as there are, all above 0."
         )
     plan = _plan(len(data), strengths, per_image)

@@ -112,14 +112,14 @@ def pixel_filter(images: Tensor, kernels: Tensor) -> Tensor:
     if images.ndim != 4 or kernels.ndim != 4:
         raise InputError(
             f"pixel_filter got images {tuple(images.shape)} and kernels {tuple(kernels.shape)}; "
-            "wanted (N, C, H, W) and (N, K*K*C, H, W)."
+            "expected (N, C, H, W) and (N, K*K*C, H, W)."
         )
     n, channels, height, width = images.shape
     size = round((kernels.shape[1] / max(channels, 1)) ** 0.5)
     if size % 2 == 0 or kernels.shape != (n, size * size * channels, height, width):
         raise InputError(
             f"pixel_filter got images {tuple(images.shape)} and kernels {tuple(kernels.shape)}; "
-            f"wanted kernels ({n}, K*K*{channels}, {height}, {width}) with K odd."
+            f"expected kernels ({n}, K*K*{channels}, {height}, {width}) with K odd."
         )
     return _PixelFilter.apply(images, kernels, size)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
 
 from .gate import CLOSED, Gate
 from .networks import FusionNet, PixelNet
@@ -57,11 +57,13 @@ class _PixelPurifier(Purifier):
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0 or kernel_size < 1:
-            raise InputError(f"kernel_size is {kernel_size}; wanted an odd number such as 3 or 5.")
+            raise InputError(
+                f"kernel_size is {kernel_size}; expected an odd number such as 3 or 5."
+            )
         if width <= 0:
-            raise InputError(f"width is {width}; wanted a number above 0 (1 is the paper's).")
+            raise InputError(f"width is {width}; expected a number above 0 (1 is the paper's).")
         if input_bits is not None and input_bits not in range(1, 9):
-            raise InputError(f"input_bits is {input_bits}; wanted 1 to 8, or None.")
+            raise InputError(f"input_bits is {input_bits}; expected 1 to 8, or None.")
         self.channels, self.kernel_size, self.input_bits = channels, kernel_size, input_bits
         self.options: dict[str, Any] = {
             "width": width,
@@ -100,7 +102,7 @@ class _PixelPurifier(Purifier):
     def forward(self, images: Tensor) -> Tensor:
         """Purify ``images``, (N, C, H, W) in [0, 1], any size.
 
-        Where no gradients are wanted, the networks only see the images that the gate lets through.
+        Where no gradients are needed, the networks only see the images that the gate lets through.
         """
         check_layout(images, "images", self.channels)
         if self.gate is None:
@@ -193,7 +195,7 @@ class MultiHead(_PixelPurifier):
     def __init__(self, *, head: int = 4, **options: Any) -> None:
         super().__init__(**options)
         if head not in range(1, self.heads + 1):
-            raise InputError(f"head is {head}; wanted 1 to {self.heads}.")
+            raise InputError(f"head is {head}; expected 1 to {self.heads}.")
         self.head = head
         self.net = self._kernel_net(heads=self.heads)
 

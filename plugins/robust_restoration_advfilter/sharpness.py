@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 
 from .changed_images import changed_images
@@ -38,7 +38,8 @@ def with_sharpness(
     """
     if not -1 <= lowest <= highest:
         raise InputError(
-            f"sharpness is ({lowest:g}, {highest:g}); wanted a lowest amount of at least -1 and a "
+            f"sharpness is ({lowest:g}, {highest:g}); expected a lowest amount of at least -1 "
+            f"and a "
             "highest one not below it, such as (-0.5, 1)."
         )
     draws = torch.rand(len(data), generator=torch.Generator().manual_seed(seed))

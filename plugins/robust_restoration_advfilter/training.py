@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from robust_restoration.classifiers import with_unit_range
 from robust_restoration.contracts import Batch, Defense, Stage
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
+from robust_restoration.models.classifiers import with_unit_range
 
 from .camera_noise import with_camera_noise
 from .colour_detail import with_colour_detail
@@ -110,17 +110,17 @@ class AdvFilterTraining(Defense):
     ) -> None:
         if image < 0 or semantic < 0 or image + semantic == 0:
             raise InputError(
-                f"image is {image} and semantic {semantic}; wanted weights of at least 0, "
+                f"image is {image} and semantic {semantic}; expected weights of at least 0, "
                 "not both 0."
             )
         if distance not in ("kl", "saturated-kl", "l1") or (distance != "l1" and layer):
             raise InputError(
-                f"distance is {distance!r} and layer {layer!r}; wanted 'l1' with any layer, or "
+                f"distance is {distance!r} and layer {layer!r}; expected 'l1' with any layer, or "
                 "'kl' or 'saturated-kl', which compare predictions and take no layer."
             )
         if fusion_loss not in ("error", "cross-entropy"):
             raise InputError(
-                f"fusion_loss is {fusion_loss!r}; wanted 'error' or 'cross-entropy'."
+                f"fusion_loss is {fusion_loss!r}; expected 'error' or 'cross-entropy'."
             )
         self.distance, self.fusion_loss = distance, fusion_loss
         self.bare = classifier
@@ -140,10 +140,10 @@ class AdvFilterTraining(Defense):
         self.cache, self.seed = cache, seed
 
     def prepare(
-        self, data: LabelledImages, *, holdout: float = 0.05, progress: bool = True
+        self, data: LabelledImages, *, val_fraction: float = 0.05, progress: bool = True
     ) -> tuple[AdversarialPairs, AdversarialPairs | None]:
         """Attack the images, or read them from the cache, and hold some out for validation."""
-        held = round(len(data) * holdout)
+        held = round(len(data) * val_fraction)
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(self.seed))
         held_out, trained_on = order[:held], order[held:]
         if self.mosaics:
@@ -186,7 +186,8 @@ class AdvFilterTraining(Defense):
         filters = round(1 - fusion - gate, 9)  # 1 - 0.9 - 0.1 is below 0
         if min(filters, fusion, gate) < 0:
             raise InputError(
-                f"fusion_share is {fusion:g} and gate_share {gate:g}; wanted shares of at least 0 "
+                f"fusion_share is {fusion:g} and gate_share {gate:g}; expected shares of at "
+                f"least 0 "
                 "that add up to at most 1."
             )
         stages = (
@@ -258,11 +259,11 @@ class AdvFilterTraining(Defense):
             }
         return {"out": (found["out"], every)}
 
-    def _change(self, found: Tensor, wanted: Tensor) -> Tensor:
+    def _change(self, found: Tensor, expected: Tensor) -> Tensor:
         """How far features are from the clean image's, one number an image."""
         if self.distance == "l1":
-            return (found - wanted).abs().flatten(1).mean(dim=1)
-        target = wanted.log_softmax(dim=1)
+            return (found - expected).abs().flatten(1).mean(dim=1)
+        target = expected.log_softmax(dim=1)
         kl = F.kl_div(found.log_softmax(dim=1), target, reduction="none", log_target=True).sum(1)
         return kl / (1 + kl) if self.distance == "saturated-kl" else kl
 
@@ -296,8 +297,8 @@ def _gate_loss(model: nn.Module, batch: Batch) -> Tensor:
     clean, attacked = (model.rounded(batch[name]) for name in ("clean", "attacked"))  # type: ignore[operator]
     changed = (clean != attacked).flatten(1).any(dim=1)
     logits = model.gate(torch.cat([clean, attacked[changed]]))  # type: ignore[operator]
-    wanted = torch.cat([torch.zeros(len(clean)), torch.ones(int(changed.sum()))]).to(logits)
-    return F.binary_cross_entropy_with_logits(logits, wanted)
+    expected = torch.cat([torch.zeros(len(clean)), torch.ones(int(changed.sum()))]).to(logits)
+    return F.binary_cross_entropy_with_logits(logits, expected)
 
 
 def _layer(classifier: nn.Module, layer: str) -> str:

@@ -4,7 +4,7 @@ The paper upsamples features and then applies the 1x1 output layer that makes ma
 The two commute, bilinear weights adding up to one, so the layer runs at half the size here: the
 same function at a quarter of the cost. The maps are never upsampled all at once: those of one row
 of kernel offsets after the other are, in both directions, and stay in the processor's cache. Where
-no gradients are wanted, which is what purifying is, not even the small maps are written out.
+no gradients are needed, which is what purifying is, not even the small maps are written out.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def upsampled_filter(images: Tensor, maps: PixelMaps) -> tuple[Tensor, Tensor]:
         pixel's kernels, (N, H, W): AdvFilter's uncertainty map (eq. 9). Once differentiable in the
         images and the maps.
     """
-    wanted = (images, maps.features, *maps.layer.parameters())
-    if torch.is_grad_enabled() and any(t.requires_grad for t in wanted):
+    expected = (images, maps.features, *maps.layer.parameters())
+    if torch.is_grad_enabled() and any(t.requires_grad for t in expected):
         return _UpsampledFilter.apply(images, maps.small())
     assert maps.layer.bias is not None
     work = _Work(images, maps.layer.out_channels, maps.features.shape[-2:])
@@ -165,11 +165,11 @@ class _Work:
         most: Tensor,
         grad_out: Tensor | None,
         grad_most: Tensor | None,
-        wanted: tuple[bool, bool],
+        expected: tuple[bool, bool],
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Those of the images and of the small maps, as far as they are wanted."""
-        of_images = torch.zeros_like(images) if wanted[0] else None
-        of_maps = torch.zeros_like(maps) if wanted[1] else None
+        """Those of the images and of the small maps, as far as they are expected."""
+        of_images = torch.zeros_like(images) if expected[0] else None
+        of_maps = torch.zeros_like(maps) if expected[1] else None
         rows_of, room = self.rows_of(maps), torch.zeros_like(self.kernels)
         for part in self.parts:
             apart, row_of = self._apart(images[part], self.size // 2), rows_of(part)

@@ -53,31 +53,31 @@ class DAG(DenoiserAttack):
             model,
             eps=1.0,
             sigma=sigma,
-            clip="released",
+            clip="paper",
             surrogate=surrogate,
             autocast=autocast,
         )
         del self.eps  # there is no budget
         if steps < 1 or gamma <= 0 or threshold < 0:
             raise InputError(
-                f"steps is {steps}, gamma {gamma} and threshold {threshold}; wanted at least one "
+                f"steps is {steps}, gamma {gamma} and threshold {threshold}; expected at least one "
                 "step, gamma above 0 and a threshold of at least 0."
             )
         if norm not in ("linf", "l2"):
-            raise InputError(f"norm is {norm!r}; wanted 'linf' or 'l2'.")
+            raise InputError(f"norm is {norm!r}; expected 'linf' or 'l2'.")
         self.steps, self.gamma, self.threshold, self.norm = steps, gamma, threshold, norm
 
     def forward(self, inputs: Tensor, targets: Tensor, index: int = 0) -> Tensor:
         """The attack; see the class."""
         attacked = targets.clamp(0, 1)
-        wanted = inputs - targets
+        expected = inputs - targets
         for _ in range(self.steps):
             images = attacked.detach().requires_grad_()
             restored = self.output(images)
             missed = (restored - inputs).abs().sum(1, keepdim=True) >= self.threshold
             if not bool(missed.any()):
                 break
-            (gradient,) = torch.autograd.grad((missed * restored * wanted).sum(), images)
+            (gradient,) = torch.autograd.grad((missed * restored * expected).sum(), images)
             gradient = gradient * missed
             if self.norm == "l2":
                 size = lengths(gradient)

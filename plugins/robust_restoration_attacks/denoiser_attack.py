@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack, frozen
+from robust_restoration.degradations.noise import draws_of
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path
-from robust_restoration.metrics import psnr
-from robust_restoration.noise import draws_of
-from robust_restoration.precision import autocast, check_autocast
-from robust_restoration.restore import restore
+from robust_restoration.images.metrics import psnr
+from robust_restoration.models.precision import autocast, check_autocast
+from robust_restoration.models.restore import restore
 
 from .projections import room
 
@@ -32,7 +32,7 @@ def check_steps(steps: int, alpha: float | None) -> None:
     """Raise an `InputError` unless there is a step, of a length above 0 or left to the attack."""
     if steps < 1 or (alpha is not None and alpha <= 0):
         raise InputError(
-            f"steps is {steps} and alpha {alpha}; wanted at least one step, and alpha above 0."
+            f"steps is {steps} and alpha {alpha}; expected at least one step, and alpha above 0."
         )
 
 
@@ -47,8 +47,9 @@ class DenoiserAttack(Attack):
         model: The denoiser.
         eps: The budget, as a fraction of [0, 1]; a number, or (N,) with one for each image.
         sigma: The noise level that the denoiser is told, a number or (N,).
-        clip: ``"exact"``: the result stays in [0, 1], and no pixel that the noise put outside moves
-            further out, while the budget holds to the digit; ``"released"``: the result is
+        clip: ``"project"``: the result stays in [0, 1], and no pixel that the noise put outside
+            moves
+            further out, while the budget holds to the digit; ``"paper"``: the result is
             clamped to [0, 1] as the papers' code does, noise and all; ``None``: no range.
         loss: What is maximised: ``loss(restored, targets) -> (N,)``; the squared error to the
             clean image by default. With a classifier in it, and labels as the targets, an attack
@@ -69,7 +70,7 @@ class DenoiserAttack(Attack):
         *,
         eps: float | Tensor,
         sigma: float | Tensor | None = None,
-        clip: str | None = "exact",
+        clip: str | None = "project",
         loss: Loss | None = None,
         surrogate: nn.Module | None = None,
         autocast: str | None = None,
@@ -79,9 +80,9 @@ class DenoiserAttack(Attack):
         self.supported_mode = ["default"]
         self.eps = eps
         if float(torch.as_tensor(eps).min()) < 0 or float(torch.as_tensor(eps).max()) > 1:
-            raise InputError(f"eps is {eps}; wanted a budget from 0 to 1, such as 5/255.")
-        if clip not in ("exact", "released", None):
-            raise InputError(f"clip is {clip!r}; wanted 'exact', 'released' or None.")
+            raise InputError(f"eps is {eps}; expected a budget from 0 to 1, such as 5/255.")
+        if clip not in ("project", "paper", None):
+            raise InputError(f"clip is {clip!r}; expected 'exact', 'released' or None.")
         check_autocast(autocast)
         self.sigma, self.clip, self.loss = sigma, clip, loss
         self.surrogate, self.autocast, self.seed = surrogate, autocast, seed
@@ -106,13 +107,14 @@ class DenoiserAttack(Attack):
         if self.loss is None and labels.shape != inputs.shape:
             raise InputError(
                 f"{name} got inputs {tuple(inputs.shape)} and targets {tuple(labels.shape)}; "
-                "wanted clean images of the same shape. Classifiers, with labels, are attacked "
+                "expected clean images of the same shape. Classifiers, with labels, are attacked "
                 "by 'torchattacks/...'."
             )
         eps = torch.as_tensor(getattr(self, "eps", 1.0))
         if eps.ndim and eps.shape != inputs.shape[:1]:
             raise InputError(
-                f"eps has shape {tuple(eps.shape)} for {len(inputs)} images; wanted one number or "
+                f"eps has shape {tuple(eps.shape)} for {len(inputs)} images; expected one "
+                f"number or "
                 f"({len(inputs)},)."
             )
         with ExitStack() as stack:
@@ -156,7 +158,7 @@ class DenoiserAttack(Attack):
 
     def bounds(self, inputs: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
         """How far each pixel may move where ``clip`` is exact."""
-        return room(inputs) if self.clip == "exact" else (None, None)
+        return room(inputs) if self.clip == "project" else (None, None)
 
     def add(self, inputs: Tensor, perturbation: Tensor) -> Tensor:
         """Inputs plus a perturbation, within the range that ``clip`` says, to the last bit."""
@@ -164,9 +166,9 @@ class DenoiserAttack(Attack):
 
     def in_range(self, attacked: Tensor, inputs: Tensor) -> Tensor:
         """``attacked`` within the range that ``clip`` says."""
-        if self.clip == "released":
+        if self.clip == "paper":
             return attacked.clamp(0, 1)
-        if self.clip == "exact":
+        if self.clip == "project":
             return torch.minimum(
                 torch.maximum(attacked, inputs.clamp(max=0)), inputs.clamp(min=1)
             )
@@ -212,7 +214,7 @@ class DenoiserAttack(Attack):
         import time
 
         if save_type not in ("float", "int"):
-            raise InputError(f"save_type is {save_type!r}; wanted 'float' or 'int'.")
+            raise InputError(f"save_type is {save_type!r}; expected 'float' or 'int'.")
         kept: dict[str, list[Tensor]] = {"adv_inputs": [], "labels": []}
         quality, norms, start, first = [], [], time.perf_counter(), 0
         for noisy, clean in data_loader:
@@ -230,7 +232,7 @@ class DenoiserAttack(Attack):
                 kept.setdefault("clean_inputs", []).append(noisy.cpu())
         seconds = time.perf_counter() - start
         if not quality:
-            raise InputError("The data loader is empty; wanted batches of (noisy, clean).")
+            raise InputError("The data loader is empty; expected batches of (noisy, clean).")
         mean, norm = sum(quality) / len(quality), sum(norms) / len(norms)
         if verbose:
             each = seconds / len(quality)

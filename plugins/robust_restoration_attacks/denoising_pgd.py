@@ -24,7 +24,7 @@ class DenoisingPGD(DenoiserAttack):
             eq. 2); ``"noisy"``: towards the noisy one, MSE(f(y'), y) is minimised, for which no
             clean image is looked at (the authors' code, which Tables I and II match).
         random_start: Begin at a uniform draw within the budget.
-        clip: As in `DenoiserAttack`; the paper clamps, ``"released"``. On images with noise that
+        clip: As in `DenoiserAttack`; the paper clamps, ``"paper"``. On images with noise that
             leaves [0, 1], the clamp by itself costs a blind DnCNN more than a decibel.
         **options: As `DenoiserAttack` takes them.
 
@@ -49,7 +49,7 @@ class DenoisingPGD(DenoiserAttack):
         super().__init__(model, eps=eps, **options)
         check_steps(steps, alpha)
         if target not in ("clean", "noisy"):
-            raise InputError(f"target is {target!r}; wanted 'clean' or 'noisy'.")
+            raise InputError(f"target is {target!r}; expected 'clean' or 'noisy'.")
         if target == "noisy" and self.loss is not None:
             raise InputError("target='noisy' has a loss of its own; give target or loss, not both.")
         self.steps, self.alpha, self.target = steps, alpha, target
@@ -60,17 +60,17 @@ class DenoisingPGD(DenoiserAttack):
         away = self.target == "clean"
         eps = self.budget(inputs)
         step = eps / self.steps if self.alpha is None and away else self.alpha or 2 / 255
-        wanted = targets if away else inputs
+        expected = targets if away else inputs
         start = eps * self.uniform(inputs, index) if self.random else 0 * inputs
         attacked = self.add(inputs, start)
         for _ in range(self.steps):
-            _, gradient = self.gradient(attacked, wanted)
+            _, gradient = self.gradient(attacked, expected)
             moved = attacked + (step if away else -step) * gradient.sign()
             attacked = self.add(inputs, (moved - inputs).clamp(-eps, eps))
         return attacked
 
     def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
-        """Within eps of ``inputs`` and the range; with ``clip="released"`` the range goes first."""
+        """Within eps of ``inputs`` and the range; with ``clip="paper"`` the range goes first."""
         eps = self.budget(inputs)
         return self.add(inputs, (attacked - inputs).clamp(-eps, eps))
 

@@ -51,7 +51,7 @@ class L2DenoisingPGD(DenoiserAttack):
         check_steps(steps, alpha)
         for name, value in (("center", center), ("target", target)):
             if value not in ("clean", "noisy"):
-                raise InputError(f"{name} is {value!r}; wanted 'clean' or 'noisy'.")
+                raise InputError(f"{name} is {value!r}; expected 'clean' or 'noisy'.")
         if center == "clean" and self.clip is not None:
             raise InputError(
                 "center='clean' keeps the noise's norm, which a range would break: give clip=None."

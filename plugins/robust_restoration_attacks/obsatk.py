@@ -18,8 +18,8 @@ class ObsAtk(DenoiserAttack):
     The step goes along the gradient normalised to length one, as in the authors' code; the paper
     prints the raw gradient.
 
-    With ``clip="exact"``, the default, all constraints and the range hold at once, by the exact
-    projection onto their intersection. ``clip="released"`` is the authors' code: noisy images are
+    With ``clip="project"``, the default, all constraints and the range hold at once, by the exact
+    projection onto their intersection. ``clip="paper"`` is the authors' code: noisy images are
     clamped first, then clamped before the mean is removed in each step and at the end, after which
     neither constraint need hold; Tables 1 to 4 are of it.
 
@@ -68,7 +68,7 @@ class ObsAtk(DenoiserAttack):
 
         ``gradient`` is the loss's at ``inputs``, for a caller who has it already.
         """
-        start = inputs.clamp(0, 1) if self.clip == "released" else inputs
+        start = inputs.clamp(0, 1) if self.clip == "paper" else inputs
         radius = self.radius(inputs)
         if self.alpha is None:
             step = radius * (1.0 if self.steps == 1 else 0.3)
@@ -80,7 +80,7 @@ class ObsAtk(DenoiserAttack):
                 _, gradient = self.gradient(start + delta, targets)
             along = gradient / lengths(gradient).clamp(min=1e-30)
             delta = delta + step.view(-1, 1, 1, 1) * along
-            if self.clip == "released":
+            if self.clip == "paper":
                 delta = (start + delta).clamp(0, 1) - start
             delta = self.within(delta, start)
         return self.add(start, delta)
@@ -91,7 +91,7 @@ class ObsAtk(DenoiserAttack):
         return project(delta, radius=self.radius(inputs), low=low, high=high)
 
     def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
-        """Within the budget about ``inputs``; as the authors left it with ``clip="released"``."""
-        if self.clip == "released":
+        """Within the budget about ``inputs``; as the authors left it with ``clip="paper"``."""
+        if self.clip == "paper":
             return attacked.clamp(0, 1)
         return self.add(inputs, self.within(attacked - inputs, inputs))

@@ -51,11 +51,11 @@ class ObsAtkAuto(ObsAtk):
         super().__init__(model, eps=eps, steps=steps, **options)
         if restarts < 1 or not 0 <= momentum < 1:
             raise InputError(
-                f"restarts is {restarts} and momentum {momentum}; wanted at least one run, and a "
+                f"restarts is {restarts} and momentum {momentum}; expected at least one run, and a "
                 "momentum from 0 to below 1."
             )
-        if self.clip == "released":
-            raise InputError("clip='released' is of plain obsatk; wanted 'exact' or None.")
+        if self.clip == "paper":
+            raise InputError("clip='released' is of plain obsatk; expected 'exact' or None.")
         self.restarts, self.momentum = restarts, momentum
         self.random = restarts > 1
 

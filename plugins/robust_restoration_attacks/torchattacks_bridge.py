@@ -15,10 +15,10 @@ from typing import Any
 import torchattacks
 from torch import Tensor, nn
 
-from robust_restoration.classifiers import check_classifier, with_unit_range
 from robust_restoration.contracts import Attack
 from robust_restoration.errors import InputError
-from robust_restoration.images import check_images
+from robust_restoration.images.checks import check_images
+from robust_restoration.models.classifiers import check_classifier, with_unit_range
 
 from . import TORCHATTACKS
 

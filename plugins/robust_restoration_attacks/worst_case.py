@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack
 from robust_restoration.errors import InputError
-from robust_restoration.factory import create_attack
+from robust_restoration.models.create import create_attack
 
 from .denoiser_attack import DenoiserAttack
 
@@ -48,7 +48,8 @@ class WorstCase(DenoiserAttack):
         super().__init__(model, eps=eps, **options)
         if not attacks or restarts < 1 or isinstance(attacks, str):
             raise InputError(
-                f"attacks is {attacks!r} and restarts {restarts}; wanted a list of attacks, and at "
+                f"attacks is {attacks!r} and restarts {restarts}; expected a list of attacks, "
+                f"and at "
                 "least one run of each."
             )
         self.members = []

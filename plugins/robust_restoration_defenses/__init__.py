@@ -12,7 +12,7 @@ def defenses() -> list[Entry]:
     """The ways of training."""
     at = "robust_restoration_defenses"
     return [
-        Entry("normal", f"{at}.normal:Normal", "noise in, clean images wanted", OBSATK),
+        Entry("standard", f"{at}.standard:Standard", "noise in, clean images expected", OBSATK),
         Entry(
             "adversarial",
             f"{at}.adversarial:Adversarial",

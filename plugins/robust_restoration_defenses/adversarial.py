@@ -43,7 +43,7 @@ class Adversarial(DenoisingDefense):
     ) -> None:
         super().__init__(**options)
         if not 0 < mix <= 1:
-            raise InputError(f"mix is {mix!r}; wanted the share attacked, above 0 and up to 1.")
+            raise InputError(f"mix is {mix!r}; expected the share attacked, above 0 and up to 1.")
         self.attack = InnerAttack(attack, eps, attack_options)
         self.mix = mix
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from robust_restoration.contracts import Batch
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 
 
 class LabelledBatches:
@@ -50,10 +50,10 @@ class LabelledBatches:
 
 
 def split(
-    data: Any, holdout: float, *, shift: int, mirror: bool
+    data: Any, val_fraction: float, *, shift: int, mirror: bool
 ) -> tuple[LabelledBatches, LabelledBatches | None]:
     """Training and validation batches out of `LabelledImages`; only the former are augmented."""
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
-    held = round(len(data) * holdout)
+    held = round(len(data) * val_fraction)
     training = LabelledBatches(data.subset(order[held:]), shift=shift, mirror=mirror)
     return training, LabelledBatches(data.subset(order[:held])) if held else None

@@ -9,12 +9,12 @@ import torch
 from torch import Generator, Tensor, nn
 
 from robust_restoration.contracts import Batch, Defense, TrainingSet
+from robust_restoration.data.patches import Patches
+from robust_restoration.degradations.names import parse_noise
+from robust_restoration.degradations.noise import Noise
 from robust_restoration.errors import InputError
-from robust_restoration.metrics import psnr
-from robust_restoration.noise import Noise
-from robust_restoration.noise_names import parse_noise
-from robust_restoration.patches import Patches
-from robust_restoration.restore import restore
+from robust_restoration.images.metrics import psnr
+from robust_restoration.models.restore import restore
 
 LEVELS = (0.0, 25 / 255)
 
@@ -49,7 +49,8 @@ class DenoisingDefense(Defense):
         levels = (sigma, sigma) if isinstance(sigma, int | float) else tuple(sigma)
         if len(levels) != 2 or not 0 <= levels[0] <= levels[1] <= 1:
             raise InputError(
-                f"sigma is {sigma!r}; wanted a noise level as a fraction of [0, 1], or the lowest "
+                f"sigma is {sigma!r}; expected a noise level as a fraction of [0, 1], or the "
+                f"lowest "
                 "and the highest, such as (0, 25/255)."
             )
         self.levels = (float(levels[0]), float(levels[1]))
@@ -57,20 +58,20 @@ class DenoisingDefense(Defense):
         self.patch, self.scales = patch, tuple(scales)
 
     def prepare(
-        self, data: Any, *, holdout: float = 0.05, progress: bool = True
+        self, data: Any, *, val_fraction: float = 0.05, progress: bool = True
     ) -> tuple[TrainingSet, TrainingSet | None]:
         """Patches of images, with noise, and a share of the *images* held out for validation.
 
         Args:
             data: Anything `robust_restoration.load_images` takes, or `Patches`.
-            holdout: The share of the images that is held out.
+            val_fraction: The share of the images that is held out.
             progress: Not used: nothing here takes long.
         """
         patches = data
         if not isinstance(data, Patches):
             patches = Patches(data, side=self.patch, scales=self.scales)
         patches.corrupt = self.corrupt
-        return patches.split(holdout)
+        return patches.split(val_fraction)
 
     def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
         """Noise for a batch.
@@ -100,6 +101,6 @@ class DenoisingDefense(Defense):
         return {"psnr": float(psnr(restored, batch["clean"]).clamp(max=60).mean())}
 
 
-def half_mean_square(restored: Tensor, wanted: Tensor) -> Tensor:
+def half_mean_square(restored: Tensor, expected: Tensor) -> Tensor:
     """Sum of squared errors over an image, halved, averaged over the batch: SSE / (2B)."""
-    return (restored - wanted).square().sum() / (2 * len(wanted))
+    return (restored - expected).square().sum() / (2 * len(expected))

@@ -51,7 +51,9 @@ class HAT(DenoisingDefense):
     ) -> None:
         super().__init__(**options)
         if alpha < 0:
-            raise InputError(f"alpha is {alpha}; wanted the weight of the second term, 0 or more.")
+            raise InputError(
+                f"alpha is {alpha}; expected the weight of the second term, 0 or more."
+            )
         self.alpha = alpha
         self.attack = InnerAttack(attack, eps, attack_options)
         self.shared = attack == "obsatk" if shared is None else shared

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from robust_restoration.classifiers import with_unit_range
 from robust_restoration.contracts import Batch, Defense, TrainingSet, unwrapped
 from robust_restoration.errors import InputError
-from robust_restoration.factory import create_attack
+from robust_restoration.models.classifiers import with_unit_range
+from robust_restoration.models.create import create_attack
 
 from .classification import split
 
@@ -50,7 +50,7 @@ class Madry(Defense):
     ) -> None:
         if not 0 < mix <= 1 or not 0 < eps <= 1 or steps < 1:
             raise InputError(
-                f"mix is {mix}, eps {eps} and steps {steps}; wanted a share above 0 and up to 1, "
+                f"mix is {mix}, eps {eps} and steps {steps}; expected a share above 0 and up to 1, "
                 "a budget as a fraction of [0, 1], and at least one step."
             )
         step = min(eps, 2.5 * eps / steps) if alpha is None else alpha
@@ -59,12 +59,12 @@ class Madry(Defense):
         self.mix, self.shift, self.mirror = mix, shift, mirror
 
     def prepare(
-        self, data: Any, *, holdout: float = 0.05, progress: bool = True
+        self, data: Any, *, val_fraction: float = 0.05, progress: bool = True
     ) -> tuple[TrainingSet, TrainingSet | None]:
         """Batches of `LabelledImages`, and a share held out; a `TrainingSet` is left as it is."""
         if isinstance(data, TrainingSet):
             return data, None
-        return split(data, holdout, shift=self.shift, mirror=self.mirror)
+        return split(data, val_fraction, shift=self.shift, mirror=self.mirror)
 
     def attacked(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The images under the inner attack, without gradients."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from robust_restoration.noise import MixedLevels
+from robust_restoration.degradations.noise import MixedLevels
 
-from .normal import Normal
+from .standard import Standard
 
 
-class MixedNoise(Normal):
-    """Normal training in which each image's noise has one of several levels.
+class MixedNoise(Standard):
+    """Standard training in which each image's noise has one of several levels.
 
     The typical-set paper's ablation: 25/255 and 25.5/255, or 26/255, 1 : 1. Since typical-set noise
     is somewhat longer than Gaussian noise, this tells whether that is all there is to it.

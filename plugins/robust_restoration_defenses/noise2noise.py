@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from robust_restoration.contracts import Batch
+from robust_restoration.degradations.noise import Impulse, Poisson
 from robust_restoration.errors import InputError
-from robust_restoration.noise import Impulse, Poisson
 
 from .denoising import DenoisingDefense
 
@@ -53,7 +53,7 @@ class Noise2Noise(DenoisingDefense):
     ) -> None:
         super().__init__(sigma=sigma, **options)
         if kind not in ("gaussian", "poisson", "impulse"):
-            raise InputError(f"kind is {kind!r}; wanted 'gaussian', 'poisson' or 'impulse'.")
+            raise InputError(f"kind is {kind!r}; expected 'gaussian', 'poisson' or 'impulse'.")
         if self.noise is not None:
             raise InputError("noise2noise has noise of its own, see kind; leave noise out.")
         self.kind = kind

@@ -7,9 +7,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from robust_restoration.classifiers import with_unit_range
 from robust_restoration.contracts import Batch
 from robust_restoration.errors import InputError
+from robust_restoration.models.classifiers import with_unit_range
 
 from .madry import Madry
 
@@ -33,7 +33,7 @@ class TRADES(Madry):
             raise InputError("trades takes all of a batch, clean and attacked; leave mix out.")
         super().__init__(attack=attack, **options)
         if beta < 0:
-            raise InputError(f"beta is {beta}; wanted the weight of the second term, 0 or more.")
+            raise InputError(f"beta is {beta}; expected the weight of the second term, 0 or more.")
         self.beta = beta
 
     def loss(

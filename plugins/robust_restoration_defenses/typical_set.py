@@ -10,13 +10,13 @@ from torch import Generator, Tensor
 from robust_restoration.contracts import Batch
 from robust_restoration.errors import InputError
 
-from .normal import Normal
+from .standard import Standard
 from .typical_set_sampling import sample_typical_tail
 
 SHARES = {"pres": 1 / 3, "def": 1 / 2}
 
 
-class TypicalSet(Normal):
+class TypicalSet(Standard):
     """TS-Pres and TS-Def: normal training with atypical noise mixed in (typical-set paper, 3.2).
 
     The atypical noise comes of Algorithm 3.1: of K + 1 Gaussian draws the least likely is kept,
@@ -46,13 +46,13 @@ class TypicalSet(Normal):
         super().__init__(sigma=sigma, **options)
         if variant not in SHARES or k < 1:
             raise InputError(
-                f"variant is {variant!r} and k {k}; wanted 'pres' or 'def', and k of at least 1."
+                f"variant is {variant!r} and k {k}; expected 'pres' or 'def', and k of at least 1."
             )
         if self.noise is not None:
             raise InputError("typical_set has noise of its own; leave noise out.")
         self.share = SHARES[variant] if share is None else share
         if not 0 <= self.share <= 1:
-            raise InputError(f"share is {share!r}; wanted a share from 0 to 1.")
+            raise InputError(f"share is {share!r}; expected a share from 0 to 1.")
         self.k = k
 
     def corrupt(self, clean: Tensor, generator: Generator) -> Batch:

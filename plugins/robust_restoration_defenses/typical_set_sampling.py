@@ -42,7 +42,9 @@ def sample_typical_tail(
     count = shape[0]
     values = int(np.prod(shape[1:]))
     if k < 1 or values < 1:
-        raise InputError(f"k is {k} and the shape {tuple(shape)}; wanted k of at least 1, values.")
+        raise InputError(
+            f"k is {k} and the shape {tuple(shape)}; expected k of at least 1, values."
+        )
     direction = torch.randn(count, values, generator=generator)
     direction = direction / direction.norm(dim=1, keepdim=True)
     uniform = torch.rand(count, generator=generator, dtype=torch.float64)

@@ -21,7 +21,7 @@ def check_counts(at_least: int = 1, /, **counts: int) -> None:
     """
     for name, count in counts.items():
         if not isinstance(count, int) or isinstance(count, bool) or count < at_least:
-            raise InputError(f"{name} is {count!r}; wanted a whole number, {at_least} or more.")
+            raise InputError(f"{name} is {count!r}; expected a whole number, {at_least} or more.")
 
 
 def check_sigma_range(sigma_range: Sequence[float]) -> tuple[float, float]:
@@ -34,7 +34,7 @@ def check_sigma_range(sigma_range: Sequence[float]) -> tuple[float, float]:
         low, high = sigma_range
         if 0 <= low <= high <= 1:
             return float(low), float(high)
-    raise InputError(f"sigma_range is {sigma_range!r}; wanted (low, high), where {FRACTION}.")
+    raise InputError(f"sigma_range is {sigma_range!r}; expected (low, high), where {FRACTION}.")
 
 
 def sigma_per_image(sigma: float | Tensor | None, images: Tensor, *, denoiser: str) -> Tensor:
@@ -60,7 +60,7 @@ def sigma_per_image(sigma: float | Tensor | None, images: Tensor, *, denoiser: s
     if isinstance(sigma, Tensor):
         if sigma.shape not in ((), (count,)):
             raise InputError(
-                f"sigma has shape {tuple(sigma.shape)} for {count} images; wanted a float or "
+                f"sigma has shape {tuple(sigma.shape)} for {count} images; expected a float or "
                 f"({count},), one level an image."
             )
         levels = sigma.detach().double().cpu().reshape(-1).tolist()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from robust_restoration.contracts import Denoiser
 from robust_restoration.errors import InputError
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
 
 from .arguments import sigma_per_image
 
@@ -50,7 +50,7 @@ class BM3D(Denoiser):
     def __init__(self, *, profile: str = "np") -> None:
         super().__init__()
         if profile not in PROFILES:
-            raise InputError(f"profile is {profile!r}; wanted one of {', '.join(PROFILES)}.")
+            raise InputError(f"profile is {profile!r}; expected one of {', '.join(PROFILES)}.")
         self.options: dict[str, Any] = {"profile": profile}
 
     def forward(self, noisy: Tensor, sigma: float | Tensor | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robust_restoration.contracts import Denoiser
 from robust_restoration.errors import InputError, UnknownNameError, did_you_mean
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
 
 
 class DeepInv(Denoiser):

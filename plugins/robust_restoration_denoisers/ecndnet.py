@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
 
 from .arguments import check_counts, check_sigma_range
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from robust_restoration.contracts import Purifier
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
 
 from .options import whole_number
 from .precision import full_precision

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser, Purifier
 from robust_restoration.errors import InputError
-from robust_restoration.factory import create_denoiser
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
+from robust_restoration.models.create import create_denoiser
 
 from .options import positive_number
 
@@ -52,7 +52,9 @@ class DenoiserPurifier(Purifier):
         if sigma is not None:
             sigma = positive_number("sigma", sigma, "a fraction of [0, 1], such as 5/255")
             if sigma > 1:
-                raise InputError(f"sigma is {sigma:g}; wanted a fraction of [0, 1], such as 5/255.")
+                raise InputError(
+                    f"sigma is {sigma:g}; expected a fraction of [0, 1], such as 5/255."
+                )
         self.options: dict[str, Any] = {"sigma": sigma}
         if isinstance(denoiser, str):
             denoiser = create_denoiser(denoiser, weights=weights, **options).eval()
@@ -60,7 +62,7 @@ class DenoiserPurifier(Purifier):
             self.options = {**options, **getattr(denoiser, "options", {}), "sigma": sigma}
         elif not isinstance(denoiser, nn.Module):
             raise InputError(
-                f"denoiser is a {type(denoiser).__name__}; wanted a denoiser's name or a module."
+                f"denoiser is a {type(denoiser).__name__}; expected a denoiser's name or a module."
             )
         elif weights is not None or options:
             given = ", ".join(["weights"] * (weights is not None) + sorted(options))

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
 
 from .options import positive_number
 from .precision import full_precision

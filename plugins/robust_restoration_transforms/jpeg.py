@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
 
 from .options import whole_number
 from .precision import full_precision

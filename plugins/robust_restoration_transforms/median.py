@@ -7,7 +7,7 @@ from torch.nn.functional import pad
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
 
 from .options import whole_number
 from .precision import full_precision
@@ -30,7 +30,7 @@ class Median(Purifier):
         super().__init__()
         kernel_size = whole_number("kernel_size", kernel_size, 1)
         if kernel_size % 2 == 0:
-            raise InputError(f"kernel_size is {kernel_size}; wanted an odd number such as 3.")
+            raise InputError(f"kernel_size is {kernel_size}; expected an odd number such as 3.")
         self.kernel_size = kernel_size
         self.options = {"kernel_size": kernel_size}
 

@@ -23,8 +23,8 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
     """
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < low or (high is not None and value > high):
-        wanted = f"{low} or more" if high is None else f"{low} to {high}"
-        raise InputError(f"{name} is {value!r}; wanted a whole number, {wanted}.")
+        expected = f"{low} or more" if high is None else f"{low} to {high}"
+        raise InputError(f"{name} is {value!r}; expected a whole number, {expected}.")
     return int(value)
 
 
@@ -41,5 +41,5 @@ def positive_number(name: str, value: Any, meaning: str) -> float:
     """
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value <= 0:
-        raise InputError(f"{name} is {value!r}; wanted a number above 0 ({meaning}).")
+        raise InputError(f"{name} is {value!r}; expected a number above 0 ({meaning}).")
     return float(value)

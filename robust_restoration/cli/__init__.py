@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from . import attack, datasets, demo, denoise, evaluate, look, purify, train, weights
-from .app import app, main
+from . import attack, datasets, denoise, evaluate, info, purify, train, weights
+from .app import add_plugin_commands, app, main
 
 __all__ = [
     "app",
     "attack",
     "datasets",
-    "demo",
     "denoise",
     "evaluate",
-    "look",
+    "info",
     "main",
     "purify",
     "train",
     "weights",
 ]
+
+add_plugin_commands()

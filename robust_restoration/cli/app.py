@@ -43,6 +43,20 @@ def main() -> None:
         sys.exit(130)
 
 
+def add_plugin_commands() -> None:
+    """Give the application the commands that plugins offer; a broken one is left out."""
+    from robust_restoration.plugins.registry import registry
+    from robust_restoration.plugins.targets import load_target
+
+    known = registry()
+    for name in known.list("commands"):
+        try:
+            function = load_target(known.find("commands", name)[0].entry)
+            app.command(name=name)(function)
+        except RobustRestorationError as error:
+            say(f"Warning: the command {name!r} is left out: {error}")
+
+
 def say(text: str) -> None:
     """A line for people, on stderr."""
     sys.stderr.write(text + "\n")

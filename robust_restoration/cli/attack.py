@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from .app import Json, app
-from .options import LEVEL_HELP, Denoiser, Device, Images, Out, Overwrite, Seed, Set, parse_settings
+from .options import (
+    LEVEL_HELP,
+    Denoiser,
+    Device,
+    Images,
+    Out,
+    Overwrite,
+    Seed,
+    Set,
+    parse_settings,
+)
 from .purify import report
 
 
@@ -37,10 +47,10 @@ def attack(
     For each image: the attacked one (rounded to 8 bits), NAME.npz with the float arrays clean,
     noisy and attacked, and NAME.strip.png, which shows what the denoiser makes of it.
     """
-    from robust_restoration.denoise_files import attack_files
-    from robust_restoration.denoisers import load_denoiser
-    from robust_restoration.levels import parse_level
-    from robust_restoration.registry import registry
+    from robust_restoration.apply import attack_files
+    from robust_restoration.models.create import load_denoiser
+    from robust_restoration.numbers import parse_level
+    from robust_restoration.plugins.registry import registry
 
     usual = registry().accepted("attacks", attack, {"eps": parse_level(eps)})
     summary = attack_files(

@@ -33,9 +33,9 @@ def denoise(
     Restored images are written under the same names. Damaged files are named and skipped, and the
     exit status is then 1.
     """
-    from robust_restoration.denoise_files import denoise_files
-    from robust_restoration.denoisers import load_denoiser
-    from robust_restoration.levels import parse_level
+    from robust_restoration.apply import denoise_files
+    from robust_restoration.models.create import load_denoiser
+    from robust_restoration.numbers import parse_level
 
     summary = denoise_files(
         images,

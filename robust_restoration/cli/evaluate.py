@@ -131,9 +131,9 @@ def evaluate(
         raise InputError("Give either --denoiser, or --classifier with --purifier.")
     result: Any
     if denoiser:
-        from robust_restoration.denoisers import load_denoiser
         from robust_restoration.evaluation import evaluate as evaluate_denoiser
-        from robust_restoration.levels import parse_level
+        from robust_restoration.models.create import load_denoiser
+        from robust_restoration.numbers import parse_level
 
         result = evaluate_denoiser(
             load_denoiser(denoiser).to(device),
@@ -197,10 +197,10 @@ def _purifiers(
     device: str,
     **options: Any,
 ) -> tuple[Any, list[str]]:
-    from robust_restoration.classifiers import load_classifier
-    from robust_restoration.datasets import load_labelled
+    from robust_restoration.data import load_labelled
     from robust_restoration.evaluation import evaluate_purifiers
-    from robust_restoration.purify import find_purifier
+    from robust_restoration.models.classifiers import load_classifier
+    from robust_restoration.models.purify import find_purifier
 
     model = load_classifier(classifier).to(device)
     found = load_labelled(data, size=size, channels=channels, limit=limit)

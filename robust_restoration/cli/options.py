@@ -54,13 +54,13 @@ def parse_settings(words: list[str] | None) -> dict[str, Any]:
     """
     import yaml
 
-    from robust_restoration.levels import parse_level
+    from robust_restoration.numbers import parse_level
 
     found: dict[str, Any] = {}
     for word in words or []:
         name, equals, value = word.partition("=")
         if not equals:
-            raise InputError(f"{word!r} has no '='; wanted NAME=VALUE, such as alpha=2.")
+            raise InputError(f"{word!r} has no '='; expected NAME=VALUE, such as alpha=2.")
         parsed = yaml.safe_load(value)
         if isinstance(parsed, str) and "/" in parsed and parsed[0].isdigit():
             parsed = parse_level(parsed)

@@ -33,7 +33,7 @@ def purify(
     Purified images are written under the same names. Damaged files are named and skipped, and
     the exit status is then 1. PNG is best: JPEG and WebP add losses of their own.
     """
-    from robust_restoration.purify_files import purify_files
+    from robust_restoration.apply import purify_files
 
     summary = purify_files(
         images,

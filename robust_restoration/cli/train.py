@@ -62,7 +62,7 @@ def train(
     patch: Annotated[
         int, typer.Option(help="Side of the squares cut from images.", rich_help_panel=DENOISERS)
     ] = 0,
-    begin_from: Annotated[
+    init_weights: Annotated[
         str, typer.Option(help="Weights to begin from, a tag or a file.")
     ] = "",
     network: Annotated[
@@ -173,9 +173,9 @@ def train(
     given = {name: value for name, value in loop.items() if value is not None}
     further = parse_settings(settings)
     if denoiser:
-        from robust_restoration.levels import parse_levels
-        from robust_restoration.recipes import recipe_for
-        from robust_restoration.train_denoiser import train_denoiser
+        from robust_restoration.numbers import parse_levels
+        from robust_restoration.training.recipes import recipe_for
+        from robust_restoration.training.train_denoiser import train_denoiser
 
         chosen = recipe_for(recipe or "compact", defense)
         options = {**chosen.defense_options, **further}
@@ -193,13 +193,13 @@ def train(
             defense=defense,
             denoiser_options=built,
             defense_options=options,
-            weights=begin_from or None,
+            weights=init_weights or None,
             limit=limit or None,
             seed=seed,
             **given,
         )
     else:
-        from robust_restoration.train_purifier import train_purifier
+        from robust_restoration.training.train_purifier import train_purifier
 
         path = train_purifier(
             classifier,
@@ -223,7 +223,7 @@ def train(
                 "cache": cache or None,
                 **further,
             },
-            weights=begin_from or None,
+            weights=init_weights or None,
             seed=seed,
             **{"steps": 2000, **given},
         )

@@ -29,7 +29,7 @@ def pack(
     half: Annotated[bool, typer.Option(help="Store as float16, half the size.")] = True,
 ) -> None:
     """Make one safetensors file and its model card of a run's last checkpoint."""
-    from robust_restoration.pack_weights import pack_run
+    from robust_restoration.training.packing import pack_run
 
     path = pack_run(run, out, half=half)
     say(f"Wrote {path} and {path.with_suffix('.json').name}.")
@@ -43,6 +43,6 @@ def push(
     private: Annotated[bool, typer.Option(help="Make the repository private.")] = False,
 ) -> None:
     """Pack a run, and upload it to a hub repository; use it as weights=user/name."""
-    from robust_restoration.pack_weights import push_run
+    from robust_restoration.training.packing import push_run
 
     say(f"Uploaded to {push_run(run, repository, half=half, private=private)}.")

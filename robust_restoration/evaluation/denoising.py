@@ -13,23 +13,22 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser
-from robust_restoration.datasets import RestorationImages, load_images
+from robust_restoration.data import RestorationImages, load_images
+from robust_restoration.degradations.names import parse_noise
+from robust_restoration.degradations.noise import Gaussian, Noise
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
-from robust_restoration.factory import create_attack
-from robust_restoration.metrics import mae, ssim
-from robust_restoration.noise import Gaussian, Noise
-from robust_restoration.noise_names import parse_noise
-from robust_restoration.precision import check_autocast
-from robust_restoration.registry import registry
-from robust_restoration.restore import told_level
-from robust_restoration.tiling import Tiled
+from robust_restoration.images.metrics import mae, ssim
+from robust_restoration.images.tiling import Tiled
+from robust_restoration.models.create import create_attack
+from robust_restoration.models.precision import check_autocast
+from robust_restoration.models.restore import conditioning, quality, restored
+from robust_restoration.plugins.registry import registry
 
 from .controls import CONTROLS, control
 from .denoising_result import NOISY, DenoisingResult
 from .masking import signs_of_masking
 from .progress import progress_bar
-from .restoring import quality, restored
 from .strips import write_strip
 
 CHECKED = 4  # images on which signs of masked gradients are looked for
@@ -141,11 +140,11 @@ def evaluate(
         names=list(images.names),
         damaged=list(images.damaged),
     )
-    wanted = CONTROLS if controls else ()
+    expected = CONTROLS if controls else ()
     result.conditions = [NOISY]
     for label in made:
-        result.conditions += [label, *(f"{label} / {name}" for name in wanted)]
-    _fill(result, work.rows(made, wanted, batch_size, progress))
+        result.conditions += [label, *(f"{label} / {name}" for name in expected)]
+    _fill(result, work.rows(made, expected, batch_size, progress))
     if checks:
         result.notes = work.check(made)
     return result
@@ -171,7 +170,7 @@ class _Work:
         self.device = next(denoiser.parameters(), torch.zeros(())).device
         large = max(max(i.shape[-2:]) for i in images.clean) > WHOLE
         self.denoiser = Tiled(denoiser, tile=tile) if large and tile else denoiser
-        self.told = told_level(denoiser, sigma)
+        self.told = conditioning(denoiser, sigma)
         shape = images.clean[0].shape
         self.checked = [i for i, c in enumerate(images.clean) if c.shape == shape][:CHECKED]
         self.seen: dict[tuple[str, int], Tensor] = {}  # what attacks made of these
@@ -305,11 +304,12 @@ class _Work:
         return found
 
 
-def _attacks(wanted: Any, work: _Work, *, eps: float) -> Iterator[tuple[str, Any]]:
+def _attacks(expected: Any, work: _Work, *, eps: float) -> Iterator[tuple[str, Any]]:
     """Each attack with its label."""
-    if isinstance(wanted, str):
-        raise InputError(f"attacks is {wanted!r}; wanted a list: attacks=[{wanted!r}].")
-    pairs = wanted.items() if isinstance(wanted, Mapping) else [(None, word) for word in wanted]
+    if isinstance(expected, str):
+        raise InputError(f"attacks is {expected!r}; expected a list: attacks=[{expected!r}].")
+    labelled = isinstance(expected, Mapping)
+    pairs = expected.items() if labelled else [(None, word) for word in expected]
     seen: set[str] = set()
     for given, word in pairs:
         label, attack = given, word

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import frozen
-from robust_restoration.restore import Level
+from robust_restoration.models.restore import Level, quality, restored
 
 from .controls import DIRECTION, control
-from .restoring import quality, restored
 
 DRAWS = 8
 

@@ -16,14 +16,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.classifiers import check_classifier, classifier_name, with_unit_range
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
-from robust_restoration.factory import create_attack
 from robust_restoration.files import write_json
-from robust_restoration.metrics import psnr, ssim
-from robust_restoration.purify import find_purifier
+from robust_restoration.images.metrics import psnr, ssim
+from robust_restoration.models.classifiers import (
+    check_classifier,
+    classifier_name,
+    with_unit_range,
+)
+from robust_restoration.models.create import create_attack
+from robust_restoration.models.purify import find_purifier
 
 from .progress import progress_bar
 from .purification_result import PurificationResult
@@ -86,7 +90,7 @@ def evaluate_purifiers(
     unknown = set(threats) - set(THREATS)
     if unknown or min(strengths) < 0:
         raise InputError(
-            f"threats are {list(threats)} and strengths {list(strengths)}; wanted threats out of "
+            f"threats are {list(threats)} and strengths {list(strengths)}; expected threats out of "
             f"{', '.join(THREATS)} and strengths of at least 0."
         )
     check_classifier(classifier, data.pixels(slice(0, 1)).to(_device(classifier)), "data")

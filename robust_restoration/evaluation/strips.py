@@ -9,8 +9,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from robust_restoration.images import write_image
-from robust_restoration.metrics import psnr
+from robust_restoration.images.files import write_image
+from robust_restoration.images.metrics import psnr
 
 GAP, BAND = 4, 16
 

@@ -59,7 +59,7 @@ def attackable(classifier: nn.Module, purifier: nn.Module, draws: int) -> nn.Mod
         purifier: Straight-through where it says that it is not differentiable.
         draws: Draws of the expectation where it says that it is random.
     """
-    from robust_restoration.purify import PurifiedClassifier
+    from robust_restoration.models.purify import PurifiedClassifier
 
     if not getattr(purifier, "differentiable", True):
         purifier = StraightThrough(purifier)

@@ -41,7 +41,7 @@ def check_attack(
     """
     name = type(attack).__name__
     rule(isinstance(attack, torchattacks.attack.Attack), f"{name} is no torchattacks Attack.")
-    before, wanted = inputs.clone(), targets.clone()
+    before, expected = inputs.clone(), targets.clone()
     with awkward_state(attack.model):
         state = state_of(attack.model)
         attacked = _call(attack, inputs, targets, "raises")
@@ -49,7 +49,7 @@ def check_attack(
         rule(not changed, f"{name} leaves {changed} of the model changed.")
         _check_after_failure(attack, inputs, targets)
     rule(torch.equal(before, inputs), f"{name} changes its inputs in place.")
-    rule(torch.equal(wanted, targets), f"{name} changes its targets in place.")
+    rule(torch.equal(expected, targets), f"{name} changes its targets in place.")
     _check_kind(name, attacked, inputs)
     _check_budget(attack, attacked, inputs, norm, bounds, "when called")
     if isinstance(attack, Attack):
@@ -91,11 +91,11 @@ def _check_kind(name: str, attacked: Any, inputs: Tensor) -> None:
     """A finite tensor like the inputs, on its own."""
     rule(
         isinstance(attacked, Tensor),
-        f"{name} returns a {type(attacked).__name__}; wanted a tensor.",
+        f"{name} returns a {type(attacked).__name__}; expected a tensor.",
     )
     for fact in ("shape", "dtype", "device"):
-        got, wanted = getattr(attacked, fact), getattr(inputs, fact)
-        rule(got == wanted, f"{name} returns {fact} {got} for inputs of {wanted}.")
+        got, expected = getattr(attacked, fact), getattr(inputs, fact)
+        rule(got == expected, f"{name} returns {fact} {got} for inputs of {expected}.")
     rule(attacked.data_ptr() != inputs.data_ptr(), f"{name} returns its inputs' own memory.")
     rule(not attacked.requires_grad, f"{name} returns a result that still carries gradients.")
     rule(bool(torch.isfinite(attacked).all()), f"{name} returns NaN or infinity.")
@@ -115,7 +115,7 @@ def _check_budget(
         low, high = float(attacked.min()), float(attacked.max())
         rule(
             low >= bounds[0] and high <= bounds[1],
-            f"{name} {when} gives values from {low:.4g} to {high:.4g}; wanted {bounds}.",
+            f"{name} {when} gives values from {low:.4g} to {high:.4g}; expected {bounds}.",
         )
     if norm is not None:
         size = torch.linalg.vector_norm((attacked - inputs).flatten(1), ord=norm, dim=1)

@@ -31,15 +31,15 @@ def check_defense(defense: Any, model: nn.Module, data: Any) -> None:
     name = type(defense).__name__
     rule(isinstance(defense, Defense), f"{name} is no robust_restoration.Defense.")
     model = copy.deepcopy(model).train()
-    training, _ = defense.prepare(data, holdout=0.0, progress=False)
+    training, _ = defense.prepare(data, val_fraction=0.0, progress=False)
     rule(
         isinstance(training, TrainingSet) and len(training) > 0,
-        f"{name}.prepare() gives {type(training).__name__}; wanted a TrainingSet with samples.",
+        f"{name}.prepare() gives {type(training).__name__}; expected a TrainingSet with samples.",
     )
     stages = defense.stages(model)
     rule(
         len(stages) > 0 and all(isinstance(s, Stage) and s.share > 0 for s in stages),
-        f"{name}.stages() gives {stages!r}; wanted Stages, each with a share above 0.",
+        f"{name}.stages() gives {stages!r}; expected Stages, each with a share above 0.",
     )
     names = [stage.name for stage in stages]
     rule(len(set(names)) == len(names), f"{name}.stages() names a stage twice: {names}.")
@@ -94,7 +94,7 @@ def _check_stage(defense: Defense, model: nn.Module, training: TrainingSet, stag
         )
         rule(
             total.shape == () and bool(torch.isfinite(total)),
-            f"{name}.loss() gives {total}; wanted one finite number.",
+            f"{name}.loss() gives {total}; expected one finite number.",
         )
         _check_figures(figures, f"{name}.loss()")
         rule(total.requires_grad, f"{name}.loss() of stage {stage!r} carries no gradients.")
@@ -131,5 +131,5 @@ def _check_figures(figures: Any, what: str) -> None:
     rule(
         isinstance(figures, dict)
         and all(isinstance(k, str) and isinstance(v, float) for k, v in figures.items()),
-        f"{what} gives {figures!r}; wanted names and floats.",
+        f"{what} gives {figures!r}; expected names and floats.",
     )

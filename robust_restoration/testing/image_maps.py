@@ -45,8 +45,8 @@ def check_denoiser(
     rule(isinstance(denoiser, nn.Module), f"{name} is no torch.nn.Module.")
     blind = getattr(denoiser, "blind", True)
     low, high = getattr(denoiser, "sigma_range", (0.0, 1.0))
-    rule(isinstance(blind, bool), f"{name}.blind is {blind!r}; wanted True or False.")
-    rule(0 <= low <= high, f"{name}.sigma_range is ({low}, {high}); wanted 0 <= low <= high.")
+    rule(isinstance(blind, bool), f"{name}.blind is {blind!r}; expected True or False.")
+    rule(0 <= low <= high, f"{name}.sigma_range is ({low}, {high}); expected 0 <= low <= high.")
     sigma = (low + high) / 2
 
     def call(model: nn.Module, noisy: Tensor) -> Tensor:
@@ -124,18 +124,18 @@ def _check_image_map(
     declared = getattr(module, "channels", None)
     rule(
         declared is None or (isinstance(declared, int) and declared > 0),
-        f"{name}.channels is {declared!r}; wanted a number of channels, or None for any.",
+        f"{name}.channels is {declared!r}; expected a number of channels, or None for any.",
     )
     for attribute in ("random", "differentiable"):
         value = getattr(module, attribute, False)
-        rule(isinstance(value, bool), f"{name}.{attribute} is {value!r}; wanted True or False.")
+        rule(isinstance(value, bool), f"{name}.{attribute} is {value!r}; expected True or False.")
     random = getattr(module, "random", False)
     differentiable = getattr(module, "differentiable", True)
-    wanted = channels or declared
+    expected = channels or declared
     tried: list[tuple[nn.Module, Tensor]] = []
     for dtype in dtypes:
         model = _copy(module).to(device=device, dtype=dtype).eval()
-        for count in (wanted,) if wanted else (1, 3):
+        for count in (expected,) if expected else (1, 3):
             for size in sizes:
                 images = _sample(model, count, size, dtype, device)
                 _check_one_call(model, call, images, unit_range)
@@ -186,7 +186,7 @@ def _check_one_call(model: nn.Module, call: ImageMap, images: Tensor, unit_range
             out = call(model, images)
     except Exception as error:
         raise ConformanceError(f"{name} raises on {what}: {one_line(error)}.") from error
-    rule(isinstance(out, Tensor), f"{name} returns a {type(out).__name__}; wanted a tensor.")
+    rule(isinstance(out, Tensor), f"{name} returns a {type(out).__name__}; expected a tensor.")
     for fact in ("shape", "dtype", "device"):
         rule(
             getattr(out, fact) == getattr(images, fact),
@@ -200,7 +200,7 @@ def _check_one_call(model: nn.Module, call: ImageMap, images: Tensor, unit_range
         low, high = float(out.min()), float(out.max())
         rule(
             low >= 0 and high <= 1,
-            f"{name} returns values from {low:.4g} to {high:.4g}; wanted [0, 1].",
+            f"{name} returns values from {low:.4g} to {high:.4g}; expected [0, 1].",
         )
 
 

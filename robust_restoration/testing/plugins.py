@@ -14,9 +14,14 @@ from torch import nn
 
 from robust_restoration.contracts import Defense
 from robust_restoration.errors import did_you_mean, one_line
-from robust_restoration.hookspecs import KINDS, PROJECT, Entry
-from robust_restoration.registry import DISABLE_VARIABLE, Plugin, discover, read_entries
-from robust_restoration.targets import importable, load_target
+from robust_restoration.plugins.hooks import KINDS, PROJECT, Entry
+from robust_restoration.plugins.registry import (
+    DISABLE_VARIABLE,
+    Plugin,
+    discover,
+    read_entries,
+)
+from robust_restoration.plugins.targets import importable, load_target
 
 from .rules import ConformanceError, rule
 
@@ -113,13 +118,13 @@ def _check_entry(kind: str, entry: Entry) -> None:
     )
     rule(
         bool(entry.summary.strip()) and "\n" not in entry.summary,
-        f"{what} has the summary {entry.summary!r}; wanted one line.",
+        f"{what} has the summary {entry.summary!r}; expected one line.",
     )
-    rule(isinstance(entry.paper, str), f"{what} has the paper {entry.paper!r}; wanted text.")
+    rule(isinstance(entry.paper, str), f"{what} has the paper {entry.paper!r}; expected text.")
     rule(
         isinstance(entry.about, tuple)
         and all(isinstance(a, tuple) and len(a) == 2 for a in entry.about),
-        f"{what} has about={entry.about!r}; wanted (name, value) pairs.",
+        f"{what} has about={entry.about!r}; expected (name, value) pairs.",
     )
     if entry.requires and not importable(entry.requires):
         return  # what is not installed cannot be loaded

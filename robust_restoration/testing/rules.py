@@ -30,9 +30,9 @@ def refuses(call: Callable[[], Any], what: str) -> None:
         return
     except Exception as error:
         raise ConformanceError(
-            f"{what} raises {type(error).__name__}; wanted robust_restoration.InputError."
+            f"{what} raises {type(error).__name__}; expected robust_restoration.InputError."
         ) from error
-    raise ConformanceError(f"{what} raises nothing; wanted robust_restoration.InputError.")
+    raise ConformanceError(f"{what} raises nothing; expected robust_restoration.InputError.")
 
 
 def state_of(model: Any) -> dict[str, Any]:

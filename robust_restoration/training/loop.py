@@ -42,7 +42,7 @@ def train(
     *,
     out: Path | str | None = None,
     validation: TrainingSet | None = None,
-    holdout: float = 0.05,
+    val_fraction: float = 0.05,
     resume: bool = True,
     progress: bool = True,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
@@ -57,7 +57,8 @@ def train(
             one of, such as a data set's name or a folder of images.
         out: The run's folder; ``None`` keeps nothing on disk.
         validation: Held-out samples, taken from the training images.
-        holdout: The share of the data that is held out where the defense makes the training set.
+        val_fraction: The share of the data that is held out where the defense makes the
+            training set.
         resume: Continue the run in ``out`` if there is one.
         progress: Show a progress bar with loss and rate.
         on_step: Called after every step with its number and figures.
@@ -74,10 +75,10 @@ def train(
         raise InputError("train needs steps=...: how many optimizer steps to take.")
     if not isinstance(data, TrainingSet):
         if isinstance(data, str | Path) and isinstance(model, Denoiser):
-            from robust_restoration.datasets import load_images
+            from robust_restoration.data import load_images
 
             data = load_images(data, channels=model.channels)
-        data, made = defense.prepare(data, holdout=holdout, progress=progress)
+        data, made = defense.prepare(data, val_fraction=val_fraction, progress=progress)
         validation = validation or made
     run = _Run(model, defense, data, Settings(**settings), Path(out) if out else None, validation)
     with torch.random.fork_rng(devices=_cuda_devices()):

@@ -61,18 +61,19 @@ class Settings:
         """Refuse what cannot be trained with."""
         if self.steps < 1 or self.batch_size < 1:
             raise InputError(
-                f"steps is {self.steps} and batch_size {self.batch_size}; wanted at least 1."
+                f"steps is {self.steps} and batch_size {self.batch_size}; expected at least 1."
             )
         if self.schedule not in ("constant", "linear", "cosine", "steps"):
             raise InputError(
-                f"schedule is {self.schedule!r}; wanted 'constant', 'linear', 'cosine' or 'steps'."
+                f"schedule is {self.schedule!r}; expected 'constant', 'linear', 'cosine' or "
+                f"'steps'."
             )
         if not 1 <= self.accumulate <= self.batch_size:
             raise InputError(
-                f"accumulate is {self.accumulate}; wanted 1 to the batch size, {self.batch_size}."
+                f"accumulate is {self.accumulate}; expected 1 to the batch size, {self.batch_size}."
             )
         if self.precision not in ("fp32", "bf16", "fp16"):
-            raise InputError(f"precision is {self.precision!r}; wanted 'fp32', 'bf16' or 'fp16'.")
+            raise InputError(f"precision is {self.precision!r}; expected 'fp32', 'bf16' or 'fp16'.")
 
     def rate(self, progress: float) -> float:
         """Learning rate at a share of a stage, as a multiple of ``lr``."""

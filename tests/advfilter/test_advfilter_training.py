@@ -11,9 +11,9 @@ from robust_restoration_advfilter.pairs import AdversarialPairs
 from torch import Tensor, nn
 
 from robust_restoration import create_defense, create_purifier, train
-from robust_restoration.classifiers import NormalizedClassifier
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
+from robust_restoration.models.classifiers import NormalizedClassifier
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_shares_of_stages(tiny_classifier: nn.Module) -> None:
     assert stages(0.9, 0.1) == ["fusion", "gate"]
     assert stages(0, 1) == ["gate"]
     for wrong in ((0.9, 0.2), (-0.1, 0.2), (0.2, -0.1)):
-        with pytest.raises(InputError, match="wanted shares of at least 0"):
+        with pytest.raises(InputError, match="expected shares of at least 0"):
             stages(*wrong)
 
 
@@ -136,11 +136,11 @@ def test_loss_by_hand(
     loss, _ = method.loss(model, batch, "filters", torch.Generator())
     out = model.outputs(batch["attacked"])["out"]
     whole = NormalizedClassifier(tiny_classifier)
-    wanted, found = whole(batch["clean"]), whole(out)
+    expected, found = whole(batch["clean"]), whole(out)
     if distance == "l1":
-        change = (wanted - found).abs().mean(dim=1)
+        change = (expected - found).abs().mean(dim=1)
     else:
-        p = wanted.softmax(dim=1)
+        p = expected.softmax(dim=1)
         change = (p * (p.log() - found.log_softmax(dim=1))).sum(dim=1)
     change = change[batch["eps"] <= 0.05]  # beyond semantic_up_to it counts as none
     assert 0 < len(change) < 16
@@ -218,7 +218,7 @@ def test_prepare_splits_and_attacks(tiny_classifier: nn.Module, tmp_path: object
         "advfilter", classifier=tiny_classifier, per_image=2, attack_steps=1, cache=tmp_path,
         flip=True,
     )
-    training, validation = method.prepare(data, holdout=0.25, progress=False)
+    training, validation = method.prepare(data, val_fraction=0.25, progress=False)
     assert (len(training), len(validation)) == (15, 5)
     assert training.flip
     assert not validation.flip
@@ -235,7 +235,7 @@ def test_mosaics_are_trained_on_and_hold_nothing_held_out(
         "advfilter", classifier=tiny_classifier, per_image=1, attack_steps=1, cache=tmp_path,
         mosaics=6,
     )
-    training, validation = method.prepare(data, holdout=0.25, progress=False)
+    training, validation = method.prepare(data, val_fraction=0.25, progress=False)
     assert (len(training), len(validation)) == (21, 5)
     held_out = set(validation.data.images.flatten().tolist())
     mosaics = training.data.images[15:]
@@ -248,8 +248,8 @@ def test_mosaics_are_trained_on_and_hold_nothing_held_out(
     [
         ({"layer": "layer9", "distance": "l1"}, "has no layer 'layer9'"),
         ({"image": 0.0, "semantic": 0.0}, "not both 0"),
-        ({"fusion_loss": "l2"}, "wanted 'error' or"),
-        ({"distance": "l2"}, "wanted 'l1' with any layer"),
+        ({"fusion_loss": "l2"}, "expected 'error' or"),
+        ({"distance": "l2"}, "expected 'l1' with any layer"),
         ({"distance": "kl", "layer": "0"}, "take no layer"),
         ({"distance": "saturated-kl", "layer": "0"}, "take no layer"),
     ],

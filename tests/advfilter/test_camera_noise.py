@@ -6,7 +6,7 @@ import pytest
 import torch
 from robust_restoration_advfilter.camera_noise import with_camera_noise
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 
 
@@ -38,5 +38,5 @@ def test_noise_depends_on_the_seed(data: LabelledImages) -> None:
 
 
 def test_a_negative_level_is_refused(data: LabelledImages) -> None:
-    with pytest.raises(InputError, match=r"camera_noise is -0.1; wanted"):
+    with pytest.raises(InputError, match=r"camera_noise is -0.1; expected"):
         with_camera_noise(data, -0.1, seed=0)

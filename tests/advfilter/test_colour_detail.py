@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from robust_restoration_advfilter.colour_detail import LUMA, with_colour_detail
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 
 SIZE = 32
@@ -77,5 +77,5 @@ def test_amounts_depend_on_the_seed_and_differ(data: LabelledImages) -> None:
 def test_amounts_out_of_order_are_refused(
     data: LabelledImages, amounts: tuple[float, float]
 ) -> None:
-    with pytest.raises(InputError, match="wanted a lowest amount of at least 0"):
+    with pytest.raises(InputError, match="expected a lowest amount of at least 0"):
         with_colour_detail(data, *amounts, seed=0)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from robust_restoration import create_purifier
 from robust_restoration.errors import WeightsError
+from robust_restoration.models.weights import read_weights, save_weights
 from robust_restoration.testing import check_purifier
-from robust_restoration.weights import read_weights, save_weights
 
 NAMES = ["additive", "filtering", "multi_head", "advfilter"]
 
@@ -50,9 +50,9 @@ def test_grain_is_two_filters_of_mean_and_difference(channels: int) -> None:
         F.conv2d(padded, kernel.expand(maps.shape[1], 1, 3, 3), groups=maps.shape[1])
         for kernel in (second, rest)
     ]
-    wanted = 255 * torch.cat(found, dim=1)
-    wanted = SOFT * wanted / (SOFT + wanted.abs())
-    torch.testing.assert_close(fine_grain(images), wanted)
+    expected = 255 * torch.cat(found, dim=1)
+    expected = SOFT * expected / (SOFT + expected.abs())
+    torch.testing.assert_close(fine_grain(images), expected)
 
 
 def test_grain_is_not_lost_in_autocast() -> None:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from robust_restoration_advfilter.mosaics import make_mosaics
 from torch import Tensor, nn
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 
 
@@ -80,5 +80,5 @@ def test_they_depend_on_the_seed(data: LabelledImages) -> None:
 
 
 def test_a_wrong_count_is_refused(data: LabelledImages) -> None:
-    with pytest.raises(InputError, match="mosaics is -1; wanted how many"):
+    with pytest.raises(InputError, match="mosaics is -1; expected how many"):
         make_mosaics(data, -1, classifier=by_red, seed=0)

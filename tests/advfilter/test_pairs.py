@@ -10,7 +10,7 @@ import torch
 from robust_restoration_advfilter.pairs import STRENGTHS, make_pairs
 from torch import nn
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 
 
@@ -165,5 +165,5 @@ def test_crops_are_of_both_images_alike(
 def test_too_many_strengths_an_image(
     tiny_classifier: nn.Module, data: LabelledImages, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="wanted at most"):
+    with pytest.raises(InputError, match="expected at most"):
         quick(tiny_classifier, data, tmp_path, strengths=(0.1, 0.2), per_image=3)

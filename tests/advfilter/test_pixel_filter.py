@@ -97,10 +97,10 @@ def test_identity_and_blur_kernels() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 75, 8, 9), (1, 75, 8, 8), (2, 12, 8, 8), (2, 74, 8, 8)])
 def test_shapes_that_do_not_belong_together(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=r"wanted kernels \(2, K\*K\*3, 8, 8\)"):
+    with pytest.raises(InputError, match=r"expected kernels \(2, K\*K\*3, 8, 8\)"):
         pixel_filter(torch.rand(2, 3, 8, 8), torch.rand(shape))
 
 
 def test_no_images() -> None:
-    with pytest.raises(InputError, match="wanted"):
+    with pytest.raises(InputError, match="expected"):
         pixel_filter(torch.rand(3, 8, 8), torch.rand(75, 8, 8))

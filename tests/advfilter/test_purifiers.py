@@ -58,9 +58,9 @@ def test_eight_bits_undo_what_a_file_would_lose(name: str) -> None:
     clean = torch.randint(256, (2, 3, 16, 16)) / 255
     change = torch.rand_like(clean) * 2 - 1
     with torch.no_grad():
-        wanted = model(clean)
-        assert torch.equal(model(clean + 0.99 / 510 * change), wanted)
-        assert not torch.equal(model((clean + 3 / 510 * change).clamp(0, 1)), wanted)
+        expected = model(clean)
+        assert torch.equal(model(clean + 0.99 / 510 * change), expected)
+        assert not torch.equal(model((clean + 3 / 510 * change).clamp(0, 1)), expected)
     plain = create_purifier(name, width=0.05).eval()
     plain.load_state_dict(model.state_dict())
     assert torch.equal(plain(clean), model(clean))
@@ -72,12 +72,12 @@ def test_gradients_pass_rounding_straight_through() -> None:
     plain = create_purifier("filtering", width=0.05).eval()
     plain.load_state_dict(model.state_dict())
     clean = torch.randint(256, (1, 3, 16, 16)) / 255
-    found, wanted = (
+    found, expected = (
         torch.autograd.grad(net(image).square().sum(), image)[0]
         for net, image in ((model, clean.clone().requires_grad_()),
                            (plain, clean.clone().requires_grad_()))
     )
-    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(found, expected)
     assert float(found.abs().max()) > 0
 
 
@@ -150,5 +150,5 @@ def test_bad_head() -> None:
 
 
 def test_wrong_channels_are_refused(images: Tensor) -> None:
-    with pytest.raises(InputError, match="wanted 1"):
+    with pytest.raises(InputError, match="expected 1"):
         create_purifier("advfilter", channels=1, width=0.05)(images)

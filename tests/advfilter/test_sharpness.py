@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from robust_restoration_advfilter.noise_level import noise_level
 from robust_restoration_advfilter.sharpness import with_sharpness
 
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 
 
@@ -57,5 +57,5 @@ def test_amounts_depend_on_the_seed_and_differ(data: LabelledImages) -> None:
 def test_amounts_out_of_order_are_refused(
     data: LabelledImages, amounts: tuple[float, float]
 ) -> None:
-    with pytest.raises(InputError, match="wanted a lowest amount of at least -1"):
+    with pytest.raises(InputError, match="expected a lowest amount of at least -1"):
         with_sharpness(data, *amounts, seed=0)

@@ -31,16 +31,16 @@ def test_same_as_upsampling_whole(k, channels, size, channels_last):
         features = maps.features.contiguous(memory_format=torch.channels_last)
         maps = maps._replace(features=features)
     found, most = upsampled_filter(images, maps)
-    wanted, largest = whole(images, maps)
-    assert torch.allclose(found, wanted, atol=1e-5)
+    expected, largest = whole(images, maps)
+    assert torch.allclose(found, expected, atol=1e-5)
     assert torch.allclose(most, largest, atol=1e-5)
 
 
-@pytest.mark.parametrize("wanted", ["images", "features", "layer"])
-def test_same_with_gradients(wanted):
+@pytest.mark.parametrize("expected", ["images", "features", "layer"])
+def test_same_with_gradients(expected):
     images = torch.rand(2, 3, 12, 14, dtype=torch.float64)
     maps = pixel_maps(2, 27, 6, 7, dtype=torch.float64)
-    tensor = {"images": images, "features": maps.features, "layer": maps.layer.weight}[wanted]
+    tensor = {"images": images, "features": maps.features, "layer": maps.layer.weight}[expected]
     tensor.requires_grad_(True)
     found, most = upsampled_filter(images, maps)
     assert found.requires_grad
@@ -60,7 +60,7 @@ def test_gradients_of_upsampling_whole(which, k, channels, size):
     maps = pixel_maps(2, k * k * channels, *half, dtype=torch.float64)
     maps.features.requires_grad_(True)
     maps.layer.requires_grad_(True)
-    wanted = [images, maps.features, *maps.layer.parameters()]
+    expected = [images, maps.features, *maps.layer.parameters()]
     direction = torch.randn(2, channels, *size, dtype=torch.float64)
     found = []
     for function in (upsampled_filter, whole):
@@ -70,7 +70,7 @@ def test_gradients_of_upsampling_whole(which, k, channels, size):
             value = value + (filtered * direction).sum()
         if which != "filtered":
             value = value + (most * direction[:, 0]).sum()
-        found.append(torch.autograd.grad(value, wanted, allow_unused=True))
+        found.append(torch.autograd.grad(value, expected, allow_unused=True))
     for ours, theirs in zip(*found, strict=True):
         theirs = torch.zeros_like(ours) if theirs is None else theirs
         assert torch.allclose(ours, theirs, atol=1e-12)
@@ -136,19 +136,19 @@ def test_float64():
 
 def test_autocast_leaves_the_kernels_in_float32():
     images, maps = torch.rand(1, 3, 8, 8), pixel_maps(1, 27, 4, 4)
-    wanted, _ = upsampled_filter(images, maps)
+    expected, _ = upsampled_filter(images, maps)
     half = maps._replace(features=maps.features.bfloat16())
     with torch.autocast("cpu", torch.bfloat16):
         same, _ = upsampled_filter(images, maps)
         near, _ = upsampled_filter(images.bfloat16(), half)
-    assert torch.equal(same, wanted)
+    assert torch.equal(same, expected)
     assert near.dtype == torch.bfloat16
-    assert torch.allclose(near.float(), wanted, atol=0.1)
+    assert torch.allclose(near.float(), expected, atol=0.1)
 
 
 def test_maps_are_upsampled_and_cropped():
     maps = pixel_maps(1, 2, 4, 5)
     found = maps.upsampled(7, 10)
     assert found.shape == (1, 2, 7, 10)
-    wanted = F.interpolate(maps.layer(maps.features), scale_factor=2, mode="bilinear")
-    assert torch.allclose(found, wanted[..., :7, :], atol=1e-6)
+    expected = F.interpolate(maps.layer(maps.features), scale_factor=2, mode="bilinear")
+    assert torch.allclose(found, expected[..., :7, :], atol=1e-6)

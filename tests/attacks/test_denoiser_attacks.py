@@ -61,7 +61,7 @@ def test_conforms(name, denoiser, pair):
 
 
 @pytest.mark.parametrize("name", ["obsatk", "obsatk_auto"])
-@pytest.mark.parametrize("clip", ["exact", None])
+@pytest.mark.parametrize("clip", ["project", None])
 def test_obsatk_keeps_to_its_constraints(name, clip, denoiser, pair):
     noisy, clean = pair
     eps = torch.tensor([2.0, 5.0, 20.0]) / 255
@@ -73,7 +73,7 @@ def test_obsatk_keeps_to_its_constraints(name, clip, denoiser, pair):
     assert (size <= eps * (1 + 1e-4)).all()
     assert (size > 0.9 * eps).all()
     assert delta.mean((1, 2, 3)).abs().max() < 1e-7
-    if clip == "exact":
+    if clip == "project":
         assert (attacked >= noisy.clamp(max=0)).all()
         assert (attacked <= noisy.clamp(min=1)).all()
     assert (error(denoiser, attacked, clean) > error(denoiser, noisy, clean)).all()
@@ -83,7 +83,7 @@ def test_obsatk_by_hand(denoiser, pair):
     noisy, clean = pair
     found = rr.create_attack("obsatk", denoiser, eps=5 / 255, steps=3, clip=None)(noisy, clean)
     radius = 5 / 255 * noisy[0].numel() ** 0.5
-    for row, image, wanted in zip(noisy, clean, found, strict=True):
+    for row, image, expected in zip(noisy, clean, found, strict=True):
         delta = torch.zeros_like(row)
         for _ in range(3):
             x = (row + delta)[None].requires_grad_()
@@ -92,12 +92,12 @@ def test_obsatk_by_hand(denoiser, pair):
             delta = delta + 0.3 * radius * gradient / gradient.norm()
             delta = delta - delta.mean()
             delta = delta * min(1, radius / delta.norm())
-        assert torch.allclose(row + delta, wanted, atol=1e-6)
+        assert torch.allclose(row + delta, expected, atol=1e-6)
 
 
 def test_obsatk_as_released_clamps_the_noise_too(denoiser, pair):
     noisy, clean = pair
-    attacked = rr.create_attack("obsatk", denoiser, clip="released")(noisy, clean)
+    attacked = rr.create_attack("obsatk", denoiser, clip="paper")(noisy, clean)
     assert attacked.min() >= 0
     assert attacked.max() <= 1
     assert (attacked - noisy).square().mean((1, 2, 3)).max().sqrt() > 5 / 255
@@ -140,14 +140,14 @@ def test_restarts_never_make_it_weaker(denoiser, pair):
 
 
 @pytest.mark.parametrize("target", ["clean", "noisy"])
-@pytest.mark.parametrize("clip", ["exact", "released", None])
+@pytest.mark.parametrize("clip", ["project", "paper", None])
 def test_denoising_pgd(target, clip, denoiser, pair):
     noisy, clean = pair
     attack = rr.create_attack("denoising_pgd", denoiser, target=target, clip=clip, seed=0)
     attacked = attack(noisy, clean)
-    base = noisy.clamp(0, 1) if clip == "released" else noisy
+    base = noisy.clamp(0, 1) if clip == "paper" else noisy
     assert (attacked - base).abs().max() <= 3 / 255 + 1e-6
-    if clip == "released":
+    if clip == "paper":
         assert attacked.min() >= 0
         assert attacked.max() <= 1
     if target == "noisy" and clip is None:
@@ -159,9 +159,9 @@ def test_fgsm_is_one_sign_step(denoiser, pair):
     noisy, clean = pair
     x = noisy.clone().requires_grad_()
     (gradient,) = torch.autograd.grad((denoiser(x) - clean).square().sum(), x)
-    wanted = noisy + 3 / 255 * gradient.sign()
+    expected = noisy + 3 / 255 * gradient.sign()
     found = rr.create_attack("fgsm", denoiser, clip=None)(noisy, clean)
-    assert torch.allclose(found, wanted, atol=1e-6)
+    assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_l2_denoising_pgd_about_the_clean_image_keeps_the_noise_s_norm(denoiser, pair):
@@ -281,8 +281,8 @@ def test_through_denoiser_and_classifier(denoiser, pair):
     classifier = nn.Sequential(nn.Flatten(), nn.Linear(noisy[0].numel(), 4))
     labels = classifier(denoiser(noisy)).argmax(1)
 
-    def loss(restored, wanted):
-        return nn.functional.cross_entropy(classifier(restored), wanted, reduction="none")
+    def loss(restored, expected):
+        return nn.functional.cross_entropy(classifier(restored), expected, reduction="none")
 
     attacked = rr.create_attack("obsatk", denoiser, loss=loss, eps=20 / 255)(noisy, labels)
     before, after = (loss(denoiser(i), labels) for i in (noisy, attacked))
@@ -320,16 +320,16 @@ def test_save_keeps_float_images(denoiser, pair, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("obsatk", {"eps": -0.1}, "wanted a budget from 0 to 1"),
-        ("obsatk", {"eps": 5}, "wanted a budget from 0 to 1"),
+        ("obsatk", {"eps": -0.1}, "expected a budget from 0 to 1"),
+        ("obsatk", {"eps": 5}, "expected a budget from 0 to 1"),
         ("obsatk", {"steps": 0}, "at least one step"),
-        ("obsatk", {"clip": (0, 1)}, "wanted 'exact', 'released' or None"),
-        ("obsatk", {"autocast": "int8"}, "wanted 'bf16'"),
+        ("obsatk", {"clip": (0, 1)}, "expected 'exact', 'released' or None"),
+        ("obsatk", {"autocast": "int8"}, "expected 'bf16'"),
         ("obsatk_auto", {"restarts": 0}, "at least one run"),
-        ("denoising_pgd", {"target": "dirty"}, "wanted 'clean' or 'noisy'"),
+        ("denoising_pgd", {"target": "dirty"}, "expected 'clean' or 'noisy'"),
         ("l2_denoising_pgd", {"center": "clean"}, "give clip=None"),
-        ("dag", {"norm": "l1"}, "wanted 'linf' or 'l2'"),
-        ("worst_case", {"attacks": []}, "wanted a list of attacks"),
+        ("dag", {"norm": "l1"}, "expected 'linf' or 'l2'"),
+        ("worst_case", {"attacks": []}, "expected a list of attacks"),
     ],
 )
 def test_bad_options(name, options, sentence, denoiser):

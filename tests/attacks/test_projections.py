@@ -49,8 +49,8 @@ def by_scipy(z, radius, low, high, zero_mean):
 def test_agrees_with_a_convex_solver(seed, radius, zero_mean):
     z, low, high = problem(seed)
     found = project(z, radius=radius, low=low, high=high, zero_mean=zero_mean)
-    wanted = by_scipy(z, radius, low, high, zero_mean)
-    assert np.allclose(found.flatten().numpy(), wanted, atol=1e-5)
+    expected = by_scipy(z, radius, low, high, zero_mean)
+    assert np.allclose(found.flatten().numpy(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("zero_mean", [True, False])

@@ -11,8 +11,8 @@ from robust_restoration_attacks import TORCHATTACKS
 from torch import Tensor, nn
 
 from robust_restoration import create_attack, list_attacks
-from robust_restoration.classifiers import NormalizedClassifier
 from robust_restoration.errors import InputError, UnknownNameError
+from robust_restoration.models.classifiers import NormalizedClassifier
 from robust_restoration.testing import check_attack
 
 LINF = ["bim", "fgsm", "ffgsm", "mifgsm", "nifgsm", "pgd", "tpgd", "upgd", "jitter", "eotpgd"]
@@ -89,7 +89,7 @@ def test_modes_come_back_also_when_the_model_raises(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda x: x * 2, "wanted \\[0, 1\\]. Attacks take images before normalisation"),
+        (lambda x: x * 2, "expected \\[0, 1\\]. Attacks take images before normalisation"),
         (lambda x: x.index_fill(3, torch.tensor(0), float("nan")), "NaN"),
         (lambda x: (x * 255).byte(), "\\.float\\(\\) / 255"),
         (lambda x: x[0, 0], "shape"),

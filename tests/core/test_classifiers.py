@@ -11,13 +11,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from robust_restoration import NormalizedClassifier, load_classifier
-from robust_restoration.classifiers import (
+from robust_restoration.errors import InputError, WeightsError
+from robust_restoration.models.classifiers import (
     check_classifier,
     classifier_name,
     normalization,
     with_unit_range,
 )
-from robust_restoration.errors import InputError, WeightsError
 
 
 def test_normalisation_is_read(tiny_classifier: nn.Module, images: Tensor) -> None:
@@ -100,7 +100,7 @@ def test_bad_names(name: str, sentence: str) -> None:
 
 def test_images_must_fit(tiny_classifier: nn.Module, images: Tensor) -> None:
     check_classifier(tiny_classifier, images)
-    with pytest.raises(InputError, match=r"wanted 3: x\.expand"):
+    with pytest.raises(InputError, match=r"expected 3: x\.expand"):
         check_classifier(tiny_classifier, images[:, :1])
     with pytest.raises(InputError, match="on meta and the classifier on cpu"):
         check_classifier(tiny_classifier, images.to("meta"))
@@ -116,7 +116,7 @@ def test_published_classifiers_of_the_benchmarks(
     repository: Path, data_root: Path, weights_root: Path, monkeypatch: pytest.MonkeyPatch,
     function: str, folder: str, least: float,
 ) -> None:
-    from robust_restoration.datasets import load_labelled
+    from robust_restoration.data import load_labelled
 
     monkeypatch.setenv("ROBUST_RESTORATION_WEIGHTS", str(weights_root))
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
@@ -133,7 +133,7 @@ def test_a_wrapper_for_several_devices_hides_nothing(tiny_classifier: nn.Module)
     assert normalization(wrapped) == normalization(tiny_classifier)
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
-        wanted = with_unit_range(tiny_classifier)(images)
-        assert torch.equal(with_unit_range(wrapped)(images), wanted)
+        expected = with_unit_range(tiny_classifier)(images)
+        assert torch.equal(with_unit_range(wrapped)(images), expected)
     unit = nn.DataParallel(with_unit_range(tiny_classifier))
     assert with_unit_range(unit) is unit

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from robust_restoration import cli
-from robust_restoration.images import read_image, write_image
-from robust_restoration.weights import read_weights
+from robust_restoration.images.files import read_image, write_image
+from robust_restoration.models.weights import read_weights
 
 COMMANDS = [c.name or c.callback.__name__ for c in cli.app.registered_commands]
 Run = Callable[..., tuple[int, str, str]]
@@ -163,7 +163,7 @@ def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path:
     status, _, err = run(*[w if w != 4 else 5 for w in words])
     assert status == 2
     assert "steps=4" in err
-    further = [*words[:-1], tmp_path / "further", "--begin-from", weights, "--lr", 1e-12]
+    further = [*words[:-1], tmp_path / "further", "--init-weights", weights, "--lr", 1e-12]
     assert run(*further)[0] == 0
     after, _ = read_weights(tmp_path / "further/advfilter.safetensors")
     assert all(torch.allclose(t, before[k], atol=1e-6) for k, t in after.items())

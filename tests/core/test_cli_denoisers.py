@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from robust_restoration.errors import InputError
-from robust_restoration.images import read_image, write_image
-from robust_restoration.levels import parse_level, parse_levels
-from robust_restoration.weights import read_weights
+from robust_restoration.images.files import read_image, write_image
+from robust_restoration.models.weights import read_weights
+from robust_restoration.numbers import parse_level, parse_levels
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from robust_restoration.datasets import load_labelled
+from robust_restoration.data import load_labelled
 from robust_restoration.errors import DataError, InputError
-from robust_restoration.images import write_image
+from robust_restoration.images.files import write_image
 
 
 @pytest.fixture

@@ -69,8 +69,8 @@ def test_figures_by_hand(images):
         noisy = noise(image[None], seed=3, index=number)
         attacked = rr.create_attack("obsatk", blur)(noisy, image[None])
         for condition, what in (("noisy", noisy), ("obsatk", attacked)):
-            wanted = rr.psnr(blur(what), image[None]).item()
-            assert result.values[condition]["psnr"][number] == pytest.approx(wanted, abs=1e-4)
+            expected = rr.psnr(blur(what), image[None]).item()
+            assert result.values[condition]["psnr"][number] == pytest.approx(expected, abs=1e-4)
 
 
 def test_energy_control_is_exactly_as_long(images):
@@ -114,14 +114,14 @@ def test_other_noise_and_real_noise(images):
     noisy = [(i.float() + 20 * torch.randn(i.shape)).clamp(0, 255).round().byte() for i in clean]
     pairs = rr.RestorationImages("pairs", clean, [str(i) for i in range(5)], noisy)
     real = table(Blur(), pairs, attacks=["obsatk"], sigma=None)
-    wanted = rr.psnr(Blur()(noisy[0][None] / 255), clean[0][None] / 255).item()
-    assert real.values["noisy"]["psnr"][0] == pytest.approx(wanted, abs=1e-4)
+    expected = rr.psnr(Blur()(noisy[0][None] / 255), clean[0][None] / 255).item()
+    assert real.values["noisy"]["psnr"][0] == pytest.approx(expected, abs=1e-4)
     with pytest.raises(InputError, match="own noise"):
         table(Blur(), pairs, within_level=True)
 
 
 def test_an_unknown_precision_is_refused(images):
-    with pytest.raises(InputError, match="wanted 'bf16', 'fp16' or None"):
+    with pytest.raises(InputError, match="expected 'bf16', 'fp16' or None"):
         table(Blur(), images, attacks=[], autocast="bfloat16")
     table(Blur(), images, attacks=[], autocast="bf16")
 
@@ -214,7 +214,7 @@ class Nan(nn.Module):
         (Nan(), {}, "NaN or infinite"),
         (Told(), {"sigma": None, "noise": "poisson:30"}, "must be told the noise level"),
         (Blur(), {"sigma": None}, "give one of them"),
-        (Blur(), {"attacks": "obsatk"}, "wanted a list"),
+        (Blur(), {"attacks": "obsatk"}, "expected a list"),
         (Blur(), {"attacks": ["obsatk", "obsatk"]}, "would be called 'obsatk'"),
         (Blur(), {"attacks": ["obsatx"]}, "obsatk"),
         (Blur(), {"within_level": True, "sigma": 0.01}, "at least eps"),
@@ -229,7 +229,7 @@ def test_colour_for_gray(images):
     colour = [i.expand(3, -1, -1) for i in images]
     model = rr.create_denoiser("dncnn_test")
     assert table(model, colour, attacks=[]).names  # brought to the denoiser's channels
-    with pytest.raises(InputError, match="wanted 1"):
+    with pytest.raises(InputError, match="expected 1"):
         table(model, colour, attacks=[], channels=3)
 
 

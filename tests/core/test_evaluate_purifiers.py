@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from robust_restoration import create_purifier, evaluate_purifiers
 from robust_restoration.contracts import Purifier
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.evaluation import PurificationResult
 from robust_restoration.evaluation.whitebox import Expectation, StraightThrough, attackable
-from robust_restoration.metrics import psnr
+from robust_restoration.images.metrics import psnr
 
 
 class Shuffled(Purifier):
@@ -161,7 +161,7 @@ def test_plot(tmp_path: Path) -> None:
 
 
 def test_bad_options(tiny_classifier: nn.Module, data: LabelledImages) -> None:
-    with pytest.raises(InputError, match="wanted threats out of"):
+    with pytest.raises(InputError, match="expected threats out of"):
         evaluate_purifiers(tiny_classifier, data, purifiers=["median"], threats=["black"])
     gray = LabelledImages(data.images[:, :1], data.labels)
     with pytest.raises(InputError, match="1 channels"):

@@ -11,21 +11,22 @@ from PIL import Image
 from torch import Tensor
 
 from robust_restoration.errors import DataError, InputError
-from robust_restoration.images import check_images, find_images, read_image, write_image
+from robust_restoration.images.checks import check_images
+from robust_restoration.images.files import find_images, read_image, write_image
 
 
 @pytest.mark.parametrize(
     ("bad", "sentence"),
     [
-        (np.zeros((1, 3, 4, 4)), "is a ndarray; wanted a torch tensor"),
-        (torch.zeros(4, 4), r"shape \(4, 4\); wanted \(N, C, H, W\).*x\[None, None\]"),
+        (np.zeros((1, 3, 4, 4)), "is a ndarray; expected a torch tensor"),
+        (torch.zeros(4, 4), r"shape \(4, 4\); expected \(N, C, H, W\).*x\[None, None\]"),
         (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), r"torch\.uint8.*x\.float\(\) / 255"),
         (torch.zeros(1, 3, 4, 4, dtype=torch.int64), r"x\.float\(\)\."),
         (torch.zeros(0, 3, 4, 4), "holds no image"),
-        (torch.zeros(1, 1, 4, 4), r"1 channels.*wanted 3.*expand"),
+        (torch.zeros(1, 1, 4, 4), r"1 channels.*expected 3.*expand"),
         (torch.full((1, 3, 4, 4), float("nan")), "48 NaN or infinite values"),
         (torch.full((1, 3, 4, 4), float("inf")), "48 NaN or infinite values"),
-        (torch.full((1, 3, 4, 4), 1.5), r"from 1\.5 to 1\.5; wanted \[0, 1\]"),
+        (torch.full((1, 3, 4, 4), 1.5), r"from 1\.5 to 1\.5; expected \[0, 1\]"),
         (torch.full((1, 3, 4, 4), -0.1), r"from -0\.1"),
     ],
 )

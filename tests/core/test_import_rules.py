@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from robust_restoration.hookspecs import KINDS
+from robust_restoration.plugins.hooks import KINDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORE = REPOSITORY / "robust_restoration"
@@ -26,19 +26,21 @@ HEAVY = {
 FACE = (
     "__init__",
     "cli/__init__",
-    "datasets/__init__",
-    "datasets/formats",
-    "datasets/labels",
-    "datasets/listing",
-    "datasets/locate",
-    "datasets/named",
-    "datasets/names",
+    "data/__init__",
+    "data/formats",
+    "data/labels",
+    "data/listing",
+    "data/locate",
+    "data/named",
+    "data/names",
+    "degradations/names",
     "errors",
-    "factory",
     "files",
-    "hookspecs",
-    "registry",
-    "targets",
+    "models/create",
+    "numbers",
+    "plugins/hooks",
+    "plugins/registry",
+    "plugins/targets",
 )
 
 
@@ -91,9 +93,9 @@ def test_the_reader_of_imports_sees_what_it_should():
     found = {module for _, module in imports(file)}
     assert {"robust_restoration.testing.attacks", "robust_restoration.testing.rules"} <= found
     assert "torch" in {module for _, module in imports(CORE / "contracts.py")}
-    lazily = {module for _, module in imports(CORE / "factory.py")}
-    at_once = {module for _, module in imports(CORE / "factory.py", everywhere=False)}
-    assert "robust_restoration.weights" in lazily - at_once
+    lazily = {module for _, module in imports(CORE / "models" / "create.py")}
+    at_once = {module for _, module in imports(CORE / "models" / "create.py", everywhere=False)}
+    assert "robust_restoration.models.weights" in lazily - at_once
 
 
 def test_the_core_imports_no_plugin():
@@ -142,7 +144,7 @@ def test_the_cores_face_is_light():
 LISTING = """
 import sys
 import robust_restoration as rr
-from robust_restoration.registry import registry
+from robust_restoration.plugins.registry import registry
 assert rr.__version__
 plugins = rr.discover()
 names = [rr.list_attacks(), rr.list_purifiers(), rr.list_defenses(), rr.list_denoisers()]

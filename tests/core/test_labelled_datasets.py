@@ -12,9 +12,9 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from robust_restoration.datasets import LabelledImages, load_images, load_labelled
+from robust_restoration.data import LabelledImages, load_images, load_labelled
 from robust_restoration.errors import DataError, InputError
-from robust_restoration.images import write_image
+from robust_restoration.images.files import write_image
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Write = Callable[[Path, Arrays, str], None]
@@ -152,7 +152,7 @@ def test_damaged_files_are_said_to_be_so(
 @pytest.mark.parametrize("y", [np.eye(4), np.arange(3), np.array(5), np.full(4, 0.5)])
 def test_labels_are_one_integer_an_image(tmp_path: Path, y: np.ndarray) -> None:
     np.savez(tmp_path / "d.npz", x=made_up(4, 8, 3)[0], y=y)
-    with pytest.raises(DataError, match=r"d\.npz (has .*wanted one integer|holds no arrays)"):
+    with pytest.raises(DataError, match=r"d\.npz (has .*expected one integer|holds no arrays)"):
         load_labelled(tmp_path / "d.npz")
     np.save(tmp_path / "bare.npy", y)
     (tmp_path / "bare.npy").rename(tmp_path / "bare.npz")
@@ -190,7 +190,7 @@ def test_a_table_that_is_none(tmp_path: Path) -> None:
 
 def test_labels_from_1_start_at_1(tmp_path: Path) -> None:
     (tmp_path / "images.csv").write_text("ImageId,TrueLabel\na,0\n")
-    with pytest.raises(DataError, match="has the label 0; wanted 1 or more"):
+    with pytest.raises(DataError, match="has the label 0; expected 1 or more"):
         load_labelled(tmp_path)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from robust_restoration.datasets import NAMED
-from robust_restoration.datasets.listing import list_datasets
-from robust_restoration.images import write_image
+from robust_restoration.data import NAMED
+from robust_restoration.data.listing import list_datasets
+from robust_restoration.images.files import write_image
 
 
 def small(path: Path, seed: int = 0, size: tuple[int, int] = (6, 5)) -> None:

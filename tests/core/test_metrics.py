@@ -57,5 +57,5 @@ def test_small_images_have_an_ssim() -> None:
 
 
 def test_shapes_must_agree(images: Tensor) -> None:
-    with pytest.raises(InputError, match="wanted the same"):
+    with pytest.raises(InputError, match="expected the same"):
         psnr(images, images[:2])

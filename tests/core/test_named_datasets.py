@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from robust_restoration import images as core_images
-from robust_restoration.datasets import NAMED, NamedSet, data_root, load_images, load_labelled
-from robust_restoration.datasets.listing import list_datasets
-from robust_restoration.datasets.locate import IMAGE_SUFFIXES, locate, natural_order
-from robust_restoration.datasets.named import CBSD68_FILES, find_named
+from robust_restoration.data import NAMED, NamedSet, data_root, load_images, load_labelled
+from robust_restoration.data.listing import list_datasets
+from robust_restoration.data.locate import IMAGE_SUFFIXES, locate, natural_order
+from robust_restoration.data.named import CBSD68_FILES, find_named
 from robust_restoration.errors import DataError, InputError, PluginError, UnknownNameError
-from robust_restoration.images import write_image
+from robust_restoration.images import files as core_images
+from robust_restoration.images.files import write_image
 
 CLEAN = [s for s in NAMED if s.kind == "restoration"]
 BY_NAME = {s.name: s for s in NAMED}
@@ -149,7 +149,7 @@ def test_any_folder_under_the_root_has_a_name(tmp_path: Path) -> None:
 
 
 PLUGIN = """
-from robust_restoration.hookspecs import Entry, hookimpl
+from robust_restoration.plugins.hooks import Entry, hookimpl
 
 @hookimpl
 def datasets():
@@ -167,7 +167,7 @@ def one(name, root):
 
 def labelled(root):
     import torch
-    from robust_restoration.datasets import LabelledImages
+    from robust_restoration.data import LabelledImages
     return LabelledImages(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.arange(4))
 """
 

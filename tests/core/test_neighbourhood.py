@@ -1,10 +1,10 @@
 import pytest
 import torch
+from robust_restoration_studies.neighbourhood import adversarial_space, patch_attack
 from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError
-from robust_restoration.evaluation.neighbourhood import adversarial_space, patch_attack
 
 
 class Blur(nn.Module):

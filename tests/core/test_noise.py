@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from robust_restoration.errors import InputError
-from robust_restoration.noise import (
+from robust_restoration.degradations.noise import (
     Gaussian,
     Impulse,
     MixedLevels,
@@ -19,6 +18,7 @@ from robust_restoration.noise import (
     Uniform,
     draws_of,
 )
+from robust_restoration.errors import InputError
 
 MODELS = [
     Gaussian(0.1),

@@ -8,13 +8,25 @@ import sys
 
 import pytest
 
-from robust_restoration import noise as noise_module
+from robust_restoration.degradations import noise as noise_module
+from robust_restoration.degradations.names import (
+    NOISES,
+    create_noise,
+    list_noises,
+    parse_noise,
+)
+from robust_restoration.degradations.noise import (
+    Gaussian,
+    Impulse,
+    MixedLevels,
+    Noise,
+    Poisson,
+    SaltAndPepper,
+)
 from robust_restoration.errors import InputError, UnknownNameError
-from robust_restoration.hookspecs import Entry
-from robust_restoration.noise import Gaussian, Impulse, MixedLevels, Noise, Poisson, SaltAndPepper
-from robust_restoration.noise_names import NOISES, create_noise, list_noises, parse_noise
-from robust_restoration.registry import Plugin, Registry
-from robust_restoration.targets import load_target
+from robust_restoration.plugins.hooks import Entry
+from robust_restoration.plugins.registry import Plugin, Registry
+from robust_restoration.plugins.targets import load_target
 
 
 def test_every_model_of_the_core_has_a_name():
@@ -71,11 +83,12 @@ def test_a_wrong_word_is_refused(text, error, match):
 
 def test_a_plugin_may_bring_more(monkeypatch):
     entries = [
-        Entry("dust", "robust_restoration.noise:SaltAndPepper"),
-        Entry("gaussian", "robust_restoration.noise:SaltAndPepper"),
+        Entry("dust", "robust_restoration.degradations.noise:SaltAndPepper"),
+        Entry("gaussian", "robust_restoration.degradations.noise:SaltAndPepper"),
     ]
     plugin = Plugin("mine", "mine", "mine", "1", entries={"noises": entries})
-    monkeypatch.setattr("robust_restoration.noise_names.registry", lambda: Registry([plugin]))
+    found = Registry([plugin])
+    monkeypatch.setattr("robust_restoration.degradations.names.registry", lambda: found)
     assert "dust" in list_noises()
     assert parse_noise("dust:0.1") == SaltAndPepper(0.1)
     assert create_noise("gaussian", 0.1) == Gaussian(0.1)
@@ -86,7 +99,7 @@ def test_a_plugin_may_bring_more(monkeypatch):
 
 def test_listing_loads_no_torch():
     code = (
-        "import sys; from robust_restoration.noise_names import list_noises; list_noises(); "
+        "import sys; from robust_restoration.degradations.names import list_noises; list_noises(); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

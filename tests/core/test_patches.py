@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from robust_restoration.data.patches import Patches
 from robust_restoration.errors import InputError
-from robust_restoration.patches import Patches
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError, UnknownNameError, WeightsError
-from robust_restoration.weights import WeightsWarning, save_weights
+from robust_restoration.models.weights import WeightsWarning, save_weights
 
 
 class _Pairs(nn.Module):

@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from robust_restoration.datasets import load_images
+from robust_restoration.data import load_images
 from robust_restoration.errors import DataError
-from robust_restoration.images import read_image, write_image
+from robust_restoration.images.files import read_image, write_image
 
 
 def small(path: Path, seed: int = 0, size: tuple[int, int] = (6, 5)) -> None:
@@ -91,7 +91,7 @@ def test_sidd_that_is_not_whole(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"ValidationNoisyBlocksSrgb\.mat is damaged"):
         load_images("sidd", root=tmp_path)
     savemat(noisy, {"ValidationNoisyBlocksSrgb": blocks[0]})
-    with pytest.raises(DataError, match="wanted uint8"):
+    with pytest.raises(DataError, match="expected uint8"):
         load_images("sidd", root=tmp_path)
     noisy.unlink()
     with pytest.raises(DataError, match=r"SIDD lacks ValidationNoisyBlocksSrgb\.mat"):

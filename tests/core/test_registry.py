@@ -8,15 +8,15 @@ import pytest
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError, PluginError, UnknownNameError
-from robust_restoration.hookspecs import KINDS, Entry
-from robust_restoration.registry import (
+from robust_restoration.plugins.hooks import KINDS, Entry
+from robust_restoration.plugins.registry import (
     DISABLE_VARIABLE,
     PluginWarning,
     Registry,
     discover,
     registry,
 )
-from robust_restoration.targets import call, check_options, importable, load_target
+from robust_restoration.plugins.targets import call, check_options, importable, load_target
 
 HEAD = "from robust_restoration import Entry, hookimpl\n"
 
@@ -121,7 +121,7 @@ BROKEN = {
     "misspelt": (HEAD + "@hookimpl\ndef purifierz():\n    return []", "purifierz"),
     "argument": (HEAD + "@hookimpl\ndef purifiers(nonsense):\n    return []", "nonsense"),
     "number": (HEAD + "@hookimpl\ndef purifiers():\n    return 5", "purifiers() returned 5"),
-    "text": (HEAD + "@hookimpl\ndef purifiers():\n    return 'ab'", "wanted a list of Entry"),
+    "text": (HEAD + "@hookimpl\ndef purifiers():\n    return 'ab'", "expected a list of Entry"),
     "item": (HEAD + "@hookimpl\ndef purifiers():\n    return ['ab']", "not an Entry"),
     "target": (HEAD + "@hookimpl\ndef purifiers():\n    return [Entry('a', 'b.c')]", "'b.c'"),
     "raises": (HEAD + "@hookimpl\ndef purifiers():\n    return 1 / 0", "ZeroDivisionError"),
@@ -294,7 +294,8 @@ def test_the_public_names_are_all_there_and_functions_hide_their_modules():
     # purify and registry are both a module and a function of it: users get the function,
     # whatever was imported before. In a fresh process, since order matters.
     code = (
-        "import robust_restoration as rr, robust_restoration.purify, robust_restoration.registry\n"
+        "import robust_restoration as rr, robust_restoration.models.purify, "
+        "robust_restoration.plugins.registry\n"
         "rr.PurifiedClassifier; rr.list_attacks()\n"
         "assert callable(rr.purify) and callable(rr.registry)\n"
         "missing = [n for n in rr.__all__ if not hasattr(rr, n)]\n"

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from robust_restoration.datasets import LabelledImages, RestorationImages, load_images
+from robust_restoration.data import LabelledImages, RestorationImages, load_images
 from robust_restoration.errors import DataError, InputError
-from robust_restoration.images import read_image, write_image
+from robust_restoration.images.files import read_image, write_image
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_tensors() -> None:
     ("data", "message"),
     [
         (torch.rand(4, 4), "image 0 is a Tensor of shape"),
-        ([torch.rand(1, 3, 4, 4)], "wanted a tensor"),
+        ([torch.rand(1, 3, 4, 4)], "expected a tensor"),
         ([np.zeros((3, 4, 4))], "image 0 is a ndarray"),
         (torch.rand(2, 3, 4, 4) * 255, r"8-bit values in \[0, 255\] become so with / 255"),
         (torch.full((1, 1, 4, 4), float("nan")), "NaN"),

@@ -7,7 +7,7 @@ from torch import nn
 import robust_restoration as rr
 from robust_restoration.contracts import unwrapped
 from robust_restoration.errors import InputError
-from robust_restoration.restore import restore, takes_sigma, told_level
+from robust_restoration.models.restore import conditioning, restore, takes_sigma
 
 
 class Told(rr.Denoiser):
@@ -38,8 +38,8 @@ def test_the_level_reaches_those_that_want_it(wrap):
         model = wrap(denoiser)
         assert unwrapped(model) is denoiser
         assert takes_sigma(model)
-        assert told_level(model, 0.1) == level
-        restored = restore(model, noisy, told_level(model, 0.1))
+        assert conditioning(model, 0.1) == level
+        restored = restore(model, noisy, conditioning(model, 0.1))
         expected = noisy if level is None else torch.full_like(noisy, level)
         torch.testing.assert_close(restored, expected)
 

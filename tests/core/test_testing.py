@@ -11,8 +11,8 @@ from torch import nn
 
 from robust_restoration.contracts import Attack, Defense, Denoiser, Purifier, Stage
 from robust_restoration.errors import InputError
-from robust_restoration.factory import create_attack
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
+from robust_restoration.models.create import create_attack
 from robust_restoration.testing import (
     ConformanceError,
     check_attack,
@@ -202,11 +202,11 @@ BAD_PURIFIERS = {
     "differentiable=False, yet": [purifier(lambda x: x**2, differentiable=False)],
     "random=False, yet": [purifier(lambda x: (x + torch.rand_like(x)) / 2)],
     "random=True, yet": [purifier(lambda x: x**2, random=True)],
-    "wanted True or False": [
+    "expected True or False": [
         purifier(lambda x: x, random=None),
         purifier(lambda x: x, differentiable=1),
     ],
-    r"wanted \[0, 1\]": [purifier(lambda x: x * 1.5), purifier(lambda x: x - 0.2)],
+    r"expected \[0, 1\]": [purifier(lambda x: x * 1.5), purifier(lambda x: x - 0.2)],
     "in place": [purifier(lambda x: x.mul_(0.5))],
     "NaN or infinity": [purifier(lambda x: x / 0 * 0)],
     "alone and in a batch": [purifier(lambda x: (x + x.mean(0, keepdim=True)) / 2)],
@@ -532,9 +532,9 @@ def bent(function):
 
 
 BAD_DEFENSES = {
-    "wanted a TrainingSet": defense(prepare=lambda self, data, **options: ([], None)),
+    "expected a TrainingSet": defense(prepare=lambda self, data, **options: ([], None)),
     "with samples": defense(prepare=lambda self, data, **options: (Pictures(0), None)),
-    "wanted Stages": defense(stages=lambda self, model: ("first",)),
+    "expected Stages": defense(stages=lambda self, model: ("first",)),
     "names a stage twice": defense(stages=lambda self, model: (Stage("first"), Stage("first"))),
     "not parameters of the model": defense(
         parameters=lambda self, model, stage: nn.Linear(2, 2).parameters()
@@ -543,12 +543,12 @@ BAD_DEFENSES = {
         parameters=lambda self, model, stage: [*model.parameters(), model[0].weight]
     ),
     "in place": defense(loss=bent(lambda loss, f, m, b: (b["clean"].mul_(2), (loss, f))[1])),
-    "wanted one finite number": defense(loss=bent(lambda loss, f, m, b: (loss * math.nan, f))),
+    "expected one finite number": defense(loss=bent(lambda loss, f, m, b: (loss * math.nan, f))),
     "carries no gradients": defense(loss=bent(lambda loss, f, m, b: (loss.detach(), f))),
     "no gradient to what the stage trains": defense(
         loss=bent(lambda loss, f, m, b: (b["clean"].mean() + 0 * loss, f))
     ),
-    "wanted names and floats": defense(loss=bent(lambda loss, f, m, b: (loss, {"a": loss}))),
+    "expected names and floats": defense(loss=bent(lambda loss, f, m, b: (loss, {"a": loss}))),
     "leaves the mode": defense(loss=bent(lambda loss, f, m, b: (m.eval(), (loss, f))[1])),
     r"validate\(\) gives": defense(validate=lambda self, model, batch, stage: None),
 }
@@ -649,10 +649,10 @@ def test_the_builtin_plugins_pass(name):
         ({"target": "zz_targets.Good"}, "is broken"),
         ({"name": "has space"}, "a name with other than"),
         ({"name": ""}, "a name with other than"),
-        ({"summary": ""}, "wanted one line"),
-        ({"summary": "two\nlines"}, "wanted one line"),
-        ({"more": ", about=('a', 'b')"}, "wanted .name, value. pairs"),
-        ({"more": ", paper=None"}, "wanted text"),
+        ({"summary": ""}, "expected one line"),
+        ({"summary": "two\nlines"}, "expected one line"),
+        ({"more": ", about=('a', 'b')"}, "expected .name, value. pairs"),
+        ({"more": ", paper=None"}, "expected text"),
         ({"head": "import torch\n"}, "import zz_plugin loads .*torch"),
         ({"head": "import zz_absent\n"}, "zz_absent"),
     ],

@@ -4,7 +4,7 @@ from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError
-from robust_restoration.tiling import Tiled
+from robust_restoration.images.tiling import Tiled
 
 
 class Told(rr.Denoiser):

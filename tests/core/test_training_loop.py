@@ -19,9 +19,9 @@ from torch import Generator, Tensor, nn
 from robust_restoration import train
 from robust_restoration.contracts import Batch, Defense, Stage
 from robust_restoration.errors import InputError, TrainingError
+from robust_restoration.models.weights import read_weights
 from robust_restoration.training import CHECKPOINT, Settings, minutes_trained
 from robust_restoration.training.loop import _stage_ends
-from robust_restoration.weights import read_weights
 
 COMMON = {"steps": 12, "batch_size": 4, "lr": 1e-2, "progress": False}
 
@@ -285,9 +285,9 @@ def test_precision(precision: str) -> None:
     ("settings", "sentence"),
     [
         ({}, "needs steps"),
-        ({"steps": 0}, "wanted at least 1"),
-        ({"steps": 1, "schedule": "step"}, "wanted 'constant'"),
-        ({"steps": 1, "precision": "int8"}, "wanted 'fp32'"),
+        ({"steps": 0}, "expected at least 1"),
+        ({"steps": 1, "schedule": "step"}, "expected 'constant'"),
+        ({"steps": 1, "precision": "int8"}, "expected 'fp32'"),
     ],
 )
 def test_bad_settings(settings: dict[str, object], sentence: str) -> None:

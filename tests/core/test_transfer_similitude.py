@@ -4,12 +4,17 @@ import math
 import pytest
 import torch
 from PIL import Image
+from robust_restoration_studies.similitude import (
+    circle_samples,
+    polygon_iou,
+    radar,
+    similitude,
+)
+from robust_restoration_studies.transfer import transfer
 from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError
-from robust_restoration.evaluation.similitude import circle_samples, polygon_iou, radar, similitude
-from robust_restoration.evaluation.transfer import transfer
 
 
 class Blur(nn.Module):
@@ -36,12 +41,12 @@ def test_transfer_s_diagonal_is_evaluate_s_attack(images):
     models = {"three": Blur(3), "five": Blur(5)}
     found = transfer(models, images, attack="obsatk", attack_options={"eps": 5 / 255})
     for name, model in models.items():
-        wanted = rr.evaluate(model, images, attacks=["obsatk"], progress=False, checks=False)
-        assert found.noisy[name] == pytest.approx(wanted.values["noisy"]["psnr"], abs=1e-3)
+        expected = rr.evaluate(model, images, attacks=["obsatk"], progress=False, checks=False)
+        assert found.noisy[name] == pytest.approx(expected.values["noisy"]["psnr"], abs=1e-3)
         assert found.attacked[name][name] == pytest.approx(
-            wanted.values["obsatk"]["psnr"], abs=1e-3
+            expected.values["obsatk"]["psnr"], abs=1e-3
         )
-        assert found.dmr(name, name) == pytest.approx(wanted.dmr("obsatk"), abs=1e-3)
+        assert found.dmr(name, name) == pytest.approx(expected.dmr("obsatk"), abs=1e-3)
     assert found.dmr("five", "three") > found.dmr("three", "three")
 
 
@@ -57,7 +62,7 @@ def test_transfer_s_success_and_exports(images, tmp_path):
     assert f"{found.dmr('five', 'five'):+.2f}" in str(found)
     found.plot(tmp_path / "t.png")
     assert Image.open(tmp_path / "t.png").size[0] > 300
-    with pytest.raises(InputError, match="wanted some of the latter"):
+    with pytest.raises(InputError, match="expected some of the latter"):
         transfer({"three": Blur(3)}, images, sources=["four"])
 
 
@@ -128,7 +133,7 @@ def test_radar_and_similitude(images, tmp_path):
     assert json.loads((tmp_path / "s.json").read_text())["dmrs"]["three"]["again"] == 1.0
     found.plot(tmp_path / "s.png")
     assert Image.open(tmp_path / "s.png").size[0] > 300
-    with pytest.raises(InputError, match="wanted one of them"):
+    with pytest.raises(InputError, match="expected one of them"):
         similitude(models, images, source="four")
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError, WeightsError
-from robust_restoration.weights import (
+from robust_restoration.models.weights import (
     find_weights,
     load_weights,
     model_card,
@@ -97,7 +97,7 @@ def test_another_architecture_changes_nothing(saved: Path) -> None:
 
 
 def test_other_shapes_are_named(saved: Path) -> None:
-    with pytest.raises(WeightsError, match=r"have another shape \(net\..* is .*, wanted"):
+    with pytest.raises(WeightsError, match=r"have another shape \(net\..* is .*, expected"):
         rr.create_purifier("additive", weights=str(saved), width=0.2)
 
 
@@ -137,8 +137,8 @@ def test_shipped_weights_load_offline_and_have_cards() -> None:
             model = rr.create_purifier(name, weights=tag)
             assert all(torch.isfinite(p).all() for p in model.parameters())
             card = model_card(path)
-            wanted = {"entry", "options", "classifier", "data", "training", "budget"}
-            assert wanted | {"environment", "numbers"} <= set(card)
+            expected = {"entry", "options", "classifier", "data", "training", "budget"}
+            assert expected | {"environment", "numbers"} <= set(card)
             assert card["options"] == model.options
 
 

@@ -9,14 +9,14 @@ import time
 import pytest
 import torch
 
-from robust_restoration.images import write_image
-from robust_restoration.train_denoiser import train_denoiser
+from robust_restoration.images.files import write_image
+from robust_restoration.models.weights import read_weights
 from robust_restoration.training import CHECKPOINT
-from robust_restoration.weights import read_weights
+from robust_restoration.training.train_denoiser import train_denoiser
 
 SCRIPT = """
 import sys
-from robust_restoration.train_denoiser import train_denoiser
+from robust_restoration.training.train_denoiser import train_denoiser
 steps = int(sys.argv[3])
 train_denoiser(
     "dncnn_test", sys.argv[1], sys.argv[2], defense="hat", steps=steps, batch_size=4, lr=3e-3,
@@ -124,7 +124,7 @@ def test_the_card_says_how_it_was_trained(folder, tmp_path):
         defense_options={"patch": 20, "alpha": 2.0},
         steps=2,
         batch_size=2,
-        holdout=0.25,
+        val_fraction=0.25,
         progress=False,
     )
     card = json.loads(path.with_suffix(".json").read_text())

@@ -7,7 +7,7 @@ from robust_restoration.errors import InputError
 from robust_restoration.testing import check_defense
 
 KINDS = [
-    ("normal", {}),
+    ("standard", {}),
     ("adversarial", {}),
     ("adversarial", {"attack": "denoising_pgd", "eps": 3 / 255, "mix": 0.5}),
     ("hat", {}),
@@ -16,7 +16,7 @@ KINDS = [
     ("typical_set", {}),
     ("typical_set", {"variant": "pres"}),
     ("mixed_noise", {}),
-    ("normal", {"noise": "poisson:30"}),
+    ("standard", {"noise": "poisson:30"}),
 ]
 
 
@@ -35,7 +35,7 @@ def denoiser():
 
 
 def batch_of(defense, images, seed=0):
-    data, _ = defense.prepare(images, holdout=0)
+    data, _ = defense.prepare(images, val_fraction=0)
     return data.batch(torch.arange(6), torch.Generator().manual_seed(seed), "train")
 
 
@@ -63,7 +63,7 @@ def test_training_lowers_the_error(name, options, denoiser, images):
 
 
 def test_normal_by_hand(denoiser, images):
-    defense = rr.create_defense("normal", patch=20)
+    defense = rr.create_defense("standard", patch=20)
     batch = batch_of(defense, images)
     loss, _ = defense.loss(denoiser, batch, "train", torch.Generator())
     error = (denoiser(batch["noisy"]) - batch["clean"]).square().sum() / (2 * 6)
@@ -84,8 +84,8 @@ def test_hat_by_hand(images):
     assert figures["apart"] == pytest.approx(float(apart), rel=1e-4)
     # Both outputs carry gradients.
     mine = torch.autograd.grad(loss, list(denoiser.parameters()))
-    wanted = torch.autograd.grad((fit + 2 * apart) / 3, list(denoiser.parameters()))
-    for a, b in zip(mine, wanted, strict=True):
+    expected = torch.autograd.grad((fit + 2 * apart) / 3, list(denoiser.parameters()))
+    for a, b in zip(mine, expected, strict=True):
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_hat_shares_its_first_forward_pass(images):
 
 
 def test_hat_of_alpha_0_is_normal_training(denoiser, images):
-    normal = rr.create_defense("normal", patch=20)
+    normal = rr.create_defense("standard", patch=20)
     batch = batch_of(normal, images)
     denoiser.eval()
     one, _ = rr.create_defense("hat", alpha=0.0).loss(denoiser, batch, "train", torch.Generator())
@@ -156,7 +156,7 @@ def test_mixed_noise_has_two_levels():
 
 
 def test_levels_are_drawn_between_the_ends():
-    defense = rr.create_defense("normal", sigma=(0.02, 0.2))
+    defense = rr.create_defense("standard", sigma=(0.02, 0.2))
     batch = defense.corrupt(torch.zeros(64, 1, 32, 32), torch.Generator().manual_seed(0))
     level = batch["noisy"].square().mean((1, 2, 3)).sqrt()
     assert torch.allclose(level, batch["sigma"], rtol=0.15)
@@ -166,7 +166,7 @@ def test_levels_are_drawn_between_the_ends():
 
 def test_validation_is_on_other_images(denoiser, images):
     defense = rr.create_defense("hat", patch=20)
-    training, validation = defense.prepare(images, holdout=0.34)
+    training, validation = defense.prepare(images, val_fraction=0.34)
     assert (len(training), len(validation)) == (4, 2)
     assert not set(training.names) & set(validation.names)
     batch = validation.batch(torch.arange(2), torch.Generator().manual_seed(0), "train")
@@ -177,8 +177,8 @@ def test_validation_is_on_other_images(denoiser, images):
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("normal", {"sigma": (0.2, 0.1)}, "the lowest and the highest"),
-        ("normal", {"sigma": 25}, "fraction of"),
+        ("standard", {"sigma": (0.2, 0.1)}, "the lowest and the highest"),
+        ("standard", {"sigma": 25}, "fraction of"),
         ("hat", {"alpha": -1.0}, "0 or more"),
         ("hat", {"attack": "obsatx"}, "obsatk"),
         ("hat", {"eps": 0}, "budget"),
@@ -195,4 +195,4 @@ def test_bad_options(name, options, sentence):
 
 def test_patches_larger_than_an_image(images):
     with pytest.raises(InputError, match="Use smaller patches"):
-        rr.create_defense("normal", patch=41).prepare(images)
+        rr.create_defense("standard", patch=41).prepare(images)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from robust_restoration_defenses import typical_set_theory as theory
+from robust_restoration_studies import typical_set_theory as theory
 
 from robust_restoration.errors import InputError
 
@@ -17,8 +17,8 @@ def noise():
 
 
 def test_log_density_is_torch_s(noise):
-    wanted = torch.distributions.Normal(0.0, SIGMA).log_prob(noise).sum(1)
-    assert torch.allclose(theory.log_density(noise, SIGMA), wanted)
+    expected = torch.distributions.Normal(0.0, SIGMA).log_prob(noise).sum(1)
+    assert torch.allclose(theory.log_density(noise, SIGMA), expected)
 
 
 def test_entropy_is_the_mean_log_density(noise):
@@ -29,8 +29,8 @@ def test_entropy_is_the_mean_log_density(noise):
 
 
 def test_typicality_is_the_norm(noise):
-    wanted = noise.square().sum(1) / (2 * 300 * SIGMA**2) - 0.5
-    assert torch.allclose(theory.typicality(noise, SIGMA), wanted)
+    expected = noise.square().sum(1) / (2 * 300 * SIGMA**2) - 0.5
+    assert torch.allclose(theory.typicality(noise, SIGMA), expected)
 
 
 @pytest.mark.parametrize("eps", [0.02, 0.05, 0.1])

@@ -11,8 +11,8 @@ import torch
 from robust_restoration_denoisers.bm3d import BM3D
 
 from robust_restoration.errors import InputError
-from robust_restoration.metrics import psnr
-from robust_restoration.targets import importable
+from robust_restoration.images.metrics import psnr
+from robust_restoration.plugins.targets import importable
 from robust_restoration.testing import check_denoiser
 
 

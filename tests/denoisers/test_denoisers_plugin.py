@@ -10,7 +10,7 @@ from robust_restoration_denoisers import denoisers
 from robust_restoration_denoisers.arguments import sigma_per_image
 
 from robust_restoration.errors import InputError, PluginError
-from robust_restoration.targets import importable, load_target
+from robust_restoration.plugins.targets import importable, load_target
 from robust_restoration.testing import check_denoiser
 
 ENTRIES = {entry.name: entry for entry in denoisers()}

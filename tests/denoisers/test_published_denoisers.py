@@ -6,8 +6,8 @@ import pytest
 import torch
 from published import FILES, SIGMA, load_published, published_state
 
-from robust_restoration.images import read_image
-from robust_restoration.metrics import psnr
+from robust_restoration.images.files import read_image
+from robust_restoration.images.metrics import psnr
 
 # PSNR in dB that a 128x128 part of the fourth image must come to at least; it begins at 20.4 and
 # 20.3, and with a layer or an order wrong the rest is lost.

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from robust_restoration import create_denoiser, create_purifier, save_weights
 from robust_restoration.contracts import Denoiser, Purifier
 from robust_restoration.errors import InputError, UnknownNameError, WeightsError
-from robust_restoration.registry import registry
-from robust_restoration.targets import load_target
+from robust_restoration.plugins.registry import registry
+from robust_restoration.plugins.targets import load_target
 from robust_restoration.testing import check_purifier
 
 
@@ -114,7 +114,7 @@ def test_a_gray_denoiser_restores_colour_a_channel_at_a_time(images: Tensor) -> 
 
 
 def test_a_colour_denoiser_refuses_gray(images: Tensor) -> None:
-    with pytest.raises(InputError, match="wanted 3"):
+    with pytest.raises(InputError, match="expected 3"):
         create_purifier("denoiser:dncnn_test", channels=3)(images[:, :1])
 
 

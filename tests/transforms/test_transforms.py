@@ -185,14 +185,14 @@ NAN, INFINITY = float("nan"), float("inf")
 )
 def test_bad_options(name: str, option: str, bad: tuple[Any, ...]) -> None:
     for value in bad:
-        with pytest.raises(InputError, match=f"^{option} is {value!r}; wanted"):
+        with pytest.raises(InputError, match=f"^{option} is {value!r}; expected"):
             create_purifier(name, **{option: value})
 
 
 @each
 def test_bad_images(which: str) -> None:
     purifier = make(which)
-    with pytest.raises(InputError, match="wanted"):
+    with pytest.raises(InputError, match="expected"):
         purifier(torch.zeros(3, 8, 8))
     with pytest.raises(InputError, match="dtype"):
         purifier(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))

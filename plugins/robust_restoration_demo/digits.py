@@ -1,0 +1,238 @@
+"""Second part: handwritten digits, a timm classifier, an attack, a purifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from torch import Generator, Tensor, nn
+
+from robust_restoration.contracts import Batch, Defense
+from robust_restoration.data import LabelledImages
+from robust_restoration.evaluation import evaluate_purifiers
+from robust_restoration.files import atomic_path
+from robust_restoration.models.classifiers import NormalizedClassifier
+from robust_restoration.models.create import create_attack, create_defense, create_purifier
+from robust_restoration.training import train
+
+SIDE = 32
+SHOWN_EPS = 0.1
+STRENGTHS = (0.0, 0.03, 0.06, 0.1)
+
+
+def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dict[str, Any]:
+    """Train a classifier and an AdvFilter, attack, purify, and show it.
+
+    Args:
+        out: Folder for ``digits.png`` and ``accuracy.png``.
+        console: Where to print.
+        seed: Of everything random.
+        quiet: Show no progress bars.
+
+    Returns:
+        What was measured.
+    """
+    training, test = load_digits_32()
+    console.print(
+        f"[bold]2. A classifier[/bold] (timm test_efficientnet) learns {len(training)} handwritten "
+        f"digits; {len(test)} others are kept for testing."
+    )
+    classifier = fit_classifier(training, seed=seed, progress=not quiet)
+
+    console.print(
+        "[bold]3. An AdvFilter[/bold] learns to undo attacks on this classifier "
+        "(PGD, eps 0.01 to 0.2)."
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        purifier = create_purifier("advfilter", channels=1, width=0.0625)
+    method = create_defense(
+        "advfilter",
+        classifier=classifier,
+        strengths=(0.01, 0.03, 0.06, 0.1, 0.2),
+        median_strengths=(0.06, 0.1, 0.2),
+        per_image=2,
+        attack_steps=10,
+        cache=out / "cache",
+        seed=seed,
+    )
+    pairs, _ = method.prepare(training, val_fraction=0.0, progress=not quiet)
+    train(purifier, method, pairs, steps=250, batch_size=64, lr=1e-3, seed=seed,
+          progress=not quiet)
+
+    console.print("[bold]4. Attacks[/bold], on the bare classifier and through the purifier.")
+    result = evaluate_purifiers(
+        classifier,
+        test,
+        purifiers={
+            "advfilter": purifier,
+            "median": create_purifier("median"),
+        },
+        strengths=STRENGTHS,
+        threats=("gray-box", "white-box"),
+        steps=20,
+        batch_size=100,
+        seed=seed,
+        progress=not quiet,
+    )
+    console.print()
+    console.print(result, highlight=False)
+    picture = out / "digits.png"
+    draw_digits(classifier, purifier, test, picture, seed=seed)
+    result.plot(out / "accuracy.png")
+    summary = {
+        "eps": SHOWN_EPS,
+        "clean": result.accuracy("none", "gray-box", 0.0),
+        "attacked": result.accuracy("none", "gray-box", SHOWN_EPS),
+        "purified_gray_box": result.accuracy("advfilter", "gray-box", SHOWN_EPS),
+        "purified_white_box": result.accuracy("advfilter", "white-box", SHOWN_EPS),
+        "picture": str(picture),
+        "plot": str(out / "accuracy.png"),
+    }
+    console.print(_conclusion(summary), highlight=False)
+    return {**summary, "result": result.to_dict()}
+
+
+def _conclusion(summary: dict[str, Any]) -> str:
+    gray, white = summary["purified_gray_box"], summary["purified_white_box"]
+    return (
+        f"\nAt eps {SHOWN_EPS}: {summary['clean']:.0%} right before the attack, "
+        f"{summary['attacked']:.0%} after it, {gray:.0%} purified, if the attacker does not know "
+        f"of the purifier; {white:.0%} if the attacker does.\n"
+        "A purifier repairs images that were attacked without it in mind. It is no defence on its "
+        "own against somebody who attacks through it."
+    )
+
+
+def load_digits_32() -> tuple[LabelledImages, LabelledImages]:
+    """scikit-learn's 1,797 digits, 8x8, scaled to 32x32: 1,397 to train on, 400 to test."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    small = torch.from_numpy(digits.images).float()[:, None] / 16
+    images = F.interpolate(small, (SIDE, SIDE), mode="bicubic").clamp(0, 1)
+    data = LabelledImages(
+        (images * 255).round().to(torch.uint8), torch.from_numpy(digits.target).long(),
+        name="digits",
+    )
+    order = torch.from_numpy(np.random.default_rng(0).permutation(len(data)))
+    test = data.subset(order[:400])
+    return data.subset(order[400:]), test
+
+
+class _LabelledSet:
+    """Labelled images, shifted by up to two pixels, as batches to train on."""
+
+    def __init__(self, data: LabelledImages) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
+        images = F.pad(self.data.pixels(indices), (2, 2, 2, 2))
+        top, left = torch.randint(0, 5, (2,), generator=generator).tolist()
+        window = images[..., top : top + SIDE, left : left + SIDE]
+        return {"images": window, "label": self.data.labels[indices]}
+
+
+class _CrossEntropy(Defense):
+    """No defense at all: the classifier's plain training."""
+
+    def loss(
+        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        return F.cross_entropy(model(batch["images"]), batch["label"]), {}
+
+
+def fit_classifier(data: LabelledImages, *, seed: int = 0, progress: bool = True) -> nn.Module:
+    """Train timm's smallest EfficientNet on gray 32x32 images, from scratch.
+
+    Args:
+        data: (N, 1, 32, 32) images of ten classes.
+        seed: Of the initial weights and the batches.
+        progress: Show a progress bar.
+    """
+    import timm
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = timm.create_model("test_efficientnet", in_chans=1, num_classes=10)
+    train(NormalizedClassifier(model), _CrossEntropy(), _LabelledSet(data), steps=250,
+          batch_size=64, lr=3e-3, betas=(0.9, 0.999), seed=seed, progress=progress)
+    return model.eval()
+
+
+def draw_digits(
+    classifier: nn.Module,
+    purifier: nn.Module,
+    test: LabelledImages,
+    path: Path,
+    *,
+    seed: int = 0,
+    columns: int = 8,
+) -> None:
+    """Draw clean, attacked and purified digits with what the classifier takes them for.
+
+    Args:
+        classifier: The bare classifier.
+        purifier: What stands in front of it.
+        test: Test images; those are shown that the classifier gets right when clean.
+        path: The picture's file.
+        seed: Of the attacks.
+        columns: Up to which digit one of each is shown.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from robust_restoration.models.purify import PurifiedClassifier
+
+    robust = PurifiedClassifier(classifier, purifier)
+    bare = PurifiedClassifier(classifier, nn.Identity())
+    clean, labels = test.pixels(slice(None)), test.labels
+    with torch.no_grad():
+        right = (robust(clean).argmax(1) == labels) & (bare(clean).argmax(1) == labels)
+    # One of each digit, as some digits are far harder to attack than others.
+    first = [(right & (labels == digit)).nonzero().flatten()[:1] for digit in range(columns)]
+    chosen = torch.cat(first)
+    clean, labels = clean[chosen], labels[chosen]
+    options = {"eps": SHOWN_EPS, "alpha": SHOWN_EPS / 8, "steps": 20}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        gray = create_attack("torchattacks/pgd", bare, **options)(clean, labels)
+        white = create_attack("torchattacks/pgd", robust, **options)(clean, labels)
+    with torch.no_grad():
+        rows = [
+            ("clean", clean, bare(clean)),
+            ("attacked", gray, bare(gray)),
+            ("what the attack\nadded (x 4)", (gray - clean) * 4 + 0.5, None),
+            ("purified", purifier(gray), robust(gray)),
+            ("attacked through\nthe purifier", white, None),
+            ("... and purified", purifier(white), robust(white)),
+        ]
+    columns = len(chosen)
+    figure = Figure(figsize=(1.15 * columns + 1.9, 1.35 * len(rows) + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (title, images, logits) in zip(panels, rows, strict=True):
+        for column, panel in enumerate(line):
+            panel.imshow(images[column, 0].numpy(), cmap="gray", vmin=0, vmax=1)
+            panel.set_xticks([])
+            panel.set_yticks([])
+            if logits is not None:
+                said = int(logits[column].argmax())
+                good = said == int(labels[column])
+                color = "tab:green" if good else "tab:red"
+                panel.set_xlabel(f"seen as {said}", color=color, fontsize=10, labelpad=2)
+                for spine in panel.spines.values():
+                    spine.set(color=color, linewidth=2.5)
+        line[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=11)
+    figure.suptitle(
+        f"green: the classifier is right, red: it is fooled  (PGD, eps {SHOWN_EPS})", fontsize=12
+    )
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)

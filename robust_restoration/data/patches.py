@@ -1,0 +1,129 @@
+"""Patches cut from images in memory, as a denoiser's training draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from robust_restoration.contracts import Batch
+from robust_restoration.errors import InputError
+
+Corrupt = Callable[[Tensor, Generator], Batch]
+
+
+class Patches:
+    """Random squares of images, turned and mirrored, at several scales.
+
+    Images stay in memory as 8-bit integers; a batch is cut when it is drawn. One sample is one
+    image, so an epoch of the loop sees each image once: what is cut from it is random.
+
+    Args:
+        data: What `robust_restoration.load_images` takes: a name, a folder, tensors.
+        side: Side of the squares, in pixels.
+        scales: Factors by which images are scaled (bicubic) before squares are cut; each square
+            draws one. The denoising literature: 1, 0.9, 0.8, 0.7.
+        augment: Turn by multiples of 90 degrees and mirror, at random: the eight-fold augmentation.
+        corrupt: What adds noise to a batch (see `DenoisingDefense.corrupt` of the defenses).
+        channels: 1 for gray, 3 for colour; the images' own by default.
+        root: Where named data sets lie.
+
+    Raises:
+        InputError: If an image is smaller than a square at the smallest scale.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        side: int = 50,
+        scales: Sequence[float] = (1.0,),
+        augment: bool = True,
+        corrupt: Corrupt | None = None,
+        channels: int | None = None,
+        root: Any = None,
+    ) -> None:
+        from . import load_images
+
+        images = load_images(data, channels=channels, root=root)
+        self.name = images.name
+        self.names = list(images.names)
+        if side < 1 or not scales or min(scales) <= 0:
+            raise InputError(f"side is {side} and scales {scales}; expected numbers above 0.")
+        self.side, self.scales, self.augment, self.corrupt = side, tuple(scales), augment, corrupt
+        self.images = [
+            [_scaled(image, scale) for scale in self.scales] for image in images.clean
+        ]
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        for name, sizes in zip(self.names, self.images, strict=True):
+            smallest = min(min(image.shape[-2:]) for image in sizes)
+            if smallest < self.side:
+                raise InputError(
+                    f"{name} has a side of {smallest} pixels at scale {min(self.scales):g}; "
+                    f"expected "
+                    f"at least {self.side}, the patches' side. Use smaller patches."
+                )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, indices: Tensor | Sequence[int]) -> Patches:
+        """The same of some of the images."""
+        chosen = [int(i) for i in indices]
+        part = object.__new__(Patches)
+        part.__dict__.update(self.__dict__)
+        part.names = [self.names[i] for i in chosen]
+        part.images = [self.images[i] for i in chosen]
+        return part
+
+    def split(self, val_fraction: float, seed: int = 0) -> tuple[Patches, Patches | None]:
+        """Training and validation patches, of different images.
+
+        Args:
+            val_fraction: The share of the images that is held out, at most 64 images.
+            seed: Decides which.
+        """
+        count = min(round(len(self) * val_fraction), 64)
+        if not count:
+            return self, None
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        validation = self.subset(order[:count])
+        validation.augment = False
+        return self.subset(order[count:].sort().values), validation
+
+    def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
+        """One square of each image at ``indices``: ``clean`` (B, C, side, side), and noise."""
+        count = len(indices)
+        scale = torch.randint(len(self.scales), (count,), generator=generator).tolist()
+        where = torch.rand(count, 2, generator=generator).tolist()
+        turns = torch.randint(8, (count,), generator=generator).tolist()
+        squares = []
+        for index, chosen, (down, right), turn in zip(
+            indices.tolist(), scale, where, turns, strict=True
+        ):
+            image = self.images[index][chosen]
+            top = int(down * (image.shape[-2] - self.side + 1))
+            left = int(right * (image.shape[-1] - self.side + 1))
+            square = image[:, top : top + self.side, left : left + self.side]
+            if self.augment:
+                square = torch.rot90(square, turn % 4, (1, 2))
+                square = square.flip(2) if turn >= 4 else square
+            squares.append(square)
+        clean = torch.stack(squares)
+        clean = clean.float() / 255 if clean.dtype == torch.uint8 else clean.float()
+        return {"clean": clean, **(self.corrupt(clean, generator) if self.corrupt else {})}
+
+
+def _scaled(image: Tensor, scale: float) -> Tensor:
+    if scale == 1:
+        return image
+    size = [max(1, round(side * scale)) for side in image.shape[-2:]]
+    eight_bit = image.dtype == torch.uint8
+    pixels = image.float() / 255 if eight_bit else image
+    small = F.interpolate(pixels[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
+    return (small * 255).round().to(torch.uint8) if eight_bit else small

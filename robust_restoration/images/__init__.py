@@ -1,0 +1,1 @@
+"""Images: checks, files, metrics, tiling."""

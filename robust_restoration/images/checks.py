@@ -1,0 +1,80 @@
+"""Checks of images that come in."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robust_restoration.errors import InputError
+
+
+def check_layout(images: Tensor, name: str = "x", channels: int | None = None) -> None:
+    """Check kind, dtype and shape, which costs nothing; values are not looked at.
+
+    Args:
+        images: What should be (N, C, H, W), floating-point, N > 0.
+        name: What the caller calls it.
+        channels: How many channels are expected; ``None`` for any number.
+
+    Raises:
+        InputError: With what came, what is expected, and what would fix it.
+    """
+    if not isinstance(images, Tensor):
+        raise InputError(
+            f"{name} is a {type(images).__name__}; expected a torch tensor (N, C, H, W) in [0, 1], "
+            "such as torchvision.transforms.functional.to_tensor gives."
+        )
+    if images.ndim != 4:
+        raise InputError(
+            f"{name} has shape {tuple(images.shape)}; expected (N, C, H, W) or (C, H, W). "
+            f"A gray image (H, W) becomes one with {name}[None, None]."
+        )
+    if not images.is_floating_point():
+        fix = " / 255" if images.dtype == torch.uint8 else ""
+        raise InputError(
+            f"{name} has dtype {images.dtype}; expected floating-point values in [0, 1]: "
+            f"{name}.float(){fix}."
+        )
+    if 0 in images.shape:
+        raise InputError(f"{name} has shape {tuple(images.shape)}, which holds no image.")
+    if channels is not None and images.shape[1] != channels:
+        fix = ""
+        if channels == 3 and images.shape[1] == 1:
+            fix = f": {name}.expand(-1, 3, -1, -1) makes gray images colour"
+        elif channels == 1 and images.shape[1] == 3:
+            fix = f": kornia.color.rgb_to_grayscale({name}) makes colour images gray"
+        raise InputError(
+            f"{name} has {images.shape[1]} channels (shape {tuple(images.shape)}); "
+            f"expected {channels}{fix}."
+        )
+
+
+def check_images(
+    images: Tensor, name: str = "x", channels: int | None = None, fix: str = ""
+) -> None:
+    """Check layout and values: floating-point (N, C, H, W), finite, in [0, 1].
+
+    Args:
+        images: What to check.
+        name: What the caller calls it.
+        channels: How many channels are expected; ``None`` for any number.
+        fix: What would help if values lie outside [0, 1].
+
+    Raises:
+        InputError: With what came, what is expected, and what would fix it.
+    """
+    check_layout(images, name, channels)
+    low, high = (float(v) for v in torch.aminmax(images.detach()))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        bad = int((~torch.isfinite(images)).sum())
+        raise InputError(
+            f"{name} has {bad} NaN or infinite values; expected finite values in [0, 1]. "
+            f"torch.nan_to_num({name}) replaces them, if they are meant to be there."
+        )
+    if low < 0 or high > 1:
+        fix = fix or f"{name}.clamp(0, 1) cuts them off"
+        raise InputError(
+            f"{name} has values from {low:.4g} to {high:.4g}; expected [0, 1]. {fix[0].upper()}"
+            f"{fix[1:]}."
+        )

@@ -1,0 +1,1 @@
+"""Networks: creating them, their weights, classifiers, purifying and restoring."""

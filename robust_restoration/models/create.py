@@ -1,0 +1,132 @@
+"""Create and list what plugins offer: the verbs users call, in the manner of timm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from robust_restoration.errors import InputError
+from robust_restoration.plugins.registry import registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from robust_restoration.contracts import Attack, Defense, Denoiser, Purifier
+
+
+def create_denoiser(name: str, *, weights: str | None = None, **options: Any) -> Denoiser:
+    """Create a denoiser by name.
+
+    Args:
+        name: As `list_denoisers` lists it.
+        weights: A tag of shipped weights, a safetensors file, or a hub repository
+            ``user/repo``; ``None`` for untrained ones.
+        **options: Passed to the denoiser.
+
+    Raises:
+        UnknownNameError: If no plugin offers it; names the nearest.
+        WeightsError: If the weights do not exist, are damaged or of another architecture.
+    """
+    return _with_weights("denoisers", name, weights, options)
+
+
+def create_purifier(name: str, *, weights: str | None = None, **options: Any) -> Purifier:
+    """Create a purifier by name; arguments as in `create_denoiser`.
+
+    Args:
+        name: As `list_purifiers` lists it; ``denoiser:NAME`` makes a denoiser a purifier.
+        weights: As in `create_denoiser`.
+        **options: Passed to the purifier.
+    """
+    return _with_weights("purifiers", name, weights, options)
+
+
+def create_attack(name: str, model: nn.Module, **options: Any) -> Attack:
+    """Create an attack by name.
+
+    Args:
+        name: As `list_attacks` lists it, such as ``torchattacks/pgd``.
+        model: What to attack. A timm classifier is given its own normalisation, so that the
+            attack's inputs stay in [0, 1].
+        **options: ``eps``, ``alpha``, ``steps`` and so on, as the attack takes them.
+    """
+    return registry().create("attacks", name, model, **options)
+
+
+def create_defense(name: str, **options: Any) -> Defense:
+    """Create a way of training by name.
+
+    Args:
+        name: As `list_defenses` lists it.
+        **options: Passed to the defense.
+    """
+    return registry().create("defenses", name, **options)
+
+
+def _with_weights(kind: str, name: str, weights: str | None, options: dict[str, Any]) -> Any:
+    if weights is None:
+        return registry().create(kind, name, **options)
+    from .weights import create_with_weights
+
+    return create_with_weights(kind, name, weights, options)
+
+
+def list_denoisers(pattern: str = "*") -> list[str]:
+    """Names of denoisers that match a glob pattern, as ``timm.list_models`` does."""
+    return registry().list("denoisers", pattern)
+
+
+def list_attacks(pattern: str = "*") -> list[str]:
+    """Names of attacks that match a glob pattern, such as ``*pgd*``."""
+    return registry().list("attacks", pattern)
+
+
+def list_defenses(pattern: str = "*") -> list[str]:
+    """Names of defenses that match a glob pattern."""
+    return registry().list("defenses", pattern)
+
+
+def list_purifiers(pattern: str = "*") -> list[str]:
+    """Names of purifiers that match a glob pattern."""
+    return registry().list("purifiers", pattern)
+
+
+def load_denoiser(word: str) -> nn.Module:
+    """Load a denoiser, in eval mode.
+
+    Args:
+        word: ``NAME=WEIGHTS``, such as ``dncnn_b=hat``, with weights as `create_denoiser` takes
+            them; ``NAME``, with the weights ``nt`` where the denoiser ships such, and with a
+            warning untrained where it does not; or ``package.module:function`` for a function that
+            returns any module that maps images to images.
+
+    Raises:
+        UnknownNameError: If there is no such denoiser.
+        WeightsError: If there are no such weights.
+        InputError: If the function does not import.
+    """
+    import importlib
+    import warnings
+
+    from .weights import WeightsWarning, shipped
+
+    name, equals, weights = word.partition("=")
+    module, colon, function = word.partition(":")
+    if colon and not equals and word not in list_denoisers():
+        try:
+            made: nn.Module = getattr(importlib.import_module(module), function)()
+        except (ImportError, AttributeError) as error:
+            raise InputError(f"{word!r} does not import as a function: {error}.") from error
+        return made.eval()
+    if equals:
+        return create_denoiser(name, weights=weights).eval()
+    if name in list_denoisers() and "nt" in shipped("denoisers", name):
+        return create_denoiser(name, weights="nt").eval()
+    made = create_denoiser(name)
+    if any(True for _ in made.parameters()):
+        warnings.warn(
+            f"{name!r} ships no weights and is untrained; give {name}=FILE, or train it: "
+            f"robust-restoration train hat --denoiser {name} --data FOLDER -o runs/hat",
+            WeightsWarning,
+            stacklevel=2,
+        )
+    return made.eval()

@@ -1,0 +1,102 @@
+"""What an entry points to: importing it, and checking options before it is called."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import re
+from typing import Any
+
+from robust_restoration.errors import InputError, PluginError, did_you_mean, one_line
+
+from .hooks import Entry
+
+
+def load_target(entry: Entry) -> Any:
+    """Import what an entry points to.
+
+    Raises:
+        PluginError: If what it needs is not installed, or the target is not there.
+    """
+    if entry.requires and not importable(entry.requires):
+        how = entry.install or f"pip install {entry.requires}"
+        raise PluginError(
+            f"{entry.name!r} needs {entry.requires!r}, which is not installed: {how}"
+        )
+    module, _, attribute = entry.target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # a plugin's module may raise anything
+        raise PluginError(
+            f"{entry.name!r} is listed as {entry.target!r}, which does not import: "
+            f"{one_line(error)}."
+        ) from error
+
+
+def importable(module: str) -> bool:
+    """Whether a module, such as ``deepinv`` or ``deepinv.models``, is there to be imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # its parent is missing, or it is a stub in sys.modules
+        return False
+
+
+def options_of(target: Any) -> list[str]:
+    """The names of a target's options, and of those its base classes have for ``**options``."""
+    chain = [target]
+    if inspect.isclass(target):
+        chain = [vars(c)["__init__"] for c in target.__mro__ if "__init__" in vars(c)]
+    names: list[str] = []
+    for one in chain:
+        parameters = inspect.signature(one).parameters.values()
+        names += [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return [n for n in dict.fromkeys(names) if n != "self"]
+
+
+def call(target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Call a target; an option that it passes on and nobody takes is an `InputError` too."""
+    check_options(target, name, args, options)
+    try:
+        return target(*args, **options)
+    except TypeError as error:
+        found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if found is None or found[1] not in options:
+            raise
+        known = options_of(target)
+        raise InputError(
+            f"{name!r} takes no option {found[1]!r}. {did_you_mean(found[1], known)}"
+        ) from error
+
+
+def check_options(
+    target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any]
+) -> None:
+    """Check options against a target's signature before it is called.
+
+    Raises:
+        InputError: With the nearest option's name where one is unknown, or the missing one's.
+    """
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):
+        return
+    if getattr(getattr(target, "__init__", None), "__qualname__", "") == "Module.__init__":
+        signature = inspect.Signature()  # torch's own says (*args, **kwargs) and takes none
+    parameters = signature.parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if not takes_any:
+        known = [
+            n for n, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        for option in options:
+            if option not in known:
+                raise InputError(
+                    f"{name!r} takes no option {option!r}. {did_you_mean(option, known)}"
+                )
+    try:
+        signature.bind(*args, **options)
+    except TypeError as error:
+        raise InputError(f"{name!r}: {error}. It is called as {name}{signature}.") from error
