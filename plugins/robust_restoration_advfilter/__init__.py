@@ -15,7 +15,13 @@ def offered_purifiers() -> list[Entry]:
         Entry("additive", f"{at}:Additive", "adds a predicted correction (HGD)", PAPER),
         Entry("filtering", f"{at}:Filtering", "filters each pixel by a predicted kernel", PAPER),
         Entry("multi_head", f"{at}:MultiHead", "filtering, one head a range of strengths", PAPER),
-        Entry("advfilter", f"{at}:AdvFilter", "two filterings, fused by their uncertainty", PAPER),
+        Entry(
+            "advfilter",
+            f"{at}:AdvFilter",
+            "two filterings, fused by their uncertainty",
+            PAPER,
+            roles=("classifier",),
+        ),
     ]
 
 

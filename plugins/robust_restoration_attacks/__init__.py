@@ -46,6 +46,7 @@ TORCHATTACKS = {
 }
 
 
+ROLES = {"pgd": ("classifier",), "square": ("black-box",)}
 OBSATK = "arXiv:2201.04397"
 DENOISING_PGD = "arXiv:2306.16050"
 
@@ -61,6 +62,7 @@ def attacks() -> list[Entry]:
             f"{at}.obsatk_auto:ObsAtkAuto",
             "obsatk with adaptive steps: the one to report",
             OBSATK,
+            roles=("denoiser",),
         ),
         Entry(
             "denoising_pgd",
@@ -85,6 +87,7 @@ def attacks() -> list[Entry]:
             f"torchattacks/{name}",
             f"robust_restoration_attacks.torchattacks_bridge:{name}",
             summary=f"{limits}; for classifiers",
+            roles=ROLES.get(name, ()),
         )
         for name, limits in TORCHATTACKS.items()
     ]

@@ -16,8 +16,21 @@ def denoisers() -> list[Entry]:
     at = "robust_restoration_denoisers"
     return [
         Entry("dncnn", f"{at}.dncnn:DnCNN", "17 layers, for one noise level", DNCNN),
-        Entry("dncnn_b", f"{at}.dncnn:dncnn_b", "20 layers without biases, blind, gray", OBSATK),
-        Entry("dncnn_c", f"{at}.dncnn:dncnn_c", "20 layers without biases, blind, colour", OBSATK),
+        Entry(
+            "dncnn_b",
+            f"{at}.dncnn:dncnn_b",
+            "20 layers without biases, blind, gray",
+            OBSATK,
+            roles=("image",),
+            default_weights="nt",
+        ),
+        Entry(
+            "dncnn_c",
+            f"{at}.dncnn:dncnn_c",
+            "20 layers without biases, blind, colour",
+            OBSATK,
+            default_weights="nt",
+        ),
         Entry("dncnn_test", f"{at}.dncnn:dncnn_test", TESTS),
         Entry("ffdnet", f"{at}.ffdnet:FFDNet", "told the noise level; half resolution", FFDNET),
         Entry("ffdnet_test", f"{at}.ffdnet:ffdnet_test", TESTS),

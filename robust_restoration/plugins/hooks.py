@@ -36,7 +36,10 @@ class Entry:
         requires: The module that must be importable for it, where that is not a dependency of
             the plugin.
         install: The command that installs ``requires``.
-        about: Further facts for listings, as (name, value) pairs.
+        roles: What it is the default for: an attack for ``"denoiser"``, ``"classifier"`` or
+            ``"black-box"`` (an attack on classifiers that takes no gradients); a purifier for
+            ``"classifier"``; a denoiser for ``"image"``. See `Registry.default`.
+        default_weights: The tag of the shipped weights that commands take where none are named.
     """
 
     name: str
@@ -45,7 +48,8 @@ class Entry:
     paper: str = ""
     requires: str = ""
     install: str = ""
-    about: tuple[tuple[str, str], ...] = ()
+    roles: tuple[str, ...] = ()
+    default_weights: str = ""
 
 
 @hookspec

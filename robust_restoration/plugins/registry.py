@@ -210,6 +210,27 @@ class Registry:
         hint = f" Plugins not in use: {shown}." if idle else ""
         raise UnknownNameError(f"{problem} {did_you_mean(name, self.list(kind))}{hint}")
 
+    def default(self, kind: str, role: str) -> str:
+        """The qualified name of the entry that has a role: what is taken where none is named.
+
+        The first such entry in the order of `discover`, in which this distribution's own plugins
+        come first, so that another plugin cannot take the place of a default.
+
+        Args:
+            kind: Such as ``"attacks"``.
+            role: See `Entry.roles`.
+
+        Raises:
+            UnknownNameError: If no plugin in use offers one.
+        """
+        for offer in self.offers[kind]:
+            if role in offer.entry.roles:
+                return offer.qualified
+        raise UnknownNameError(
+            f"No plugin in use offers a default of {kind} for {role!r}. Name one: "
+            f"{did_you_mean('', self.list(kind))}"
+        )
+
     def create(self, kind: str, name: str, /, *args: Any, **options: Any) -> Any:
         """Create what a name stands for.
 

@@ -122,9 +122,8 @@ def _check_entry(kind: str, entry: Entry) -> None:
     )
     rule(isinstance(entry.paper, str), f"{what} has the paper {entry.paper!r}; expected text.")
     rule(
-        isinstance(entry.about, tuple)
-        and all(isinstance(a, tuple) and len(a) == 2 for a in entry.about),
-        f"{what} has about={entry.about!r}; expected (name, value) pairs.",
+        isinstance(entry.roles, tuple) and all(isinstance(r, str) for r in entry.roles),
+        f"{what} has roles={entry.roles!r}; expected a tuple of words, such as ('classifier',).",
     )
     if entry.requires and not importable(entry.requires):
         return  # what is not installed cannot be loaded

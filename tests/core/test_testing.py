@@ -651,7 +651,7 @@ def test_the_builtin_plugins_pass(name):
         ({"name": ""}, "a name with other than"),
         ({"summary": ""}, "expected one line"),
         ({"summary": "two\nlines"}, "expected one line"),
-        ({"more": ", about=('a', 'b')"}, "expected .name, value. pairs"),
+        ({"more": ", roles='classifier'"}, "expected a tuple of words"),
         ({"more": ", paper=None"}, "expected text"),
         ({"head": "import torch\n"}, "import zz_plugin loads .*torch"),
         ({"head": "import zz_absent\n"}, "zz_absent"),
