@@ -11,8 +11,7 @@ from robust_restoration.contracts import Denoiser, Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
 from robust_restoration.models.create import create_denoiser
-
-from .options import positive_number
+from robust_restoration.numbers import check_level, check_positive
 
 
 class DenoiserPurifier(Purifier):
@@ -50,11 +49,8 @@ class DenoiserPurifier(Purifier):
     ) -> None:
         super().__init__()
         if sigma is not None:
-            sigma = positive_number("sigma", sigma, "a fraction of [0, 1], such as 5/255")
-            if sigma > 1:
-                raise InputError(
-                    f"sigma is {sigma:g}; expected a fraction of [0, 1], such as 5/255."
-                )
+            check_positive("sigma", sigma, "a fraction of [0, 1], such as 5/255")
+            sigma = check_level("sigma", sigma)
         self.options: dict[str, Any] = {"sigma": sigma}
         if isinstance(denoiser, str):
             denoiser = create_denoiser(denoiser, weights=weights, **options).eval()

@@ -13,8 +13,8 @@ from torch.nn.functional import pad
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
+from robust_restoration.numbers import check_count
 
-from .options import whole_number
 from .precision import full_precision
 
 BLOCK = 16  # the side of JPEG's blocks in pixels, where colour has half the resolution
@@ -41,7 +41,7 @@ class Jpeg(Purifier):
 
     def __init__(self, *, quality: int = 75, differentiable: bool = False) -> None:
         super().__init__()
-        self.quality = whole_number("quality", quality, 1, 100)
+        self.quality = check_count("quality", quality, 1, 100)
         self.differentiable = bool(differentiable)
         self.options = {"quality": self.quality, "differentiable": self.differentiable}
 

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from robust_restoration.errors import InputError
 from robust_restoration.images.files import read_image, write_image
 from robust_restoration.models.weights import read_weights
-from robust_restoration.numbers import parse_level, parse_levels
 
 
 @pytest.fixture
@@ -165,14 +163,3 @@ def test_bad_input(run, words, sentence, tmp_path, monkeypatch):
     status, _, err = run(*words)
     assert status == 2
     assert sentence in err
-
-
-def test_levels():
-    assert parse_level("25") == parse_level("25/255") == 25 / 255
-    assert parse_level("0.1") == 0.1
-    assert parse_level("0.6/255") == pytest.approx(0.6 / 255)
-    with pytest.raises(InputError, match="'1/3/2' is no level"):
-        parse_level("1/3/2")
-    assert parse_level("0") == 0
-    assert parse_levels("0-25") == parse_levels("0..25/255") == (0.0, 25 / 255)
-    assert parse_levels("25") == 25 / 255
