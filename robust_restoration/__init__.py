@@ -43,6 +43,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "images.files": ["read_image", "write_image"],
         "images.metrics": ["accuracy", "mae", "psnr", "ssim"],
         "images.tiling": ["Tiled"],
+        "models.certify": ["certify", "create_certifier"],
         "models.classifiers": ["load_classifier", "NormalizedClassifier"],
         "models.create": [
             "create_attack",

@@ -15,6 +15,7 @@ KINDS = (
     "datasets",
     "noises",
     "metrics",
+    "certifiers",
     "commands",
 )
 
@@ -85,6 +86,11 @@ def noises() -> list[Entry]:  # type: ignore[empty-body]
 @hookspec
 def metrics() -> list[Entry]:  # type: ignore[empty-body]
     """Metrics: functions ``(restored, clean) -> (N,)`` tensor, one number an image."""
+
+
+@hookspec
+def certifiers() -> list[Entry]:  # type: ignore[empty-body]
+    """Certifiers: called with a classifier and options, with ``certify(images, ...)``."""
 
 
 @hookspec
