@@ -323,7 +323,7 @@ def test_save_keeps_float_images(denoiser, pair, tmp_path, capsys):
         ("obsatk", {"eps": -0.1}, "expected a budget from 0 to 1"),
         ("obsatk", {"eps": 5}, "expected a budget from 0 to 1"),
         ("obsatk", {"steps": 0}, "at least one step"),
-        ("obsatk", {"clip": (0, 1)}, "expected 'exact', 'released' or None"),
+        ("obsatk", {"clip": (0, 1)}, "expected 'project', 'paper' or None"),
         ("obsatk", {"autocast": "int8"}, "expected 'bf16'"),
         ("obsatk_auto", {"restarts": 0}, "at least one run"),
         ("denoising_pgd", {"target": "dirty"}, "expected 'clean' or 'noisy'"),

@@ -398,8 +398,7 @@ class NoGradMatters(Signs):
 class Accepts(Signs):
     """Takes targets of any number."""
 
-    @staticmethod
-    def _check(inputs, targets):
+    def check(self, inputs, targets):
         if not inputs.is_floating_point() or inputs.ndim != 4:
             raise InputError("no")
 
