@@ -21,6 +21,9 @@ from torch.overrides import TorchFunctionMode
 from .errors import InputError
 
 Values = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+# Beside seed and number, so that an attack's numbers are not those of the noise on the image, which
+# evaluations draw from the same two.
+ATTACK = 1
 # The global states belong to the process: who sets them keeps others that set them out.
 _LOCK = threading.RLock()
 
@@ -84,7 +87,7 @@ def seeded(seed: int, number: int, device: torch.device) -> Iterator[None]:
     """Inside, the global generators start from a seed and an image's number; put back after."""
     with _LOCK:
         before = GlobalState(device)
-        start, *words = (int(w) for w in np.random.SeedSequence([seed, number]).generate_state(4))
+        start, *words = map(int, np.random.SeedSequence([seed, number, ATTACK]).generate_state(4))
         try:
             torch.default_generator.manual_seed(start)
             if before.device is not None:
@@ -100,7 +103,7 @@ def seeded(seed: int, number: int, device: torch.device) -> Iterator[None]:
 class PerImage(TorchFunctionMode):
     """Inside, what torch draws for a tensor with one row an image comes row by row.
 
-    The numbers of a row are those of ``numpy.random.default_rng([seed, number])``, drawn in
+    The numbers of a row are those of ``numpy.random.default_rng([seed, number, 1])``, drawn in
     float32 on the CPU: the same on any device and in any batch. ``rand``, ``randn``, ``randint``,
     their ``_like`` forms, ``uniform_``, ``normal_``, ``random_`` and ``bernoulli_`` are filled so;
     others, and tensors of another first dimension, are left to the global generators.
@@ -112,7 +115,7 @@ class PerImage(TorchFunctionMode):
 
     def __init__(self, seed: int, numbers: Sequence[int]) -> None:
         super().__init__()
-        self.draws = [np.random.default_rng([seed, number]) for number in numbers]
+        self.draws = [np.random.default_rng([seed, number, ATTACK]) for number in numbers]
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None

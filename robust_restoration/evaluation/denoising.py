@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,8 @@ class _Work:
         self, attack: Any, noisy: Tensor, clean: Tensor, numbers: Sequence[int]
     ) -> Tensor:
         """Attack a batch, each image by its number."""
+        attack = copy(attack)
+        attack.seed = self.seed if attack.seed is None else attack.seed
         return attack(noisy, clean, index=numbers)
 
     def rows(
