@@ -12,7 +12,16 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submodules=["testing"],
     submod_attrs={
-        "contracts": ["Attack", "Batch", "Defense", "Denoiser", "Purifier", "Stage", "TrainingSet"],
+        "contracts": [
+            "Attack",
+            "Batch",
+            "Defense",
+            "Denoiser",
+            "Purifier",
+            "Stage",
+            "Step",
+            "TrainingSet",
+        ],
         "data": ["LabelledImages", "RestorationImages", "load_images", "load_labelled"],
         "degradations.names": ["create_noise", "list_noises", "parse_noise"],
         "degradations.noise": [

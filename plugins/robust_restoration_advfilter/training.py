@@ -8,22 +8,24 @@ paper, a purifier with a gate has a last stage, in which the gate learns to tell
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
 
-from robust_restoration.contracts import Batch, Defense, Stage
-from robust_restoration.data import LabelledImages
+from robust_restoration.contracts import Batch, Defense, Stage, Step, TrainingSet
+from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.errors import InputError
-from robust_restoration.models.classifiers import with_unit_range
+from robust_restoration.models.classifiers import input_channels, with_unit_range
 
 from .camera_noise import with_camera_noise
 from .colour_detail import with_colour_detail
 from .mosaics import make_mosaics
-from .pairs import STRENGTHS, AdversarialPairs, make_pairs
+from .pairs import STRENGTHS, make_pairs
 from .sharpness import with_sharpness
 
 # The paper trains the second decoder on these; ours on strengths a purifier can still mend.
@@ -140,9 +142,26 @@ class AdvFilterTraining(Defense):
         self.cache, self.seed = cache, seed
 
     def prepare(
-        self, data: LabelledImages, *, val_fraction: float = 0.05, progress: bool = True
-    ) -> tuple[AdversarialPairs, AdversarialPairs | None]:
-        """Attack the images, or read them from the cache, and hold some out for validation."""
+        self,
+        data: Any,
+        *,
+        model: nn.Module | None = None,
+        val_fraction: float = 0.05,
+        progress: bool = True,
+    ) -> tuple[TrainingSet, TrainingSet | None]:
+        """Attack the images, or read them from the cache, and hold some out for validation.
+
+        Args:
+            data: Anything `robust_restoration.load_labelled` takes, or a `TrainingSet`, which is
+                left as it is.
+            model: Not used: images have the classifier's channels.
+            val_fraction: The share of the images that is held out.
+            progress: Show a progress bar.
+        """
+        if isinstance(data, TrainingSet):
+            return data, None
+        if not isinstance(data, LabelledImages):
+            data = load_labelled(data, channels=input_channels(self.bare) or 3)
         held = round(len(data) * val_fraction)
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(self.seed))
         held_out, trained_on = order[:held], order[held:]
@@ -191,23 +210,22 @@ class AdvFilterTraining(Defense):
                 "that add up to at most 1."
             )
         stages = (
-            Stage("filters", filters),
-            Stage("fusion", fusion),
-            Stage("gate", gate, lr=GATE_LR),
+            Stage("filters", filters, parameters=_parameters("net")),
+            Stage("fusion", fusion, parameters=_parameters("fusion")),
+            Stage("gate", gate, lr=GATE_LR, parameters=_parameters("gate")),
         )
         return tuple(stage for stage in stages if stage.share)
 
-    def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
-        """The predicting net, the fusion net or the gate."""
-        return model.get_submodule("net" if stage == "filters" else stage).parameters()
+    def optimizer(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
+        """Adam with the paper's betas."""
+        return Adam(parameters, lr=lr, betas=(0.5, 0.999))
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch of `AdversarialPairs`."""
+        stage = step.stage
         if stage == "gate":
             return _gate_loss(model, batch), {}
-        found = model.outputs(batch["attacked"])  # type: ignore[operator]
+        found = _outputs(model, batch["attacked"])
         if stage == "fusion":
             logits = self.classifier(found["out"]).float()
             each = F.cross_entropy(logits, batch["label"], reduction="none")
@@ -287,6 +305,17 @@ class AdvFilterTraining(Defense):
             "accuracy": float(right.mean()),
             "mae": float((restored - batch["clean"]).abs().mean()),
         }
+
+
+def _parameters(part: str) -> Callable[[nn.Module], Iterable[nn.Parameter]]:
+    """Those of the predicting net, the fusion net or the gate; all of a purifier without."""
+    return lambda model: (model.get_submodule(part) if hasattr(model, part) else model).parameters()
+
+
+def _outputs(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """What a purifier makes of images, by name: a purifier of another plugin has one output."""
+    outputs = getattr(model, "outputs", None)
+    return {"out": model(images)} if outputs is None else outputs(images)
 
 
 def _gate_loss(model: nn.Module, batch: Batch) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from robust_restoration.contracts import Batch
+from robust_restoration.contracts import Batch, Step
 from robust_restoration.errors import InputError
 
 from .denoising import DenoisingDefense, half_mean_square
@@ -47,14 +47,12 @@ class Adversarial(DenoisingDefense):
         self.attack = InnerAttack(attack, eps, attack_options)
         self.mix = mix
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """SSE / (2B) on the images, the first share of which is attacked."""
         count = max(1, round(self.mix * len(batch["noisy"])))
-        part = {name: tensor[:count] for name, tensor in batch.items() if tensor.ndim}
+        part = {name: tensor[:count] for name, tensor in batch.items()}
         images = torch.cat([self.attack(model, part), batch["noisy"][count:]])
-        restored = self.restore(model, images, batch["sigma"])
+        restored = self.restore(model, images, batch.get("sigma"))
         return half_mean_square(restored, batch["clean"]), {}
 
     def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:

@@ -18,6 +18,9 @@ ONE_STEP = {"steps": 1, "clip": None}
 class InnerAttack:
     """Makes the attacked images of a batch, by any registered attack on denoisers.
 
+    The denoiser is in eval mode meanwhile, as in the ObsAtk paper's released code: in train mode
+    batch norm couples the images of a batch, and the attack is weaker.
+
     Args:
         name: The attack's name.
         eps: Its budget.
@@ -25,7 +28,7 @@ class InnerAttack:
             attack's own defaults for others.
 
     Raises:
-        InputError: If there is no such attack, or the budget is no fraction of [0, 1].
+        InputError: If there is no such attack, or the budget is not a fraction of [0, 1].
     """
 
     def __init__(self, name: str, eps: float, options: dict[str, Any] | None) -> None:
@@ -44,15 +47,15 @@ class InnerAttack:
 
         Args:
             model: The denoiser, wrapped for several processes or not.
-            batch: With ``noisy``, ``clean`` and ``sigma``.
+            batch: With ``noisy`` and ``clean``, and ``sigma`` where the level is known.
             **more: Passed to the attack's call.
 
         Returns:
             (B, C, H, W), without gradients.
         """
         inner = unwrapped(model)
-        told = isinstance(inner, Denoiser) and not inner.blind
-        where = {"sigma": batch["sigma"]} if told else {}
+        conditioned = isinstance(inner, Denoiser) and not inner.blind
+        where = {"sigma": batch["sigma"]} if conditioned and "sigma" in batch else {}
         attack: Attack = create_attack(
             self.name, inner, **{"eps": self.eps, **where, **self.options}
         )

@@ -17,7 +17,7 @@ SHARES = {"pres": 1 / 3, "def": 1 / 2}
 
 
 class TypicalSet(Standard):
-    """TS-Pres and TS-Def: normal training with atypical noise mixed in (typical-set paper, 3.2).
+    """TS-Pres and TS-Def: standard training with atypical noise mixed in (typical-set paper, 3.2).
 
     The atypical noise comes of Algorithm 3.1: of K + 1 Gaussian draws the least likely is kept,
     which is drawn here in one go, equal in law.
@@ -25,7 +25,8 @@ class TypicalSet(Standard):
     Args:
         variant: ``"pres"``: Gaussian and atypical noise 2 : 1, which keeps the quality on Gaussian
             noise; ``"def"``: 1 : 1, which defends more.
-        k: K of Algorithm 3.1.
+        k: K of Algorithm 3.1. The paper does not print it; 100 is our inference from the length of
+            the noise that it reports.
         share: The share of atypical noise, instead of the variant's.
         sigma: The level, or the lowest and the highest; 25/255 in the paper.
         **options: As `DenoisingDefense` takes them, but for ``noise``.

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch, Defense
+from robust_restoration.contracts import Batch, Defense, Step
 from robust_restoration.data import LabelledImages
 from robust_restoration.evaluation import evaluate_purifiers
 from robust_restoration.files import atomic_path
@@ -143,9 +143,7 @@ class _LabelledSet:
 class _CrossEntropy(Defense):
     """No defense at all: the classifier's plain training."""
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         return F.cross_entropy(model(batch["images"]), batch["label"]), {}
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from robust_restoration.errors import InputError
 from robust_restoration.plugins.registry import registry
 
+from .origin import Origin, remember
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -59,15 +61,17 @@ def create_defense(name: str, **options: Any) -> Defense:
         name: As `list_defenses` lists it.
         **options: Passed to the defense.
     """
-    return registry().create("defenses", name, **options)
+    made = registry().create("defenses", name, **options)
+    return remember(made, Origin("defenses", name, options))
 
 
 def _with_weights(kind: str, name: str, weights: str | None, options: dict[str, Any]) -> Any:
+    origin = Origin(kind, name, options, weights)
     if weights is None:
-        return registry().create(kind, name, **options)
+        return remember(registry().create(kind, name, **options), origin)
     from .weights import create_with_weights
 
-    return create_with_weights(kind, name, weights, options)
+    return remember(create_with_weights(kind, name, weights, options), origin)
 
 
 def list_denoisers(pattern: str = "*") -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from robust_restoration.errors import InputError
 
@@ -16,8 +15,8 @@ class Settings:
     Attributes:
         steps: Optimizer steps over all stages together.
         batch_size: Images a step, over all processes together.
-        lr: Adam's learning rate at the start of each stage.
-        betas: Adam's betas.
+        lr: The learning rate at the start of each stage.
+        betas: Adam's, where the defense brings no optimizer of its own.
         schedule: ``constant``; ``linear`` (to 0 from ``decay_from`` on); ``cosine`` (likewise);
             ``steps`` (times ``gamma`` at each of ``milestones``).
         decay_from: Share of a stage after which the rate falls.
@@ -34,13 +33,12 @@ class Settings:
         seed: Decides initial draws, batches and augmentation.
         save_every: Steps between checkpoints.
         validate_every: Steps between validations; 0 for none but the last.
-        notes: Whatever shall be kept with the run.
     """
 
     steps: int
     batch_size: int = 16
     lr: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[float, float] = (0.9, 0.999)
     schedule: str = "linear"
     decay_from: float = 0.2
     milestones: tuple[float, ...] = (0.4, 2 / 3, 14 / 15)
@@ -55,10 +53,11 @@ class Settings:
     seed: int = 0
     save_every: int = 200
     validate_every: int = 0
-    notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
+        self.betas = (float(self.betas[0]), float(self.betas[1]))  # a recipe has lists
+        self.milestones = tuple(float(mark) for mark in self.milestones)
         if self.steps < 1 or self.batch_size < 1:
             raise InputError(
                 f"steps is {self.steps} and batch_size {self.batch_size}; expected at least 1."

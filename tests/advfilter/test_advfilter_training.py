@@ -11,6 +11,7 @@ from robust_restoration_advfilter.pairs import AdversarialPairs
 from torch import Tensor, nn
 
 from robust_restoration import create_defense, create_purifier, train
+from robust_restoration.contracts import Step
 from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 from robust_restoration.models.classifiers import NormalizedClassifier
@@ -102,7 +103,7 @@ def test_gate_loss_by_hand(tiny_classifier: nn.Module, pairs: AdversarialPairs) 
     method = create_defense("advfilter", classifier=tiny_classifier)
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "gate")
     assert bool((batch["eps"] > 0).all())
-    loss, _ = method.loss(model, batch, "gate", torch.Generator())
+    loss, _ = method.loss(model, batch, Step("gate"))
     clean = model.gate(batch["clean"])
     kept = batch["eps"] > 1 / 510
     attacked = model.gate((batch["attacked"][kept] * 255).round() / 255)
@@ -133,7 +134,7 @@ def test_loss_by_hand(
         "advfilter", classifier=tiny_classifier, image=0.3, semantic=0.7, distance=distance
     )
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "filters")
-    loss, _ = method.loss(model, batch, "filters", torch.Generator())
+    loss, _ = method.loss(model, batch, Step("filters"))
     out = model.outputs(batch["attacked"])["out"]
     whole = NormalizedClassifier(tiny_classifier)
     expected, found = whole(batch["clean"]), whole(out)
@@ -155,7 +156,7 @@ def test_fusion_loss_by_hand(
     model = create_purifier("advfilter", width=0.05)
     method = create_defense("advfilter", classifier=tiny_classifier, fusion_loss=kind)
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "fusion")
-    loss, _ = method.loss(model, batch, "fusion", torch.Generator())
+    loss, _ = method.loss(model, batch, Step("fusion"))
     out = model.outputs(batch["attacked"])["out"]
     given = NormalizedClassifier(tiny_classifier)(out).softmax(dim=1)[
         torch.arange(16), batch["label"]
@@ -171,7 +172,7 @@ def test_named_layer_is_compared(tiny_classifier: nn.Module, pairs: AdversarialP
         layer="0", semantic_up_to=1.0,
     )
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "filters")
-    loss, _ = method.loss(model, batch, "filters", torch.Generator())
+    loss, _ = method.loss(model, batch, Step("filters"))
     whole = NormalizedClassifier(tiny_classifier)
     out = model.outputs(batch["attacked"])["out"]
     first = tiny_classifier[0]
@@ -205,9 +206,9 @@ def test_training_takes_noise_out(tiny_classifier: nn.Module, pairs: Adversarial
     model = create_purifier("filtering", width=0.05)
     method = create_defense("advfilter", classifier=tiny_classifier, semantic=0.0, image=1.0)
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(3), "filters")
-    before = method.loss(model, batch, "filters", torch.Generator())[0].detach()
+    before = method.loss(model, batch, Step("filters"))[0].detach()
     train(model, method, pairs, steps=120, batch_size=16, lr=4e-3, progress=False)
-    after = method.loss(model, batch, "filters", torch.Generator())[0].detach()
+    after = method.loss(model, batch, Step("filters"))[0].detach()
     assert after < 0.9 * before
     assert after < 0.95 * (batch["attacked"] - batch["clean"]).abs().mean()
 

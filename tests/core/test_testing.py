@@ -503,12 +503,12 @@ class Regression(Defense):
     """Mean squared error, in two stages."""
 
     def stages(self, model):
-        return (Stage("first"), Stage("second", 2.0))
+        return (
+            Stage("first", parameters=lambda model: model[0].parameters()),
+            Stage("second", 2.0, parameters=lambda model: model[1].parameters()),
+        )
 
-    def parameters(self, model, stage):
-        return model[0].parameters() if stage == "first" else model[1].parameters()
-
-    def loss(self, model, batch, stage, generator):
+    def loss(self, model, batch, step):
         loss = (model(batch["noisy"]) - batch["clean"]).square().mean()
         return loss, {"mse": float(loss.detach())}
 
@@ -524,8 +524,8 @@ def defense(**methods):
 def bent(function):
     """A loss changed after it was computed."""
 
-    def loss(self, model, batch, stage, generator):
-        return function(*Regression.loss(self, model, batch, stage, generator), model, batch)
+    def loss(self, model, batch, step):
+        return function(*Regression.loss(self, model, batch, step), model, batch)
 
     return loss
 
@@ -536,10 +536,14 @@ BAD_DEFENSES = {
     "expected Stages": defense(stages=lambda self, model: ("first",)),
     "names a stage twice": defense(stages=lambda self, model: (Stage("first"), Stage("first"))),
     "not parameters of the model": defense(
-        parameters=lambda self, model, stage: nn.Linear(2, 2).parameters()
+        stages=lambda self, model: (
+            Stage("train", parameters=lambda model: nn.Linear(2, 2).parameters()),
+        )
     ),
     "names a parameter twice": defense(
-        parameters=lambda self, model, stage: [*model.parameters(), model[0].weight]
+        stages=lambda self, model: (
+            Stage("train", parameters=lambda model: [*model.parameters(), model[0].weight]),
+        )
     ),
     "in place": defense(loss=bent(lambda loss, f, m, b: (b["clean"].mul_(2), (loss, f))[1])),
     "expected one finite number": defense(loss=bent(lambda loss, f, m, b: (loss * math.nan, f))),

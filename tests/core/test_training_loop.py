@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,15 @@ import torch
 from torch import Generator, Tensor, nn
 
 from robust_restoration import train
-from robust_restoration.contracts import Batch, Defense, Stage
+from robust_restoration.contracts import Batch, Defense, Stage, Step
 from robust_restoration.errors import InputError, TrainingError
 from robust_restoration.models.weights import read_weights
 from robust_restoration.training import CHECKPOINT, Settings, minutes_trained
 from robust_restoration.training.loop import _stage_ends
 
+FILES = {
+    "checkpoint.safetensors", "curves.csv", "history.json", "recipe.yaml", "settings.json"
+}
 COMMON = {"steps": 12, "batch_size": 4, "lr": 1e-2, "progress": False}
 
 
@@ -30,15 +34,13 @@ class Line(Defense):
     """Two stages: the first layer, then the second."""
 
     def stages(self, model: nn.Module) -> tuple[Stage, ...]:
-        return (Stage("first", 2), Stage("second", 1))
+        return (
+            Stage("first", 2, parameters=lambda model: model[0].parameters()),
+            Stage("second", 1, parameters=lambda model: model[2].parameters()),
+        )
 
-    def parameters(self, model: nn.Module, stage: str) -> list[nn.Parameter]:
-        return list(model[0 if stage == "first" else 2].parameters())
-
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        noise = torch.randn(batch["x"].shape, generator=generator) * 0.1
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
+        noise = torch.randn(batch["x"].shape, generator=step.generator) * 0.1
         return (model(batch["x"] + noise) - batch["y"]).square().mean(), {}
 
     def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:
@@ -107,7 +109,7 @@ def test_a_killed_run_ends_bit_equal(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, script, tmp_path / "run"], capture_output=True)
     assert run.returncode == -signal.SIGKILL, run.stderr.decode()
     names = {p.name for p in (tmp_path / "run").iterdir()}
-    assert names == {"checkpoint.safetensors", "curves.csv", "history.json", "settings.json"}
+    assert names == FILES
     resumed = train(net(), Line(), Points(), save_every=2, out=tmp_path / "run", **COMMON)
     assert equal(resumed, train(net(), Line(), Points(), **COMMON))
 
@@ -177,9 +179,7 @@ def test_a_failed_write_leaves_the_last_checkpoint(
     monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
     with pytest.raises(OSError, match="No space left"):
         train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)
-    assert {p.name for p in tmp_path.iterdir()} == {
-        "checkpoint.safetensors", "curves.csv", "history.json", "settings.json"
-    }
+    assert {p.name for p in tmp_path.iterdir()} == FILES
     resumed = train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)
     assert equal(resumed, train(net(), Line(), Points(), **COMMON))
 
@@ -211,7 +211,8 @@ def test_moving_average_by_hand() -> None:
 def test_a_stage_has_its_own_learning_rate() -> None:
     class Faster(Line):
         def stages(self, model: nn.Module) -> tuple[Stage, ...]:
-            return (Stage("first", 2), Stage("second", 1, lr=3.0))
+            first, second = super().stages(model)
+            return (first, replace(second, lr=3.0))
 
     rates: list[float] = []
     train(net(), Faster(), Points(), on_step=lambda _, f: rates.append(f["lr"]), **COMMON)
@@ -335,10 +336,10 @@ def test_the_loss_is_told_how_far_the_stage_is() -> None:
 
     class Notes(Line):
         def loss(
-            self, model: nn.Module, batch: Batch, stage: str, generator: Generator
+            self, model: nn.Module, batch: Batch, step: Step
         ) -> tuple[Tensor, dict[str, float]]:
-            seen.append((stage, float(batch["progress"])))
-            return super().loss(model, batch, stage, generator)
+            seen.append((step.stage, step.progress))
+            return super().loss(model, batch, step)
 
     train(net(), Notes(), Points(), **COMMON)
     assert [round(share, 3) for stage, share in seen if stage == "second"] == [0, 0.25, 0.5, 0.75]

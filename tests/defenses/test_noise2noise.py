@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 import robust_restoration as rr
+from robust_restoration.contracts import Step
 from robust_restoration.errors import InputError
 from robust_restoration.testing import check_defense
 
@@ -48,8 +49,7 @@ def test_losses_by_hand(images):
     for kind, power in (("gaussian", 2.0), ("poisson", 1.0), ("impulse", 0.5)):
         defense = rr.create_defense("noise2noise", kind=kind)
         batch = defense.corrupt(images, torch.Generator().manual_seed(0))
-        batch["progress"] = torch.tensor(0.75)
-        loss, _ = defense.loss(model, batch, "train", torch.Generator())
+        loss, _ = defense.loss(model, batch, Step("train", progress=0.75))
         away = (batch["noisy"] - batch["target"]).abs() + 1e-8
         assert torch.allclose(loss, away.pow(power).mean(), rtol=1e-4)
 
