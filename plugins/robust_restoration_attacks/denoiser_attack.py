@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack, frozen
-from robust_restoration.degradations.noise import draws_of
+from robust_restoration.degradations.draws import draws_of
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path
 from robust_restoration.images.metrics import psnr

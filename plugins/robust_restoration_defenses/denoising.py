@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch, Defense, TrainingSet
+from robust_restoration.contracts import Batch, Defense, Degradation, TrainingSet
 from robust_restoration.data.patches import Patches
 from robust_restoration.degradations.names import parse_noise
-from robust_restoration.degradations.noise import Noise
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.restore import restore
@@ -42,7 +41,7 @@ class DenoisingDefense(Defense):
         self,
         *,
         sigma: float | Sequence[float] = LEVELS,
-        noise: Noise | str | None = None,
+        noise: Degradation | str | None = None,
         patch: int = 50,
         scales: Sequence[float] = (1.0,),
     ) -> None:
@@ -86,7 +85,7 @@ class DenoisingDefense(Defense):
         low, high = self.levels
         sigma = low + (high - low) * torch.rand(len(clean), generator=generator)
         if self.noise is not None:
-            return {"noisy": self.noise(clean, generator=generator), "sigma": sigma}
+            return {"noisy": self.noise(clean, generator=generator)[0], "sigma": sigma}
         draw = torch.randn(clean.shape, generator=generator)
         return {"noisy": clean + sigma.view(-1, 1, 1, 1) * draw, "sigma": sigma}
 
