@@ -13,7 +13,7 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 from .contracts import frozen
-from .degradations.noise import Gaussian
+from .degradations.gaussian import Gaussian
 from .errors import DataError, InputError
 from .evaluation.strips import write_strip
 from .files import atomic_path
@@ -173,7 +173,7 @@ def attack_files(
         if channels == 3 and image.shape[0] == 1:
             image = image.expand(3, -1, -1)
         clean = image[None].to(device)
-        noisy = Gaussian(sigma)(clean, seed=seed) if sigma else clean
+        noisy = Gaussian(sigma)(clean, seed=seed)[0] if sigma else clean
         attacked = attacker(noisy, clean)
         with torch.no_grad(), frozen(model):
             before, after = restore(model, noisy, told), restore(model, attacked, told)

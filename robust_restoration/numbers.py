@@ -86,7 +86,7 @@ def parse_value(text: str, name: str = "", *, levels: Collection[str] = LEVELS) 
     """The value of a ``NAME=VALUE`` word.
 
     Args:
-        text: A number; a fraction such as ``25/255``; several values, ``a,b`` or ``[a, b]``, or
+        text: A number; a fraction such as ``25/255``; several values, ``a,b``, ``[a, b]`` or
             ``low..high``, which give a tuple; ``true``, ``false``, ``none``, ``inf``; or a word.
             Quotes keep a word that would be one of these.
         name: The option's name, which tells whether it is a level.
@@ -109,11 +109,9 @@ def parse_value(text: str, name: str = "", *, levels: Collection[str] = LEVELS) 
     if "," in text:
         parts = _split(text.removesuffix(","))
         return tuple(parse_value(part, name, levels=levels) for part in parts)
-    low, dots, high = text.partition("..")
-    if dots and _number(low) is not None and _number(high) is not None:
-        if level:
-            return parse_levels(text)
-        return tuple(parse_value(part, name, levels=levels) for part in (low, high))
+    ends = text.split("..")
+    if len(ends) > 1 and all(_number(end) is not None for end in ends):
+        return tuple(parse_value(end, name, levels=levels) for end in ends)
     if text.lower() in _CONSTANTS:
         return _CONSTANTS[text.lower()]
     number = _number(text)
@@ -242,11 +240,9 @@ def check_level(name: str, value: Any, *, highest: float = 1.0) -> Any:
             check_level(name, one, highest=highest)
         return value
     if not is_number(value) or not 0 <= value <= highest:
-        fix = ""
+        fix = ", such as 25/255"
         if is_number(value) and 1 < value <= 255:
             fix = f": write {value:g}/255"
-        elif isinstance(value, str):
-            fix = ": give a number such as 25/255, without quotes"
         raise InputError(f"{name} is {value!r}; {FRACTION}{fix}.")
     return float(value)
 

@@ -8,11 +8,17 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch, Defense, Denoiser, TrainingSet, unwrapped
+from robust_restoration.contracts import (
+    Batch,
+    Defense,
+    Degradation,
+    Denoiser,
+    TrainingSet,
+    unwrapped,
+)
 from robust_restoration.data import load_images
 from robust_restoration.data.patches import Patches
 from robust_restoration.degradations.names import parse_noise
-from robust_restoration.degradations.noise import Noise
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.restore import restore
@@ -43,7 +49,7 @@ class DenoisingDefense(Defense):
         self,
         *,
         sigma: float | Sequence[float] = LEVELS,
-        noise: Noise | str | None = None,
+        noise: Degradation | str | None = None,
         patch: int = 50,
         scales: Sequence[float] = (1.0,),
     ) -> None:
@@ -107,7 +113,7 @@ class DenoisingDefense(Defense):
         low, high = self.levels
         sigma = low + (high - low) * torch.rand(len(clean), generator=generator)
         if self.noise is not None:
-            return {"noisy": self.noise(clean, generator=generator), "sigma": sigma}
+            return {"noisy": self.noise(clean, generator=generator)[0], "sigma": sigma}
         draw = torch.randn(clean.shape, generator=generator)
         return {"noisy": clean + sigma.view(-1, 1, 1, 1) * draw, "sigma": sigma}
 

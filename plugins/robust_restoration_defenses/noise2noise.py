@@ -8,7 +8,7 @@ from typing import Any
 from torch import Generator, Tensor, nn
 
 from robust_restoration.contracts import Batch, Step
-from robust_restoration.degradations.noise import Impulse, Poisson
+from robust_restoration.degradations.names import create_noise
 from robust_restoration.errors import InputError
 
 from .denoising import DenoisingDefense
@@ -57,9 +57,9 @@ class Noise2Noise(DenoisingDefense):
             raise InputError("noise2noise has noise of its own, see kind; leave noise out.")
         self.kind = kind
         if kind == "poisson":
-            self.noise = Poisson(photons, dispersion)
+            self.noise = create_noise("poisson", photons, dispersion)
         elif kind == "impulse":
-            self.noise = Impulse(impulse_sigma, probability)
+            self.noise = create_noise("impulse", impulse_sigma, probability)
 
     def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
         """Two noisy copies of a batch.

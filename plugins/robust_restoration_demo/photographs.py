@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from robust_restoration.data import RestorationImages
-from robust_restoration.degradations.noise import Gaussian
+from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.evaluation import evaluate
 from robust_restoration.files import atomic_path
 from robust_restoration.images.metrics import psnr
@@ -90,7 +90,7 @@ def draw_photographs(clean: Tensor, path: Path, *, seed: int = 0) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    noisy = Gaussian(SIGMA)(clean[None], seed=seed)
+    noisy, _ = Gaussian(SIGMA)(clean[None], seed=seed)
     figure = Figure(figsize=(13.2, 5.0), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(MODELS), 6)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.data import load_images
-from robust_restoration.degradations.noise import Gaussian
+from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path, write_json
 from robust_restoration.models.create import create_attack
@@ -226,7 +226,8 @@ def similitude(
     maker = create_attack(attack, model, sigma=conditioning(model, sigma), **options)
     radii: dict[str, list[list[float]]] = {name: [] for name in names}
     for number in range(len(images)):
-        noisy, clean = (i.to(device) for i in images.pair([number], Gaussian(sigma), seed=seed))
+        noisy, clean, _ = images.pair([number], Gaussian(sigma), seed=seed)
+        noisy, clean = noisy.to(device), clean.to(device)
         attacked = maker(noisy, clean)
         samples = circle_samples(noisy[0], clean[0], attacked[0], count)
         for name in names:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.data import load_images
-from robust_restoration.degradations.noise import Gaussian
+from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path, write_json
@@ -161,7 +161,8 @@ def transfer(
     attacked: Figures = {s: {t: [] for t in names} for s in chosen}
     device = next(denoisers[names[0]].parameters(), torch.zeros(())).device
     for number in range(len(images)):
-        start, clean = (i.to(device) for i in images.pair([number], Gaussian(sigma), seed=seed))
+        start, clean, _ = images.pair([number], Gaussian(sigma), seed=seed)
+        start, clean = start.to(device), clean.to(device)
         for name in names:
             noisy[name].append(_quality(denoisers[name], start, clean, sigma))
         for source in chosen:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from robust_restoration.degradations.noise import Noise
+from robust_restoration.contracts import Degradation, Given
 from robust_restoration.errors import InputError
 from robust_restoration.images.pixels import as_float
 
@@ -62,19 +62,29 @@ class RestorationImages:
         return as_float(self.noisy[index])
 
     def pair(
-        self, indices: Sequence[int], noise: Noise | None, *, seed: int
-    ) -> tuple[Tensor, Tensor]:
-        """Noisy and clean images of one size, (N, C, H, W).
+        self, indices: Sequence[int], degradation: Degradation | None, *, seed: int
+    ) -> tuple[Tensor, Tensor, Given]:
+        """Observed and clean images, each of one size, (N, C, H, W).
 
         Args:
             indices: Which.
-            noise: Added to the clean ones; ``None`` for the set's real noise.
-            seed: Of the noise: an image's depends on it and on the image's number alone.
+            degradation: What spoils the clean ones, such as a noise model; ``None`` for the set's
+                real noise.
+            seed: Of the degradation: what an image becomes depends on it and on the image's number
+                alone.
+
+        Returns:
+            Observed images, clean images, and what the degradation gives of them, such as
+            ``{"sigma": (N,)}``; real noise gives nothing.
+
+        Raises:
+            InputError: If there is no degradation and the set has no real noise.
         """
         clean = torch.stack([self.image(i) for i in indices])
-        if noise is None:
-            return torch.stack([self.noisy_image(i) for i in indices]), clean
-        return noise(clean, seed=seed, index=indices), clean
+        if degradation is None:
+            return torch.stack([self.noisy_image(i) for i in indices]), clean, {}
+        observed, given = degradation(clean, seed=seed, index=indices)
+        return observed, clean, given
 
     def subset(self, indices: Tensor | Sequence[int] | slice) -> RestorationImages:
         """The images at ``indices``."""

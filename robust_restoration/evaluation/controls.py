@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robust_restoration.degradations.noise import draws_of
+from robust_restoration.degradations.draws import draws_of
 
 CLAMP, ENERGY, DIRECTION = "clamp only", "same energy", "random direction"
 CONTROLS = (CLAMP, ENERGY, DIRECTION)

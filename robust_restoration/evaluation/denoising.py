@@ -12,10 +12,10 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser
+from robust_restoration.contracts import Degradation, Denoiser
 from robust_restoration.data import RestorationImages, load_images
+from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.degradations.names import parse_noise
-from robust_restoration.degradations.noise import Gaussian, Noise
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import mae, ssim
@@ -43,7 +43,7 @@ def evaluate(
     attacks: Sequence[Any] | Mapping[str, Any] = ("obsatk_auto",),
     sigma: float | None = 25 / 255,
     eps: float = 5 / 255,
-    noise: Noise | str | None = None,
+    noise: Degradation | str | None = None,
     within_level: bool = False,
     controls: bool = True,
     checks: bool = True,
@@ -157,7 +157,7 @@ class _Work:
         self,
         denoiser: nn.Module,
         images: RestorationImages,
-        noise: Noise | None,
+        noise: Degradation | None,
         sigma: float | None,
         seed: int,
         autocast: str | None,
@@ -165,7 +165,7 @@ class _Work:
         strips: Path | str | None,
     ) -> None:
         self.images, self.noise, self.sigma, self.seed = images, noise, sigma, seed
-        self.quiet: Noise | None = None
+        self.quiet: Degradation | None = None
         self.autocast, self.strips = autocast, Path(strips) if strips else None
         self.device = next(denoiser.parameters(), torch.zeros(())).device
         large = max(max(i.shape[-2:]) for i in images.clean) > WHOLE
@@ -186,9 +186,9 @@ class _Work:
             for start in range(0, len(numbers), size):
                 yield numbers[start : start + size]
 
-    def pair(self, numbers: Sequence[int], noise: Noise | None) -> tuple[Tensor, Tensor]:
+    def pair(self, numbers: Sequence[int], noise: Degradation | None) -> tuple[Tensor, Tensor]:
         """Noisy and clean images, (N, C, H, W), on the denoiser's device."""
-        noisy, clean = self.images.pair(numbers, noise, seed=self.seed)
+        noisy, clean, _ = self.images.pair(numbers, noise, seed=self.seed)
         return noisy.to(self.device), clean.to(self.device)
 
     def restored(self, images: Tensor) -> Tensor:
@@ -326,7 +326,7 @@ def _attacks(expected: Any, work: _Work, *, eps: float) -> Iterator[tuple[str, A
         yield label, attack
 
 
-def _describe_noise(model: Noise | None, given: Any, sigma: float | None) -> str:
+def _describe_noise(model: Degradation | None, given: Any, sigma: float | None) -> str:
     if model is None:
         return "its own noise"
     if given is None and sigma is not None:

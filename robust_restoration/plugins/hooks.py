@@ -80,7 +80,7 @@ def datasets() -> list[Entry]:  # type: ignore[empty-body]
 
 @hookspec
 def noises() -> list[Entry]:  # type: ignore[empty-body]
-    """Noise models: classes or functions that take options and return a `Noise`."""
+    """Noise models: classes or functions that take options and return a `Degradation`."""
 
 
 @hookspec

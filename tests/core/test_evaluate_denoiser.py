@@ -66,7 +66,7 @@ def test_figures_by_hand(images):
     result = table(Blur(), images, attacks=["obsatk"], seed=3)
     noise, blur = rr.Gaussian(25 / 255), Blur()
     for number, image in enumerate(images):
-        noisy = noise(image[None], seed=3, index=number)
+        noisy, _ = noise(image[None], seed=3, index=number)
         attacked = rr.create_attack("obsatk", blur)(noisy, image[None])
         for condition, what in (("noisy", noisy), ("obsatk", attacked)):
             expected = rr.psnr(blur(what), image[None]).item()
@@ -75,7 +75,7 @@ def test_figures_by_hand(images):
 
 def test_energy_control_is_exactly_as_long(images):
     clean = torch.stack([images[0], images[1]])
-    noisy = rr.Gaussian(0.1)(clean, seed=0)
+    noisy, _ = rr.Gaussian(0.1)(clean, seed=0)
     attacked = noisy + 0.02
     found = control("same energy", None, noisy, attacked, clean, seed=0, index=[0, 1])
     length = (attacked - clean).flatten(1).norm(dim=1)

@@ -68,7 +68,7 @@ def test_transfer_s_success_and_exports(images, tmp_path):
 
 def test_circle_samples(images):
     clean = images[0]
-    noisy = rr.Gaussian(0.1)(clean[None], seed=0)[0]
+    noisy = rr.Gaussian(0.1)(clean[None], seed=0)[0][0]
     attacked = noisy + 0.02 * torch.randn(noisy.shape, generator=torch.Generator().manual_seed(1))
     samples = circle_samples(noisy, clean, attacked, count=40)
     size = (attacked - noisy).norm()

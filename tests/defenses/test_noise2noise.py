@@ -72,7 +72,7 @@ def test_it_learns_to_restore_without_clean_images(images):
     torch.manual_seed(0)
     model = rr.create_denoiser("dncnn_test", batch_norm=False)
     defense = rr.create_defense("noise2noise", sigma=0.2, patch=24)
-    noisy = rr.Gaussian(0.2)(images, seed=0)
+    noisy, _ = rr.Gaussian(0.2)(images, seed=0)
     rr.train(
         model, defense, images, steps=150, batch_size=8, lr=5e-3, schedule="cosine", progress=False
     )
