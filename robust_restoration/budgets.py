@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import InputError
+from .numbers import check_level
 
 NORMS = (math.inf, 2.0, 1.0, 0.0)
 NARROW = (torch.float16, torch.bfloat16)
@@ -29,18 +30,10 @@ def check_eps(eps: object, norm: float | None) -> None:
     """Check a budget; numbers alone are looked at, not tensors.
 
     Raises:
-        InputError: If it is not a number of at least 0, or above 1 where each value may change by
-            so much.
+        InputError: If it is not a number of at least 0, or above 1 where that limits each value.
     """
-    if eps is None or isinstance(eps, Tensor):
-        return
-    if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 <= eps < math.inf:
-        raise InputError(f"eps is {eps!r}; expected a number of at least 0, such as 8/255.")
-    if norm == math.inf and eps > 1:
-        raise InputError(
-            f"eps is {eps:g}; expected the largest change of a value, as a fraction of [0, 1]: "
-            f"write {eps:g}/255."
-        )
+    if eps is not None and not isinstance(eps, Tensor):
+        check_level("eps", eps, highest=1.0 if norm == math.inf else math.inf)
 
 
 def size(perturbation: Tensor, norm: float) -> Tensor:

@@ -21,6 +21,7 @@ from .degradations.draws import Draw, draws_of
 from .errors import InputError
 from .freezing import fitted, frozen, ordinary
 from .images.checks import check_layout
+from .numbers import check_count
 from .randomness import GlobalState, PerImage, numbers_of, seeded
 
 Batch = dict[str, Tensor]
@@ -191,7 +192,7 @@ class Attack(torchattacks.attack.Attack):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "index" in inspect.signature(cls.forward).parameters:
-            raise TypeError(
+            raise InputError(
                 f"{cls.__name__}.forward takes 'index', as in version 0.1: leave it out, and draw "
                 "from torch, whose numbers __call__ makes depend on the seed and the image."
             )
@@ -341,6 +342,8 @@ class Attack(torchattacks.attack.Attack):
                 f"{name} got {len(inputs)} inputs and {targets.shape[:1].numel()} targets: "
                 "expected one target an input."
             )
+        if self.seed is not None:
+            check_count("seed", self.seed, at_least=0)
         check_norm(self.norm, name)
         check_eps(self.eps, self.norm)
         if isinstance(self.eps, Tensor) and self.eps.ndim and self.eps.shape != inputs.shape[:1]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_count, check_level, check_positive
 
 from .denoiser_attack import DenoiserAttack
 from .projections import lengths
@@ -59,11 +62,9 @@ class DAG(DenoiserAttack):
             autocast=autocast,
         )
         self.eps = None  # there is no budget
-        if steps < 1 or gamma <= 0 or threshold < 0:
-            raise InputError(
-                f"steps is {steps}, gamma {gamma} and threshold {threshold}; expected at least one "
-                "step, gamma above 0 and a threshold of at least 0."
-            )
+        check_count("steps", steps)
+        check_positive("gamma", gamma)
+        check_level("threshold", threshold, highest=math.inf)
         if norm not in ("linf", "l2"):
             raise InputError(f"norm is {norm!r}; expected 'linf' or 'l2'.")
         self.steps, self.gamma, self.threshold, self.scale = steps, gamma, threshold, norm

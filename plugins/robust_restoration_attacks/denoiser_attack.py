@@ -17,6 +17,7 @@ from robust_restoration.freezing import ordinary
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.precision import autocast, check_autocast
 from robust_restoration.models.restore import restore
+from robust_restoration.numbers import check_count, check_level, check_positive
 
 from .projections import room
 
@@ -34,10 +35,9 @@ def squared_error(restored: Tensor, clean: Tensor) -> Tensor:
 
 def check_steps(steps: int, alpha: float | None) -> None:
     """Raise an `InputError` unless there is a step, of a length above 0 or left to the attack."""
-    if steps < 1 or (alpha is not None and alpha <= 0):
-        raise InputError(
-            f"steps is {steps} and alpha {alpha}; expected at least one step, and alpha above 0."
-        )
+    check_count("steps", steps)
+    if alpha is not None:
+        check_positive("alpha", alpha, at_most=1.0)
 
 
 class DenoiserAttack(Attack):
@@ -83,10 +83,7 @@ class DenoiserAttack(Attack):
         super().__init__(type(self).__name__, model)
         self.supported_mode = ["default"]
         self.eps = eps
-        levels = torch.as_tensor(eps)
-        if not bool(((levels >= 0) & (levels <= 1)).all()):
-            fix = f"write {eps:g}/255" if isinstance(eps, int | float) and eps > 1 else "as 5/255"
-            raise InputError(f"eps is {eps}; expected a budget from 0 to 1: {fix}.")
+        check_level("eps", eps)
         if clip not in ("project", "paper", None):
             raise InputError(f"clip is {clip!r}; expected 'project', 'paper' or None.")
         check_autocast(autocast)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_count
 
 from .obsatk import ObsAtk
 from .projections import lengths
@@ -49,11 +50,9 @@ class ObsAtkAuto(ObsAtk):
         **options: Any,
     ) -> None:
         super().__init__(model, eps=eps, steps=steps, **options)
-        if restarts < 1 or not 0 <= momentum < 1:
-            raise InputError(
-                f"restarts is {restarts} and momentum {momentum}; expected at least one run, and a "
-                "momentum from 0 to below 1."
-            )
+        check_count("restarts", restarts)
+        if not 0 <= momentum < 1:
+            raise InputError(f"momentum is {momentum}; expected a number from 0 to below 1.")
         if self.clip == "paper":
             raise InputError("clip='paper' is for plain obsatk; expected 'project' or None.")
         self.restarts, self.momentum = restarts, momentum

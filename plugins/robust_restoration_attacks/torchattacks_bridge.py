@@ -27,6 +27,7 @@ from robust_restoration.contracts import Attack, Denoiser, unwrapped
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
 from robust_restoration.models.classifiers import check_classifier, with_unit_range
+from robust_restoration.numbers import check_level
 
 from .torchattacks_table import TORCHATTACKS, Bridged
 
@@ -129,11 +130,8 @@ def _bridge(name: str) -> type[Attack]:
         if isinstance(facts.random, str):
             self.random = bool(getattr(self, facts.random))
         check_eps(self.eps, self.norm)
-        alpha = getattr(self, "alpha", None)
-        if self.norm == math.inf and isinstance(alpha, int | float) and alpha > 1:
-            raise InputError(
-                f"alpha is {alpha:g}; expected a step as a fraction of [0, 1]: write {alpha:g}/255."
-            )
+        if self.norm == math.inf and hasattr(self, "alpha"):
+            check_level("alpha", self.alpha)
 
     word = inspect.Parameter.KEYWORD_ONLY
     options = {

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from robust_restoration.contracts import Attack
 from robust_restoration.errors import InputError
 from robust_restoration.models.create import create_attack
+from robust_restoration.numbers import check_count
 
 from .denoiser_attack import DenoiserAttack
 from .projections import lengths
@@ -48,11 +49,9 @@ class WorstCase(DenoiserAttack):
         **options: Any,
     ) -> None:
         super().__init__(model, eps=eps, **options)
-        if not attacks or restarts < 1 or isinstance(attacks, str):
-            raise InputError(
-                f"attacks is {attacks!r} and restarts {restarts}; expected a list of attacks, and "
-                "at least one run of each."
-            )
+        check_count("restarts", restarts)
+        if not attacks or isinstance(attacks, str):
+            raise InputError(f"attacks is {attacks!r}; expected a list of attacks, at least one.")
         self.members = []
         for word in attacks:
             if isinstance(word, Attack):

@@ -111,8 +111,9 @@ def test_no_budget_gives_the_input_back(eps, pictures):
     ("changes", "sentence"),
     [
         ({"eps": 8}, "write 8/255"),
-        ({"eps": -1, "norm": 2.0}, "at least 0"),
-        ({"eps": "8/255"}, "expected a number"),
+        ({"eps": -1, "norm": 2.0}, "eps is -1"),
+        ({"eps": "8/255"}, "eps is '8/255'"),
+        ({"seed": -1}, "seed is -1"),
         ({"norm": "Linf"}, "Leap.norm is 'Linf'; expected a number: math.inf"),
         ({"norm": 3}, "Leap.norm is 3"),
     ],

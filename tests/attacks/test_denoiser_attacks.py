@@ -132,7 +132,7 @@ def test_nan_is_refused(name, denoiser, pair):
 
 def test_seeds_of_attacks_are_not_those_of_the_noise(denoiser, pair):
     _, clean = pair
-    noise = rr.Gaussian(0.1)(clean, seed=3) - clean
+    noise = rr.Gaussian(0.1)(clean, seed=3)[0] - clean
 
     class Noise(rr.Attack):
         bounds = None
@@ -486,12 +486,17 @@ def test_save_keeps_float_images(denoiser, pair, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("obsatk", {"eps": -0.1}, "expected a budget from 0 to 1"),
-        ("obsatk", {"eps": 5}, "expected a budget from 0 to 1"),
-        ("obsatk", {"steps": 0}, "at least one step"),
+        ("obsatk", {"eps": -0.1}, "eps is -0.1"),
+        ("obsatk", {"eps": 5}, "write 5/255"),
+        ("obsatk", {"eps": torch.tensor([0.1, math.nan])}, "eps is nan"),
+        ("obsatk", {"steps": 0}, "steps is 0; expected a whole number"),
+        ("obsatk", {"alpha": 2}, "alpha is 2"),
         ("obsatk", {"clip": (0, 1)}, "expected 'project', 'paper' or None"),
         ("obsatk", {"autocast": "int8"}, "expected 'bf16'"),
-        ("obsatk_auto", {"restarts": 0}, "at least one run"),
+        ("obsatk_auto", {"restarts": 0}, "restarts is 0"),
+        ("obsatk_auto", {"momentum": 1}, "below 1"),
+        ("obsatk_auto", {"clip": "paper"}, "for plain obsatk"),
+        ("dag", {"gamma": 0}, "gamma is 0"),
         ("denoising_pgd", {"target": "dirty"}, "expected 'clean' or 'noisy'"),
         ("l2_denoising_pgd", {"center": "clean"}, "give clip=None"),
         ("dag", {"norm": "l1"}, "expected 'linf' or 'l2'"),

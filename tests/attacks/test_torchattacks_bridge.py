@@ -165,9 +165,9 @@ def test_a_model_in_half_precision(
     ("name", "options", "fix"),
     [
         ("pgd", {"eps": 8}, "write 8/255"),
-        ("pgd", {"eps": -0.1}, "at least 0"),
-        ("pgd", {"eps": float("nan")}, "at least 0"),
-        ("pgd", {"eps": "8/255"}, "expected a number"),
+        ("pgd", {"eps": -0.1}, "eps is -0.1"),
+        ("pgd", {"eps": float("nan")}, "eps is nan"),
+        ("pgd", {"eps": "8/255"}, "eps is '8/255'"),
         ("pgd", {"alpha": 2}, "write 2/255"),
         ("apgd", {"eps": 8}, "write 8/255"),
         ("pifgsm", {"eps": 16}, "write 16/255"),

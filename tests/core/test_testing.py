@@ -563,7 +563,7 @@ def test_torchattacks_own_attack_fails_and_the_bridged_one_passes(tiny_classifie
 
 
 def test_a_forward_of_version_0_1_is_named():
-    with pytest.raises(TypeError, match=r"Old\.forward takes 'index', as in version 0\.1"):
+    with pytest.raises(InputError, match=r"Old\.forward takes 'index', as in version 0\.1"):
 
         class Old(Signs):
             def forward(self, inputs, labels, index=0):
