@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import robust_restoration_studies
 import torch
 
 import robust_restoration as rr
@@ -142,12 +143,12 @@ def transfer(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     ]
     models = {name: load_published(WEIGHTS, name).to(DEVICE) for name in names}
     options = {"eps": 0.012, "target": "noisy", "clip": "paper"}
-    found = rr.transfer(
+    found = robust_restoration_studies.transfer(
         models, "set12", root=ROOT, limit=limits.get("transfer"), attack_options=options,
         sources=names[:2], sigma=EPS,
     )
     print(found, flush=True)
-    alike = rr.similitude(
+    alike = robust_restoration_studies.similitude(
         models, "set12", root=ROOT, limit=limits.get("similitude"), attack_options=options,
         sigma=EPS, count=limits.get("directions") or 100,
     )

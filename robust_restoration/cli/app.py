@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +30,7 @@ def main() -> None:
     warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
     for noisy in (DeprecationWarning, FutureWarning):
         warnings.simplefilter("ignore", noisy)
+    add_plugin_commands()
     sys.path.insert(0, "")  # package.module:function finds modules of the current folder
     try:
         app()
@@ -43,8 +45,12 @@ def main() -> None:
         sys.exit(130)
 
 
+@cache
 def add_plugin_commands() -> None:
-    """Give the application the commands that plugins offer; a broken one is left out."""
+    """Give the application the commands that plugins offer; a broken one is left out.
+
+    Not on import: a plugin's module of commands imports this one, and may be imported first.
+    """
     from robust_restoration.plugins.registry import registry
     from robust_restoration.plugins.targets import load_target
 

@@ -14,6 +14,7 @@ from robust_restoration import cli
 from robust_restoration.images.files import read_image, write_image
 from robust_restoration.models.weights import read_weights
 
+cli.add_plugin_commands()
 COMMANDS = [c.name or c.callback.__name__ for c in cli.app.registered_commands]
 Run = Callable[..., tuple[int, str, str]]
 

@@ -1,16 +1,18 @@
 import json
 import math
+import sys
 
 import pytest
 import torch
 from PIL import Image
-from robust_restoration_studies.similitude import (
+from robust_restoration_studies import (
+    TransferResult,
     circle_samples,
     polygon_iou,
     radar,
     similitude,
+    transfer,
 )
-from robust_restoration_studies.transfer import transfer
 from torch import nn
 
 import robust_restoration as rr
@@ -50,20 +52,79 @@ def test_transfer_s_diagonal_is_evaluate_s_attack(images):
     assert found.dmr("five", "three") > found.dmr("three", "three")
 
 
+def test_an_image_s_random_start_is_its_own(images):
+    """Its figures do not depend on which others are looked at, and each image has its own start."""
+    seen = []
+
+    class Recording(nn.Module):
+        def forward(self, noisy):
+            seen.append(noisy.detach().clone())
+            return Blur(3)(noisy)
+
+    same = [images[0]] * 3
+    options = {"steps": 1, "alpha": 1e-9, "eps": 8 / 255, "clip": None}
+    transfer({"a": Recording()}, same, attack_options=options)
+    noisy, attacked = seen[0::3], seen[2::3]  # restored, attacked in one step, restored
+    starts = [b - a for a, b in zip(noisy, attacked, strict=True)]
+    assert all(s.abs().max() > 7 / 255 for s in starts)
+    assert not torch.allclose(starts[0], starts[1], atol=1e-3)
+    assert not torch.allclose(starts[1], starts[2], atol=1e-3)
+    whole = transfer({"a": Blur(3)}, images, attack_options=options).attacked["a"]["a"]
+    first = transfer({"a": Blur(3)}, images, attack_options=options, limit=2).attacked["a"]["a"]
+    assert whole[:2] == first
+
+
+@pytest.mark.parametrize("study", [transfer, similitude])
+def test_attacks_hear_the_image_s_number(study, images, monkeypatch):
+    heard = []
+
+    def attack(noisy, clean, *, index):
+        heard.append(index)
+        return noisy + 0.01 * torch.randn_like(noisy)
+
+    monkeypatch.setattr(sys.modules[study.__module__], "create_attack", lambda *_, **__: attack)
+    study({"a": Blur(3)}, images)
+    assert heard == [0, 1, 2]
+
+
+def test_success_is_eq_3(tmp_path):
+    """Of four images one counts: one is not restored, one did not fool its own source."""
+    result = TransferResult(
+        names=["a", "b"],
+        unrestored=[20.0, 20.0, 20.0, 20.0],
+        noisy={"a": [30.0, 30.0, 30.0, 30.0], "b": [30.0, 30.0, 19.0, 30.0]},
+        attacked={
+            "a": {"a": [25.0, 29.8, 25.0, 25.0], "b": [28.0, 25.0, 15.0, 29.9]},
+            "b": {"a": [30.0, 30.0, 30.0, 30.0], "b": [30.0, 30.0, 30.0, 30.0]},
+        },
+    )
+    assert result.counted("a", "b", 1.0) == [0, 3]
+    assert result.success("a", "b", 1.0) == 0.5
+    assert result.counted("a", "a", 1.0) == [0, 2, 3]
+    assert result.success("a", "a", 1.0) == 1.0
+    assert result.counted("b", "a", 1.0) == []
+    assert result.success("b", "a", 1.0) is None
+    result.to_json(tmp_path / "t.json")
+    assert json.loads((tmp_path / "t.json").read_text())["success"]["b"]["a"] is None
+
+
 def test_transfer_s_success_and_exports(images, tmp_path):
-    found = transfer({"three": Blur(3), "five": Blur(5)}, images, sources=["five"])
-    assert list(found.attacked) == ["five"]
-    drops = [a - b for a, b in zip(found.noisy["three"], found.attacked["five"]["three"],
-                                   strict=True)]
-    assert found.success("five", "three", 0.1) == sum(d > 0.1 for d in drops) / 3
-    found.to_json(tmp_path / "t.json")
+    result = transfer({"three": Blur(3), "five": Blur(5)}, images, sources=["five"])
+    assert list(result.attacked) == ["five"]
+    clean = torch.stack(images)
+    noisy = rr.Gaussian(25 / 255)(clean, seed=0)
+    assert result.unrestored == pytest.approx(rr.psnr(noisy, clean).tolist(), abs=1e-3)
+    share = result.success("five", "three", 0.1)
+    assert share is None or 0 <= share <= 1
+    result.to_json(tmp_path / "t.json")
     kept = json.loads((tmp_path / "t.json").read_text())
-    assert kept["dmr"]["five"]["three"] == found.dmr("five", "three")
-    assert f"{found.dmr('five', 'five'):+.2f}" in str(found)
-    found.plot(tmp_path / "t.png")
+    assert kept["dmr"]["five"]["three"] == result.dmr("five", "three")
+    assert f"{result.dmr('five', 'five'):+.2f}" in str(result)
+    result.plot(tmp_path / "t.png")
     assert Image.open(tmp_path / "t.png").size[0] > 300
-    with pytest.raises(InputError, match="expected some of the latter"):
-        transfer({"three": Blur(3)}, images, sources=["four"])
+    for sources in (["four"], []):
+        with pytest.raises(InputError, match="expected one or more of the latter"):
+            transfer({"three": Blur(3)}, images, sources=sources)
 
 
 def test_circle_samples(images):
@@ -85,6 +146,22 @@ def test_circle_samples(images):
         circle_samples(clean, clean, attacked)
     with pytest.raises(InputError, match="span no plane"):
         circle_samples(noisy, clean, noisy + 0.1 * noise)
+
+
+def test_the_authors_ellipse(images):
+    clean = images[0]
+    noisy = rr.Gaussian(0.1)(clean[None], seed=0)[0]
+    noise = noisy - clean
+    axis = noise / noise.norm()
+    change = 0.5 * axis + torch.nn.functional.normalize(torch.randn(480), dim=0).view_as(noise)
+    samples = circle_samples(noisy, clean, noisy + change, count=40, shape="ellipse") - noisy
+    size, cosine = change.norm(), (change * axis).sum() / change.norm()
+    assert samples[10].norm().item() == pytest.approx(size.item(), rel=1e-4)
+    narrow = ((1 - cosine**2) / (1 + cosine**2)).sqrt()
+    assert samples[0].norm().item() == pytest.approx((size * narrow).item(), rel=1e-3)
+    for options in ({"shape": "square"}, {"count": 0}):
+        with pytest.raises(InputError, match="at least one sample, on a 'circle' or 'ellipse'"):
+            circle_samples(noisy, clean, noisy + change, **options)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -133,8 +210,14 @@ def test_radar_and_similitude(images, tmp_path):
     assert json.loads((tmp_path / "s.json").read_text())["dmrs"]["three"]["again"] == 1.0
     found.plot(tmp_path / "s.png")
     assert Image.open(tmp_path / "s.png").size[0] > 300
-    with pytest.raises(InputError, match="expected one of them"):
-        similitude(models, images, source="four")
+    for source in ("four", ""):
+        with pytest.raises(InputError, match="expected one of them"):
+            similitude(models, images, source=source)
+    for count in (0, 2, -1):
+        with pytest.raises(InputError, match=f"count is {count}; expected at least 3"):
+            similitude(models, images, count=count)
+    with pytest.raises(InputError, match="There are no samples"):
+        radar(Blur(), images[0][None][:0], images[0], images[0], 0.1)
 
 
 def test_radar_of_a_denoiser_that_does_not_fall():

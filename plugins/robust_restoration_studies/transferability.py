@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robust_restoration.contracts import Denoiser
 from robust_restoration.data import load_images
 from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.environment import environment
@@ -28,13 +29,15 @@ class TransferResult:
 
     Attributes:
         names: The denoisers.
-        noisy: Target to PSNR in dB on plain noise, an image each.
-        attacked: Source and target to PSNR in dB, an image each.
+        unrestored: PSNR in dB of the noisy images themselves, one for each image.
+        noisy: Target to PSNR in dB on plain noise, one for each image.
+        attacked: Source and target to PSNR in dB, one for each image.
         settings: What it was computed with.
         environment: Versions and machine.
     """
 
     names: list[str]
+    unrestored: list[float]
     noisy: dict[str, list[float]]
     attacked: Figures
     settings: dict[str, Any] = field(default_factory=dict)
@@ -49,11 +52,37 @@ class TransferResult:
         """Mean change of PSNR against plain noise: below 0, the attack transfers."""
         return self.mean(source, target) - sum(self.noisy[target]) / len(self.noisy[target])
 
-    def success(self, source: str, target: str, threshold: float = 0.0) -> float:
-        """Share of images whose PSNR falls by more than a threshold in dB (eq. 3)."""
-        pairs = zip(self.noisy[target], self.attacked[source][target], strict=True)
-        falls = [before - after > threshold for before, after in pairs]
-        return sum(falls) / len(falls)
+    def counted(self, source: str, target: str, threshold: float = 0.0) -> list[int]:
+        """Numbers of the images on which eq. 3 asks whether an attack transfers.
+
+        Those on which both denoisers restore the plain noise (they raise the PSNR of the noisy
+        image), and on which the attack fools its own source by more than the threshold.
+        """
+        return [
+            number
+            for number, bare in enumerate(self.unrestored)
+            if self.noisy[source][number] > bare
+            and self.noisy[target][number] > bare
+            and self._falls(source, source, number, threshold)
+        ]
+
+    def success(self, source: str, target: str, threshold: float = 0.0) -> float | None:
+        """Share of the `counted` images on which the target's PSNR falls by more than a threshold.
+
+        Args:
+            source: Which denoiser the attack was made on.
+            target: Which denoiser restores what was attacked.
+            threshold: M of eq. 3, in dB.
+
+        Returns:
+            From 0 to 1; ``None`` where no image counts.
+        """
+        numbers = self.counted(source, target, threshold)
+        falls = [self._falls(source, target, number, threshold) for number in numbers]
+        return sum(falls) / len(falls) if falls else None
+
+    def _falls(self, source: str, target: str, number: int, threshold: float) -> bool:
+        return self.noisy[target][number] - self.attacked[source][target][number] > threshold
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -61,9 +90,14 @@ class TransferResult:
             "settings": self.settings,
             "environment": self.environment,
             "names": self.names,
+            "unrestored": self.unrestored,
             "noisy": self.noisy,
             "attacked": self.attacked,
             "dmr": {s: {t: self.dmr(s, t) for t in self.names} for s in self.attacked},
+            "success": {s: {t: self.success(s, t) for t in self.names} for s in self.attacked},
+            "counted": {
+                s: {t: len(self.counted(s, t)) for t in self.names} for s in self.attacked
+            },
         }
 
     def to_json(self, path: Path | str) -> None:
@@ -71,7 +105,7 @@ class TransferResult:
         write_json(path, self.to_dict())
 
     def to_markdown(self) -> str:
-        """Change of PSNR in dB; a row a source, a column a target."""
+        """Change of PSNR in dB, with one row for each source and one column for each target."""
         lines = [
             f"| made on ↓, restored by → | {' | '.join(self.names)} |",
             "|---|" + "---:|" * len(self.names),
@@ -135,45 +169,57 @@ def transfer(
         attack: The attack's name.
         attack_options: Its options.
         sources: Names of those that attacks are made on; all by default.
-        sigma: Level of the Gaussian noise, as a fraction of [0, 1]; each denoiser that can be told
-            it, is.
+        sigma: Level of the Gaussian noise, as a fraction of [0, 1]; denoisers that are not blind
+            get it.
         channels: Of the images; the first denoiser's by default.
         limit: Use only the first so many images.
         root: Where named data sets lie.
         seed: Of noise and random starts.
 
     Returns:
-        The figures of all pairs.
+        The figures of all pairs, which print, plot and export.
 
     Raises:
         InputError: If there is no denoiser, or a source is not among them.
+
+    Example:
+        >>> models = {tag: rr.create_denoiser("dncnn_b", weights=tag) for tag in ("nt", "hat")}
+        >>> transfer(models, "photos/", limit=2).dmr("nt", "hat")
     """
     names = list(denoisers)
     chosen = names if sources is None else sources
-    if not names or not set(chosen) <= set(names):
+    if not chosen or not set(chosen) <= set(names):
         raise InputError(
-            f"sources are {chosen} and denoisers {names}; expected some of the latter."
+            f"sources are {chosen} and denoisers {names}; expected one or more of the latter."
         )
-    first = getattr(denoisers[names[0]], "channels", None)
-    images = load_images(data, root=root, channels=channels or first, limit=limit)
+    first = denoisers[names[0]]
+    own = first.channels if isinstance(first, Denoiser) else None
+    images = load_images(data, root=root, channels=channels or own, limit=limit)
     options = {**registry().accepted("attacks", attack, {"seed": seed}), **(attack_options or {})}
     noisy: dict[str, list[float]] = {name: [] for name in names}
     attacked: Figures = {s: {t: [] for t in names} for s in chosen}
-    device = next(denoisers[names[0]].parameters(), torch.zeros(())).device
+    device = next(first.parameters(), torch.zeros(())).device
+    makers = {
+        name: create_attack(
+            attack, denoisers[name], sigma=conditioning(denoisers[name], sigma), **options
+        )
+        for name in chosen
+    }
+    unrestored: list[float] = []
     for number in range(len(images)):
         start, clean, _ = images.pair([number], Gaussian(sigma), seed=seed)
         start, clean = start.to(device), clean.to(device)
+        unrestored.append(float(quality(start, clean)))
         for name in names:
             noisy[name].append(_quality(denoisers[name], start, clean, sigma))
-        for source in chosen:
-            model = denoisers[source]
-            told = {"sigma": conditioning(model, sigma)}
-            maker = create_attack(attack, model, **told, **options)
-            found = maker(start, clean)
+        for source, maker in makers.items():
+            changed = maker(start, clean, index=number)
             for target in names:
-                attacked[source][target].append(_quality(denoisers[target], found, clean, sigma))
+                reached = _quality(denoisers[target], changed, clean, sigma)
+                attacked[source][target].append(reached)
     return TransferResult(
         names,
+        unrestored,
         noisy,
         attacked,
         settings={

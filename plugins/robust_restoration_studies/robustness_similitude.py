@@ -1,8 +1,4 @@
-"""How alike denoisers are about an image: radar polygons of their drops, and the overlap of these.
-
-Section III-C of the denoising-PGD paper, whose printed basis and normalisation are wrong: noise is
-turned in the plane of its own direction and the attack's, at the attack's length.
-"""
+"""How alike denoisers are in where they fail about an image: how far their radars overlap."""
 
 from __future__ import annotations
 
@@ -13,109 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from robust_restoration.contracts import Denoiser
 from robust_restoration.data import load_images
 from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path, write_json
 from robust_restoration.models.create import create_attack
-from robust_restoration.models.restore import conditioning, quality, restored
+from robust_restoration.models.restore import conditioning
 from robust_restoration.plugins.registry import registry
 
-
-def circle_samples(noisy: Tensor, clean: Tensor, attacked: Tensor, count: int = 100) -> Tensor:
-    """Noisy images on a circle about one, through the attacked one's distance.
-
-    s_t = y + |v| (sin t n + cos t p), t = 2 pi k / count, with v the attack's perturbation, n the
-    noise's direction and p that of v orthogonal to n. At 90 degrees the noise gets longer along
-    itself. Nothing is clipped.
-
-    Args:
-        noisy: y, (C, H, W).
-        clean: (C, H, W).
-        attacked: (C, H, W).
-        count: Number of samples.
-
-    Returns:
-        (count, C, H, W).
-
-    Raises:
-        InputError: If the image is not noisy, or the perturbation lies along the noise.
-    """
-    noise, change = (noisy - clean).flatten(), (attacked - noisy).flatten()
-    if float(noise.norm()) == 0:
-        raise InputError("The noisy image is the clean one: there is no noise to turn.")
-    axis = noise / noise.norm()
-    across = change - (change @ axis) * axis
-    if float(across.norm()) <= 1e-4 * float(change.norm()) or float(change.norm()) == 0:
-        raise InputError("The perturbation is 0 or lies along the noise: they span no plane.")
-    across = across / across.norm()
-    angles = 2 * math.pi * torch.arange(count, dtype=noise.dtype, device=noise.device) / count
-    directions = angles.sin()[:, None] * axis + angles.cos()[:, None] * across
-    return noisy + (change.norm() * directions).view(count, *noisy.shape)
-
-
-def radar(
-    denoiser: nn.Module, samples: Tensor, noisy: Tensor, clean: Tensor, sigma: float
-) -> Tensor:
-    """Radii of a radar polygon: how far PSNR falls at each sample, scaled to a maximum of 1.
-
-    Args:
-        denoiser: The denoiser.
-        samples: (count, C, H, W), of `circle_samples`.
-        noisy: (C, H, W).
-        clean: (C, H, W).
-        sigma: The level that a denoiser is told that is not blind.
-
-    Returns:
-        (count,) in [0, 1]: max(0, PSNR(f(y)) - PSNR(f(s))) over its maximum; all 0 if none falls.
-    """
-
-    def reached(images: Tensor) -> Tensor:
-        found = restored(denoiser, images, conditioning(denoiser, sigma))
-        return quality(found, clean.expand_as(images)).cpu().double()
-
-    falls = reached(noisy[None]) - torch.cat([reached(part) for part in samples.split(16)])
-    falls = falls.clamp(min=0)
-    return falls / falls.max() if float(falls.max()) > 0 else falls
-
-
-def polygon_iou(first: Tensor, second: Tensor) -> float:
-    """Overlap of two radar polygons: the area they share over the area they cover, exactly.
-
-    Args:
-        first: (count,) radii at equal angles, count at least 3.
-        second: The same.
-
-    Returns:
-        From 0 to 1; 1 where both are empty.
-
-    Raises:
-        InputError: If they differ in length, or are too short.
-    """
-    if first.shape != second.shape or first.ndim != 1 or len(first) < 3:
-        raise InputError(
-            f"The radii have shapes {tuple(first.shape)} and {tuple(second.shape)}; expected the "
-            "same (count,), at least 3."
-        )
-    a, b = first.double(), second.double()
-    a_next, b_next = a.roll(-1), b.roll(-1)
-    wedge = math.sin(2 * math.pi / len(a)) / 2
-    area_a, area_b = (wedge * (r * r.roll(-1)).sum() for r in (a, b))
-    # Within a sector both edges are lines over the same two rays: they cross at most once, where
-    # alpha / a + beta / a_next = alpha / b + beta / b_next = 1.
-    low, low_next = torch.minimum(a, b), torch.minimum(a_next, b_next)
-    crossing = (a - b) * (a_next - b_next) < 0
-    safe = torch.where(crossing, (a * a_next * b * b_next).clamp(min=1e-300), 1.0)
-    determinant = torch.where(crossing, (b * a_next - a * b_next), 1.0)
-    alpha = a * b * (a_next - b_next) / determinant
-    beta = a_next * b_next * (b - a) / determinant
-    whole = low * low_next
-    split = low * beta + alpha * low_next
-    shared = wedge * torch.where(crossing & (safe > 1e-300), split, whole).sum()
-    union = area_a + area_b - shared
-    return float(shared / union) if float(union) > 0 else 1.0
+from .radars import circle_samples, polygon_iou, radar
 
 
 @dataclass
@@ -191,6 +96,7 @@ def similitude(
     attack_options: Mapping[str, Any] | None = None,
     sigma: float = 25 / 255,
     count: int = 100,
+    shape: str = "circle",
     limit: int | None = None,
     root: Path | str | None = None,
     seed: int = 0,
@@ -205,22 +111,33 @@ def similitude(
         attack: The attack's name.
         attack_options: Its options.
         sigma: Level of the Gaussian noise, as a fraction of [0, 1].
-        count: Directions an image.
+        count: Directions an image, at least 3.
+        shape: ``"circle"`` or ``"ellipse"``, see `circle_samples`.
         limit: Use only the first so many images.
         root: Where named data sets lie.
         seed: Of noise and random starts.
 
+    Returns:
+        The polygons and how much they overlap, which print, plot and export.
+
     Raises:
-        InputError: If there is no denoiser, or the source is not among them.
+        InputError: If there is no denoiser, the source is not among them, or an option makes no
+            sense.
+
+    Example:
+        >>> models = {tag: rr.create_denoiser("dncnn_b", weights=tag) for tag in ("nt", "hat")}
+        >>> similitude(models, "photos/", count=24, limit=2).dmrs("nt", "hat")
     """
     names = list(denoisers)
-    source = source or (names[0] if names else "")
-    if source not in denoisers:
+    if source is None and names:
+        source = names[0]
+    if source is None or source not in denoisers:
         raise InputError(f"source is {source!r} and denoisers are {names}; expected one of them.")
+    if count < 3:
+        raise InputError(f"count is {count}; expected at least 3 directions, for a polygon.")
     model = denoisers[source]
-    images = load_images(
-        data, root=root, channels=getattr(model, "channels", None), limit=limit
-    )
+    channels = model.channels if isinstance(model, Denoiser) else None
+    images = load_images(data, root=root, channels=channels, limit=limit)
     options = {**registry().accepted("attacks", attack, {"seed": seed}), **(attack_options or {})}
     device = next(model.parameters(), torch.zeros(())).device
     maker = create_attack(attack, model, sigma=conditioning(model, sigma), **options)
@@ -228,11 +145,11 @@ def similitude(
     for number in range(len(images)):
         noisy, clean, _ = images.pair([number], Gaussian(sigma), seed=seed)
         noisy, clean = noisy.to(device), clean.to(device)
-        attacked = maker(noisy, clean)
-        samples = circle_samples(noisy[0], clean[0], attacked[0], count)
+        attacked = maker(noisy, clean, index=number)
+        samples = circle_samples(noisy[0], clean[0], attacked[0], count, shape=shape)
         for name in names:
-            found = radar(denoisers[name], samples, noisy[0], clean[0], sigma)
-            radii[name].append(found.tolist())
+            polygon = radar(denoisers[name], samples, noisy[0], clean[0], sigma)
+            radii[name].append(polygon.tolist())
     settings = {
         "data": images.name,
         "images": len(images),
@@ -240,6 +157,7 @@ def similitude(
         "attack": attack,
         "sigma": sigma,
         "count": count,
+        "shape": shape,
         "seed": seed,
     }
     return SimilitudeResult(names, radii, settings)

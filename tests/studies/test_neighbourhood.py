@@ -1,6 +1,6 @@
 import pytest
 import torch
-from robust_restoration_studies.neighbourhood import adversarial_space, patch_attack
+from robust_restoration_studies import adversarial_space, patch_attack
 from torch import nn
 
 import robust_restoration as rr
