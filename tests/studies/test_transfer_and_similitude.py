@@ -229,3 +229,12 @@ def test_radar_of_a_denoiser_that_does_not_fall():
 
     noisy = clean + 0.1
     assert not radar(Perfect(), noisy[None] + torch.rand(5, 1, 8, 8), noisy, clean, 0.1).any()
+
+
+def test_a_gain_is_not_a_drop():
+    clean = torch.full((1, 8, 8), 0.5)
+    noisy = clean + 0.2
+    samples = torch.stack([clean + 0.1, clean + 0.3, clean + 0.4])
+    radii = radar(nn.Identity(), samples, noisy, clean, 0.1)
+    assert radii[0] == 0
+    assert 0 < radii[1] < radii[2] == 1

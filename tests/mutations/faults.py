@@ -1,0 +1,214 @@
+"""The deliberate faults: what is broken, and the tests of which at least one must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One deliberate fault.
+
+    Attributes:
+        why: What is wrong with it.
+        file: Where it is made, relative to the repository.
+        old: The text that is replaced; it stands there exactly once.
+        new: The text in its place.
+        tests: pytest's names of tests, of which at least one must fail.
+    """
+
+    why: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+ATTACKS = "plugins/robust_restoration_attacks"
+STUDIES = "plugins/robust_restoration_studies"
+CORE = "robust_restoration"
+
+PROJECTIONS = "tests/attacks/test_projections.py"
+METRICS = "tests/core/test_metrics.py"
+TILING = "tests/core/test_tiling.py"
+IMAGES = "tests/core/test_images.py"
+FILES = "tests/core/test_files.py"
+DENOISERS = "tests/core/test_evaluate_denoiser.py"
+THEORY = "tests/studies/test_typical_set_theory.py"
+TRANSFER = "tests/studies/test_transfer_and_similitude.py"
+
+FAULTS = [
+    # -- attacks ------------------------------------------------------------------------------
+    Fault(
+        "the projection forgets the zero mean",
+        f"{ATTACKS}/projections.py",
+        "centred = z - z.mean(1, keepdim=True) if zero_mean else z",
+        "centred = z",
+        (f"{PROJECTIONS}::test_without_a_box_mean_then_ball",),
+    ),
+    Fault(
+        "the projection forgets the ball",
+        f"{ATTACKS}/projections.py",
+        "found = centred * (limit / norm.clamp(min=1e-300)).clamp(max=1)",
+        "found = centred",
+        (f"{PROJECTIONS}::test_without_a_box_mean_then_ball",),
+    ),
+    Fault(
+        "the norm is taken over the batch",
+        f"{ATTACKS}/projections.py",
+        "norm = torch.linalg.vector_norm(centred, dim=1, keepdim=True)",
+        "norm = torch.linalg.vector_norm(centred)",
+        (f"{PROJECTIONS}::test_without_a_box_mean_then_ball",),
+    ),
+    Fault(
+        "pixels outside the range may move further out",
+        f"{ATTACKS}/projections.py",
+        "return (bounds[0] - images).clamp(max=0), (bounds[1] - images).clamp(min=0)",
+        "return bounds[0] - images.clamp(0, 1), 1 - images.clamp(0, 1) + (images > 1)",
+        (f"{PROJECTIONS}::test_room_lets_nothing_further_out",),
+    ),
+    # -- evaluation ---------------------------------------------------------------------------
+    Fault(
+        "the control of the same energy is as long as the perturbation alone",
+        f"{CORE}/evaluation/controls.py",
+        "(clean, attacked - clean) if name == ENERGY",
+        "(clean, attacked - noisy) if name == ENERGY",
+        (f"{DENOISERS}::test_energy_control_is_exactly_as_long",),
+    ),
+    Fault(
+        "a gradient of 0 is not noticed",
+        f"{CORE}/evaluation/masking.py",
+        "flat = int((slope.flatten(1).abs().amax(1) == 0).sum())",
+        "flat = 0",
+        (f"{DENOISERS}::test_masked_gradients_are_noticed",),
+    ),
+    Fault(
+        "fruitless steps are not noticed",
+        f"{CORE}/evaluation/masking.py",
+        "if reached > short + 0.02 or (still and reached >= short - 1e-3):",
+        "if reached > short + 0.02:",
+        (f"{DENOISERS}::test_masked_gradients_are_noticed",),
+    ),
+    Fault(
+        "PSNR is a mean over the batch",
+        f"{CORE}/images/metrics.py",
+        "error = (restored.float().clamp(0, 1) - clean.float()).square().mean(dim=(1, 2, 3))",
+        "error = (restored.float().clamp(0, 1) - clean.float()).square().mean().expand(len(clean))",
+        (f"{METRICS}::test_each_image_counts_alone",),
+    ),
+    Fault(
+        "PSNR without the clamp",
+        f"{CORE}/images/metrics.py",
+        "error = (restored.float().clamp(0, 1) - clean.float())",
+        "error = (restored.float() - clean.float())",
+        (f"{METRICS}::test_psnr_is_scikit_images_of_the_clamped_image",),
+    ),
+    Fault(
+        "SSIM counts the border",
+        f"{CORE}/images/metrics.py",
+        "half = window // 2",
+        "half = 0",
+        (f"{METRICS}::test_ssim_is_scikit_images",),
+    ),
+    Fault(
+        "tiles do not see beyond their core",
+        f"{CORE}/images/tiling.py",
+        "first = max(0, start - self.overlap)",
+        "first = start",
+        (f"{TILING}::test_same_as_whole",),
+    ),
+    # -- images and files ---------------------------------------------------------------------
+    Fault(
+        "NaN passes as an image",
+        f"{CORE}/images/checks.py",
+        "if not (np.isfinite(low) and np.isfinite(high)):",
+        "if False:",
+        (f"{IMAGES}::test_bad_images",),
+    ),
+    Fault(
+        "values above 1 pass as an image",
+        f"{CORE}/images/checks.py",
+        "if low < 0 or high > 1:",
+        "if low < 0:",
+        (f"{IMAGES}::test_bad_images",),
+    ),
+    Fault(
+        "sixteen bits are read as eight",
+        f"{CORE}/images/files.py",
+        "pixels / 65535 if",
+        "pixels / 255 if",
+        (f"{IMAGES}::test_sixteen_bits_palette_and_transparency",),
+    ),
+    Fault(
+        "values are cut off and not rounded to 8 bits",
+        f"{CORE}/images/files.py",
+        ".clamp(0, 1) * 255).round()",
+        ".clamp(0, 1) * 255)",
+        (f"{IMAGES}::test_round_trip",),
+    ),
+    Fault(
+        "a failed write leaves its temporary file",
+        f"{CORE}/files.py",
+        "temporary.unlink(missing_ok=True)",
+        "pass",
+        (f"{FILES}::test_or_not_at_all",),
+    ),
+    # -- studies ------------------------------------------------------------------------------
+    Fault(
+        "transfer gives every image the same random start",
+        f"{STUDIES}/transferability.py",
+        "maker(start, clean, index=number)",
+        "maker(start, clean, index=0)",
+        (f"{TRANSFER}::test_attacks_hear_the_image_s_number",),
+    ),
+    Fault(
+        "similitude gives every image the same random start",
+        f"{STUDIES}/robustness_similitude.py",
+        "maker(noisy, clean, index=number)",
+        "maker(noisy, clean, index=0)",
+        (f"{TRANSFER}::test_attacks_hear_the_image_s_number",),
+    ),
+    Fault(
+        "success counts images whose source was not fooled",
+        f"{STUDIES}/transferability.py",
+        "and self._falls(source, source, number, threshold)",
+        "and True",
+        (f"{TRANSFER}::test_success_is_eq_3",),
+    ),
+    Fault(
+        "success counts images that the target does not restore",
+        f"{STUDIES}/transferability.py",
+        "and self.noisy[target][number] > bare",
+        "and True",
+        (f"{TRANSFER}::test_success_is_eq_3",),
+    ),
+    Fault(
+        "the circle is turned in a plane that is not orthogonal",
+        f"{STUDIES}/radars.py",
+        "across = change / length.clamp(min=1e-30) - along * axis",
+        "across = change / length.clamp(min=1e-30)",
+        (f"{TRANSFER}::test_circle_samples",),
+    ),
+    Fault(
+        "the radar's ratio in place of its drop",
+        f"{STUDIES}/radars.py",
+        "falls = falls.clamp(min=0)",
+        "falls = falls.abs()",
+        (f"{TRANSFER}::test_radar_of_a_denoiser_that_does_not_fall",
+         f"{TRANSFER}::test_a_gain_is_not_a_drop"),
+    ),
+    Fault(
+        "the sphere lies about the origin",
+        f"{STUDIES}/typical_set_theory.py",
+        "return noisy + (length",
+        "return (length",
+        (f"{THEORY}::test_sphere_section",),
+    ),
+    Fault(
+        "the lower volume bound is the upper one",
+        f"{STUDIES}/typical_set_theory.py",
+        "+ d * (h - eps), d * (h + eps)",
+        "+ d * (h + eps), d * (h + eps)",
+        (f"{THEORY}::test_volume",),
+    ),
+]
