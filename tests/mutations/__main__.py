@@ -28,7 +28,8 @@ LEFT_OUT = (".git", "__pycache__", ".*_cache", "build", "dist", "*.egg-info", "r
 FAILED = 1  # pytest's exit status where tests ran and some failed
 WHAT_IS_IMPORTED = """
 import importlib.metadata as metadata, importlib.util as util
-names = {"robust_restoration", *(p.value for p in metadata.entry_points(group="robust_restoration"))}
+points = metadata.entry_points(group="robust_restoration")
+names = {"robust_restoration", *(point.value for point in points)}
 print(*(util.find_spec(name).origin for name in sorted(names)), sep="\\n")
 """
 
