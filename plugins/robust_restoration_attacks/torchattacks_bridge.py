@@ -60,6 +60,11 @@ class _ClassifierAttack(Attack):
         check_classifier(self.model, inputs, "inputs")
         if targets is None:
             raise InputError("An attack on a classifier needs the labels (N,): attack(x, labels).")
+        if inputs.dtype == torch.float64 and not self.facts.double:
+            raise InputError(
+                f"{type(self).__name__} of torchattacks cannot work in float64: give it "
+                "images.float()."
+            )
         super().check(inputs, targets)
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ class Bridged(NamedTuple):
         differentiates: Whether it takes gradients.
         rowwise: Whether it attacks images independently, and draws one row of numbers an image.
         eps: What the original calls its budget.
+        double: Whether it can work in float64.
     """
 
     summary: str
@@ -25,6 +26,7 @@ class Bridged(NamedTuple):
     differentiates: bool = True
     rowwise: bool = True
     eps: str = "eps"
+    double: bool = True
 
 
 TORCHATTACKS = {
@@ -36,10 +38,12 @@ TORCHATTACKS = {
     "cw": Bridged("L2, Carlini and Wagner", None, rowwise=False),
     "deepfool": Bridged("L2, nearest boundary", None),
     "difgsm": Bridged("L-inf, diverse inputs", random=True, rowwise=False),
-    "eaden": Bridged("L1/L2, elastic net", None, rowwise=False),
-    "eadl1": Bridged("L1, elastic net", None, rowwise=False),
+    "eaden": Bridged("L1/L2, elastic net", None, rowwise=False, double=False),
+    "eadl1": Bridged("L1, elastic net", None, rowwise=False, double=False),
     "eotpgd": Bridged("L-inf PGD over randomness", random="random_start"),
-    "fab": Bridged("L-inf or L2, fast adaptive boundary", "option", True, rowwise=False),
+    "fab": Bridged(
+        "L-inf or L2, fast adaptive boundary", "option", True, rowwise=False, double=False
+    ),
     "ffgsm": Bridged("L-inf, FGSM from a random start", random=True),
     "fgsm": Bridged("L-inf, one step"),
     "gn": Bridged("Gaussian noise", None, True, differentiates=False),
@@ -52,15 +56,15 @@ TORCHATTACKS = {
     "pgdl2": Bridged("L2 PGD", 2.0, "random_start"),
     "pgdrs": Bridged("L-inf PGD on a smoothed classifier", random=True, rowwise=False),
     "pgdrsl2": Bridged("L2 PGD on a smoothed classifier", 2.0, True, rowwise=False),
-    "pifgsm": Bridged("L-inf, patch-wise", eps="max_epsilon"),
-    "pifgsmpp": Bridged("L-inf, patch-wise, second version", eps="max_epsilon"),
+    "pifgsm": Bridged("L-inf, patch-wise", eps="max_epsilon", double=False),
+    "pifgsmpp": Bridged("L-inf, patch-wise, second version", eps="max_epsilon", double=False),
     "pixle": Bridged("L0, rearranged pixels", None, True, False, rowwise=False),
     "rfgsm": Bridged("L-inf, random start and steps", random=True),
     "sinifgsm": Bridged("L-inf, scale-invariant"),
     "sparsefool": Bridged("L0, sparse boundary", None),
     "spsa": Bridged("L-inf, no gradients", math.inf, True, False, rowwise=False),
     "square": Bridged("L-inf or L2, no gradients", "option", True, False, rowwise=False),
-    "tifgsm": Bridged("L-inf, translation-invariant", random=True, rowwise=False),
+    "tifgsm": Bridged("L-inf, translation-invariant", random=True, rowwise=False, double=False),
     "tpgd": Bridged("L-inf PGD on the KL divergence", random=True),
     "upgd": Bridged("L-inf PGD with a choice of losses", random="random_start"),
     "vanila": Bridged("no perturbation", None, differentiates=False),
