@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
 from robust_restoration.models.restore import conditioning, quality, restored
+from robust_restoration.numbers import check_count
 
 SHAPES = ("circle", "ellipse")
 
@@ -43,11 +44,9 @@ def circle_samples(
         InputError: If the image is not noisy, the perturbation lies along the noise, or an option
             makes no sense.
     """
-    if count < 1 or shape not in SHAPES:
-        raise InputError(
-            f"count is {count} and shape {shape!r}; expected at least one sample, on a "
-            f"{' or '.join(map(repr, SHAPES))}."
-        )
+    check_count("count", count)
+    if shape not in SHAPES:
+        raise InputError(f"shape is {shape!r}; expected {' or '.join(map(repr, SHAPES))}.")
     noise, change = (noisy - clean).flatten(), (attacked - noisy).flatten()
     if float(noise.norm()) == 0:
         raise InputError("The noisy image is the clean one: there is no noise to turn.")

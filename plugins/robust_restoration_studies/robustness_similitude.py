@@ -18,6 +18,7 @@ from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path, write_json
 from robust_restoration.models.create import create_attack
 from robust_restoration.models.restore import conditioning
+from robust_restoration.numbers import check_count
 from robust_restoration.plugins.registry import registry
 
 from .radars import circle_samples, polygon_iou, radar
@@ -133,8 +134,7 @@ def similitude(
         source = names[0]
     if source is None or source not in denoisers:
         raise InputError(f"source is {source!r} and denoisers are {names}; expected one of them.")
-    if count < 3:
-        raise InputError(f"count is {count}; expected at least 3 directions, for a polygon.")
+    check_count("count", count, at_least=3)  # directions, for a polygon
     model = denoisers[source]
     channels = model.channels if isinstance(model, Denoiser) else None
     images = load_images(data, root=root, channels=channels, limit=limit)

@@ -14,8 +14,6 @@ from robust_restoration.cli.options import (
     Device,
     Limit,
     Seed,
-    Set,
-    parse_settings,
 )
 
 Denoisers = Annotated[
@@ -25,11 +23,14 @@ Data = Annotated[
     str, typer.Option(help="A data set's name (see: robust-restoration datasets) or a folder.")
 ]
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Write OUT.json, OUT.md, OUT.png.")]
-AttackName = Annotated[
-    str, typer.Option("--attack", help="Which attack; see: robust-restoration list attacks.")
+Attack = Annotated[
+    str,
+    typer.Option(
+        help="An attack with its options, such as 'NAME eps=3 steps=5'; see: robust-restoration "
+        "list attacks."
+    ),
 ]
 Sigma = Annotated[str, typer.Option(help=f"Level of the Gaussian noise; {LEVEL_HELP}")]
-Eps = Annotated[str, typer.Option(help=f"The attack's budget, its own by default; {LEVEL_HELP}")]
 
 
 def transfer(
@@ -40,9 +41,7 @@ def transfer(
         list[str] | None,
         typer.Option(help="A denoiser that attacks are made on; by default each of them."),
     ] = None,
-    attack: AttackName = "denoising_pgd",
-    eps: Eps = "",
-    settings: Set = None,
+    attack: Attack = "denoising_pgd",
     sigma: Sigma = "25",
     limit: Limit = 0,
     device: Device = "cpu",
@@ -54,16 +53,17 @@ def transfer(
     Example:  robust-restoration transfer --denoiser dncnn_b=nt --denoiser dncnn_b=hat
     --data set12 --limit 4 -o results/transfer
     """
-    from robust_restoration.numbers import parse_level
+    from robust_restoration.numbers import parse_call, parse_level
 
     from .transferability import transfer as study
 
+    name, options = parse_call(attack)
     result = study(
         _load(denoiser, device),
         data,
         sources=source or None,
-        attack=attack,
-        attack_options=_options(eps, settings),
+        attack=name,
+        attack_options=options,
         sigma=parse_level(sigma),
         limit=limit or None,
         seed=seed,
@@ -79,9 +79,7 @@ def similitude(
         str,
         typer.Option(help="The denoiser whose attack spans the plane; the first by default."),
     ] = "",
-    attack: AttackName = "denoising_pgd",
-    eps: Eps = "",
-    settings: Set = None,
+    attack: Attack = "denoising_pgd",
     sigma: Sigma = "25",
     count: Annotated[int, typer.Option(help="Directions about each image.")] = 100,
     shape: Annotated[
@@ -97,16 +95,17 @@ def similitude(
     Example:  robust-restoration similitude --denoiser dncnn_b=nt --denoiser dncnn_b=hat
     --data set12 --limit 2 --count 24 -o results/similitude
     """
-    from robust_restoration.numbers import parse_level
+    from robust_restoration.numbers import parse_call, parse_level
 
     from .robustness_similitude import similitude as study
 
+    name, options = parse_call(attack)
     result = study(
         _load(denoiser, device),
         data,
         source=source or None,
-        attack=attack,
-        attack_options=_options(eps, settings),
+        attack=name,
+        attack_options=options,
         sigma=parse_level(sigma),
         count=count,
         shape=shape,
@@ -120,12 +119,6 @@ def _load(words: list[str], device: str) -> dict[str, Any]:
     from robust_restoration.models.create import load_denoiser
 
     return {word: load_denoiser(word).to(device) for word in words}
-
-
-def _options(eps: str, settings: list[str] | None) -> dict[str, Any]:
-    from robust_restoration.numbers import parse_level
-
-    return {**({"eps": parse_level(eps)} if eps else {}), **parse_settings(settings)}
 
 
 def _hand_over(result: Any, out: Path | None, as_json: bool) -> None:

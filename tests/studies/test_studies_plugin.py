@@ -44,13 +44,13 @@ def folder(tmp_path):
 @pytest.mark.parametrize(
     ("command", "further", "heading"),
     [
-        ("transfer", ["--source", "dncnn_b=nt", "--eps", "8"], "made on"),
+        ("transfer", ["--source", "dncnn_b=nt"], "made on"),
         ("similitude", ["--count", "6", "--shape", "ellipse"], "DMRS"),
     ],
 )
 def test_commands(command, further, heading, folder, tmp_path, run):
     words = ["--denoiser", "dncnn_b=nt", "--denoiser", "dncnn_b=hat", "--data", folder]
-    words += ["--set", "steps=1", "-o", tmp_path / "out", *further]
+    words += ["--attack", "denoising_pgd steps=1 eps=8", "-o", tmp_path / "out", *further]
     status, out, err = run(command, *words)
     assert status == 0, err
     assert heading in out
@@ -59,6 +59,8 @@ def test_commands(command, further, heading, folder, tmp_path, run):
     assert Image.open(tmp_path / "out.png").size[0] > 300
     status, out, err = run(command, *words, "--json")
     assert status == 0, err
+    if command == "transfer":
+        assert json.loads(out)["settings"]["attack_options"]["eps"] == str(8 / 255)
     assert json.loads(out) == json.loads((tmp_path / "out.json").read_text())
     assert set(json.loads(out)["names"]) == {"dncnn_b=nt", "dncnn_b=hat"}
 
@@ -75,4 +77,4 @@ def test_bad_input_is_one_sentence(folder, run):
     status, _, err = run("similitude", *words, "--count", "0")
     assert status == 2
     assert err.count("\n") == 1
-    assert "at least 3 directions" in err
+    assert "count is 0; expected a whole number, 3 or more" in err
