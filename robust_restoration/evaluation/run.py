@@ -84,8 +84,8 @@ def evaluate(
         data: For denoisers what `load_images` takes, a name such as ``"set12"``, a folder, tensors;
             sets of real noise are taken with their noise. For classifiers what `load_labelled`
             takes.
-        purifiers: Before the classifier: names, ``NAME=WEIGHTS``, or names with modules. The bare classifier is
-            always a row, ``none``.
+        purifiers: Before the classifier: names, ``NAME=WEIGHTS``, or names with modules. The bare
+            classifier is always a row, ``none``.
         threats: A list of words, attacks, dictionaries and `Threat`s, or a mapping from labels to
             these. A word is ``"NAME option=value ..."``, with an attack's name; or ``"gray-box"``
             (made on the bare classifier), ``"white-box"`` (made through the purifier, or on the

@@ -61,7 +61,7 @@ class State:
         for key, value in self.settings.items():
             old = found.settings.get(key)
             if key == "threats":
-                changed = [n for n, threat in value.items() if old.get(n, threat) != threat]
+                changed = [n for n, t in value.items() if (old or {}).get(n, t) != t]
                 if changed:
                     self._refuse(file, f"the threat {changed[0]!r}")
             elif old != value:

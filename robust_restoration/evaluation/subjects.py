@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser, frozen, unwrapped
+from robust_restoration.contracts import Attack, Denoiser, frozen, unwrapped
 from robust_restoration.data import LabelledImages, RestorationImages, load_images, load_labelled
 from robust_restoration.degradations.noise import Gaussian, Noise
 from robust_restoration.errors import DataError, InputError
@@ -127,9 +127,7 @@ class Task(ABC):
 
     def groups(self, threat: Threat) -> list[list[str]]:
         """Subjects that see the same attacked images: each its own, or all a surrogate's."""
-        shared = threat.through != WHOLE or not isinstance(threat.attack, str | type(None)) and (
-            not callable(threat.attack)
-        )
+        shared = threat.through != WHOLE or isinstance(threat.attack, Attack)
         return [list(self.subjects)] if shared else [[name] for name in self.subjects]
 
     def is_random(self, model: nn.Module) -> bool:

@@ -181,7 +181,7 @@ def _resolved(threat: Threat, role: str) -> Threat:
     word, name = threat.attack, threat.name
     if isinstance(word, str) and word in WORDS:
         if role != "classifier":
-            raise InputError(f"{word!r} is a threat to classifiers; a denoiser is attacked by name.")
+            raise InputError(f"{word!r} is a threat to classifiers; name an attack on denoisers.")
         through, role = WORDS[word]
         threat = dataclasses.replace(threat, through=through, attack=None, name=name or word)
     if threat.through == BARE and role == "denoiser":

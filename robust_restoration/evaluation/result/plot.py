@@ -39,8 +39,9 @@ def _conditions(result: Result, metric: str) -> Figure:
     figure = _figure(7, 1.2 + 0.36 * len(cells))
     axes = figure.subplots()
     for place, (key, values) in enumerate(cells):
-        which = {"subject": key.subject, "data": key.data, "control": key.control, "eps": key.eps}
-        middle, low, high = result.interval(key.threat, metric, **which)
+        middle, low, high = result.interval(
+            key.threat, metric, subject=key.subject, data=key.data, control=key.control, eps=key.eps
+        )
         color = "0.6" if key.control else "C0" if key.threat == UNATTACKED else "C3"
         axes.barh(place, middle, color=color, alpha=0.5, height=0.7)
         axes.plot([low, high], [place, place], color=color, linewidth=3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .table import level
 
@@ -28,7 +28,7 @@ def _controls(result: Result) -> Iterator[str]:
     for key in result.cells():
         if not key.control:
             continue
-        which = {"subject": key.subject, "data": key.data, "eps": key.eps}
+        which: dict[str, Any] = {"subject": key.subject, "data": key.data, "eps": key.eps}
         left = result.mean(key.threat, metric, **which)
         control = result.mean(key.threat, metric, control=key.control, **which)
         who = key.threat if len(result.subjects) == 1 else f"{key.subject}: {key.threat}"
