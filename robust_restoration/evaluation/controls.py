@@ -48,8 +48,7 @@ def control(
         (N, C, H, W).
     """
     if name == CLAMP:
-        limit = getattr(attack, "limit", None)
-        return inputs if limit is None else limit(inputs, inputs)
+        return attack.limit(inputs, inputs)
     draws = draws_of(len(inputs), seed=seed, index=index)
     rows = [torch.from_numpy(d.standard_normal(inputs.shape[1:], "float32")) for d in draws]
     direction = torch.stack(rows).to(inputs)

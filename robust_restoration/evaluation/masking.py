@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import frozen
+from robust_restoration.contracts import Attack, frozen
+from robust_restoration.randomness import seeded
 
 from .controls import DIRECTION, SIGN, control
-from .seeding import seeded
 from .threats import attacked_images
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ DRAWS = 8
 
 
 def signs_of_masking(
-    task: Task, subject: str, attack: Any, attacked: Tensor, block: Block
+    task: Task, subject: str, attack: Attack, attacked: Tensor, block: Block
 ) -> list[str]:
     """What speaks against an attack's figures being the worst there is.
 
@@ -48,10 +48,9 @@ def signs_of_masking(
         output = task.output(subject, images, block.numbers)
         return falls * float(task.figures(subject, output, images, block)[metric].mean())
 
-    def again(changed: Any) -> Tensor:
+    def again(changed: Attack) -> Tensor:
         return attacked_images(
-            changed, block.inputs, block.targets, block.numbers, seed=task.seed,
-            random_model=isinstance(changed.model, nn.Module) and task.is_random(changed.model),
+            changed, block.inputs, block.targets, block.numbers, seed=task.seed
         )
 
     found, reached = [], left(attacked)
@@ -89,9 +88,9 @@ def signs_of_masking(
     return found
 
 
-def _gradient(attack: Any, block: Block, denoiser: bool) -> Tensor | None:
+def _gradient(attack: Attack, block: Block, denoiser: bool) -> Tensor | None:
     """The gradient that guides an attack, at its inputs; ``None`` where it cannot be had."""
-    with frozen(attack.model), torch.enable_grad(), seeded(0, 0, "gradient", block.inputs.device):
+    with frozen(attack.model), torch.enable_grad(), seeded(0, 0, block.inputs.device):
         if not denoiser:
             images = block.inputs.detach().requires_grad_()
             loss = nn.functional.cross_entropy(attack.model(images), block.targets)

@@ -255,9 +255,9 @@ class _Evaluation:
     ) -> None:
         self.task, self.threats, self.eps = task, threats, eps
         self.controls, self.strips = controls, strips
-        self.made: dict[tuple[str, str, float], Any] = {}
+        self.made: dict[tuple[str, str, float], Attack] = {}
 
-    def attack(self, threat: Threat, subject: str, eps: float) -> Any:
+    def attack(self, threat: Threat, subject: str, eps: float) -> Attack:
         """The attack of a threat on a subject, made once."""
         key = (threat.name, subject, eps)
         if key not in self.made:
@@ -343,11 +343,11 @@ class _Evaluation:
             block = task.block(numbers, eps)
             attack = self.attack(threat, source, eps)
             if not alone:
-                attacked = self.attacked(attack, threat, source, block)
+                attacked = self.attacked(attack, block)
             elif standing.any():
                 rows = standing.nonzero().flatten().tolist()
                 attacked = attacked.clone()
-                attacked[rows] = self.attacked(attack, threat, source, block.rows(rows))
+                attacked[rows] = self.attacked(attack, block.rows(rows))
             for subject in missing:
                 outputs, records = self.measured(
                     subject, block, attacked, threat.name, eps, "",
@@ -370,19 +370,15 @@ class _Evaluation:
                     found += self.measured(subject, block, changed, threat.name, eps, name)[1]
         return found
 
-    def attacked(self, attack: Any, threat: Threat, subject: str, block: Block) -> Tensor:
+    def attacked(self, attack: Attack, block: Block) -> Tensor:
         """The images of a block under an attack."""
         task = self.task
-        model = attack.model if isinstance(threat.attack, Attack) else task.attacked_model(
-            threat, subject
-        )
         # Attacks on denoisers take the precision as an option, and keep their own sums in float32.
         narrow = task.autocast if isinstance(task, Classification) else None
         with precision.autocast(block.inputs, narrow):
             return attacked_images(
-                attack, block.inputs, block.targets, block.numbers, seed=task.seed,
-                random_model=isinstance(model, nn.Module) and task.is_random(model),
-            ).to(block.inputs.dtype)
+                attack, block.inputs, block.targets, block.numbers, seed=task.seed
+            )
 
     def measured(
         self,
@@ -457,11 +453,9 @@ class _Evaluation:
             for group in task.groups(threat):
                 subject = group[0]
                 attack = self.attack(threat, subject, eps)
-                if isinstance(task, Classification) and not describe(threat, attack, [eps])[
-                    "differentiates"
-                ]:
+                if isinstance(task, Classification) and not attack.differentiates:
                     continue
-                attacked = self.attacked(attack, threat, subject, block)
+                attacked = self.attacked(attack, block)
                 label = threat.name if len(task.subjects) == 1 else f"{subject}, {threat.name}"
                 notes += [
                     f"{label}: {sentence} (seen on {len(numbers)} images)."

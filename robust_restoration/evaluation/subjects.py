@@ -34,12 +34,13 @@ from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.restore import conditioning, quality, restored, takes_sigma
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
+from robust_restoration.randomness import seeded
 
 from .controls import CLASSIFIERS, RESTORERS
-from .seeding import seeded
 from .threats import BARE, WHOLE, Threat
 from .whitebox import attackable
 
+SUBJECT = 2**40  # beside the seed: what a random subject draws is not what attacks draw
 NONE = "none"  # the bare classifier among the purifiers
 WHOLE_SIDE = 1024  # images with a longer side are restored in tiles
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -143,7 +144,7 @@ class Task(ABC):
             return call(images)
         rows = []
         for row, number in enumerate(numbers):
-            with seeded(self.seed, number, "subject", images.device):
+            with seeded(self.seed + SUBJECT, number, images.device):
                 rows.append(call(images[row : row + 1]))
         return torch.cat(rows)
 

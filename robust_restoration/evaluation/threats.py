@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import re
@@ -9,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 import yaml
 from torch import Tensor, nn
 
@@ -19,8 +19,6 @@ from robust_restoration.models.create import create_attack
 from robust_restoration.numbers import parse_level
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
-
-from .seeding import seeded
 
 WHOLE, BARE, EACH = "whole", "bare", "each"
 # What a word alone stands for: what the gradient goes through, and the role of the attack.
@@ -226,7 +224,7 @@ def _spread(threat: Threat, subjects: Sequence[str]) -> Iterator[Threat]:
 
 def make_attack(
     threat: Threat, model: nn.Module, eps: float, *, seed: int, classifier: bool, **usual: Any
-) -> Any:
+) -> Attack:
     """The attack of a threat on a model.
 
     Args:
@@ -244,7 +242,14 @@ def make_attack(
     if not isinstance(threat.attack, str):
         takes = _parameters(threat.attack)
         offered = {"eps": eps, "seed": seed, **usual}
-        return threat.attack(model, **{k: v for k, v in offered.items() if k in takes}, **options)
+        offered = {k: v for k, v in offered.items() if k in takes}
+        made = threat.attack(model, **{**offered, **options})
+        if not isinstance(made, Attack):
+            raise InputError(
+                f"The threat {threat.name!r} makes a {type(made).__name__} of a model; expected a "
+                "robust_restoration.Attack. torchattacks' own are 'torchattacks/NAME'."
+            )
+        return made
     name, known = threat.attack, registry()
     offered = {"eps": eps, "seed": seed, "norm": threat.norm, **usual}
     if classifier:
@@ -255,10 +260,7 @@ def make_attack(
     alpha = takes.get("alpha")
     if alpha is not None and isinstance(alpha.default, float) and "steps" in options:
         options.setdefault("alpha", REACH * eps / options["steps"])
-    attack = create_attack(name, model, **options)
-    if getattr(attack, "seed", seed) is None:
-        attack.seed = seed
-    return attack
+    return create_attack(name, model, **options)
 
 
 def budget(threat: Threat, default: Sequence[float]) -> list[float]:
@@ -271,63 +273,35 @@ def budget(threat: Threat, default: Sequence[float]) -> list[float]:
 
 
 def attacked_images(
-    attack: Any,
-    inputs: Tensor,
-    targets: Tensor,
-    numbers: Sequence[int],
-    *,
-    seed: int,
-    random_model: bool = False,
+    attack: Attack, inputs: Tensor, targets: Tensor, numbers: Sequence[int], *, seed: int
 ) -> Tensor:
-    """What an attack makes of images, (N, C, H, W), each by its seed and its number alone.
+    """What an attack makes of images, each by the seed and its number alone.
 
     Args:
-        attack: The attack.
+        attack: The attack; where it has no seed of its own, it gets one.
         inputs: (N, C, H, W).
         targets: Clean images (N, C, H, W), or labels (N,).
         numbers: The images' numbers.
         seed: Of random numbers.
-        random_model: Whether what is attacked draws random numbers of its own; images then go one
-            at a time.
     """
-    if not random_model:
-        own = "index" in _parameters(type(attack).__call__)
-        if own and getattr(attack, "seed", None) is not None:
-            return attack(inputs, targets, index=list(numbers))
-        if not getattr(attack, "random", True):
-            return attack(inputs, targets)
-    takes = "index" in _parameters(type(attack).__call__) or (
-        "index" in _parameters(attack.forward)
-    )
-    rows = []
-    for row, number in enumerate(numbers):
-        cut = slice(row, row + 1)
-        with seeded(seed, number, "attack", inputs.device):
-            where = {"index": number} if takes else {}
-            rows.append(attack(inputs[cut], targets[cut], **where))
-    return torch.cat(rows)
+    attack = copy.copy(attack)
+    attack.seed = seed if attack.seed is None else attack.seed
+    return attack(inputs, targets, index=numbers)
 
 
-def describe(threat: Threat, attack: Any, strengths: Sequence[float]) -> dict[str, Any]:
+def describe(threat: Threat, attack: Attack, strengths: Sequence[float]) -> dict[str, Any]:
     """A threat as plain data, for a result's settings."""
     source = threat.through if isinstance(threat.through, str) else _class_name(threat.through)
-    norm = getattr(attack, "norm", None)
     return {
         "attack": threat.attack if isinstance(threat.attack, str) else _class_name(threat.attack),
         "options": {k: _plain(v) for k, v in threat.options.items()},
         "through": source,
         "eps": list(strengths),
-        "norm": _plain(norm),
-        "differentiates": bool(getattr(attack, "differentiates", _steps_by_gradient(threat))),
+        "norm": _plain(attack.norm),
+        "differentiates": attack.differentiates,
         "limit": threat.limit,
         "draws": threat.draws,
     }
-
-
-def _steps_by_gradient(threat: Threat) -> bool:
-    if not isinstance(threat.attack, str):
-        return True
-    return "black-box" not in registry().find("attacks", threat.attack)[0].entry.roles
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

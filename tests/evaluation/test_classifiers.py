@@ -89,7 +89,7 @@ def test_controls_know_nothing(tiny_classifier: nn.Module, data: rr.LabelledImag
     assert result.mean("w", "size", control="random sign") == pytest.approx(0.02, rel=0.1)
     energy = result.values("w", "size", control="same energy")
     own = result.values("w", "size")
-    assert list(energy.values()) == pytest.approx(list(own.values()), rel=0.05)
+    assert list(energy.values()) == pytest.approx(list(own.values()), rel=0.1)
 
 
 def test_a_classifier_alone_and_several(
@@ -228,8 +228,9 @@ def test_a_random_purifier_is_attacked_in_expectation(
     data = data.subset(slice(0, 2))
     table(tiny_classifier, data, purifiers={"noise": Shuffled()}, eps=0.02, controls=False,
           threats=["white-box steps=4 draws=3"])
-    # Image by image: 2 unattacked twice (once to know which stand), 4 steps of 3 draws, 2 attacked.
-    assert calls == [1] * (2 + 2 + 2 * 4 * 3 + 2)
+    # Measured image by image: unattacked, once more to know which stand, attacked; and attacked in
+    # 4 steps of 3 draws.
+    assert calls == [1] * 4 + [2] * 4 * 3 + [1] * 2
 
 
 def test_fallen_stays_fallen(tiny_classifier: nn.Module, data: rr.LabelledImages) -> None:

@@ -187,7 +187,7 @@ def test_nothing_to_remark_on_a_plain_blur(images):
 
 def test_an_attack_that_is_energy_only_is_called_out(images):
     class Gaussian(rr.Attack):
-        eps = 0.1
+        eps, bounds = 0.1, None
 
         def __init__(self, model):
             super().__init__("Gaussian", model)

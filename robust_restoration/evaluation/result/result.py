@@ -447,17 +447,19 @@ class Result:
         where = "The text" if text else str(source)
         try:
             raw = json.loads(str(source) if text else Path(source).read_text(encoding="utf-8"))
-            records = [
-                Record(
-                    g["subject"], g["data"], image, g["threat"], float(g["eps"]), g["control"],
-                    metric, float(value),
-                )
-                for g in raw["records"]
-                for metric, values in g["values"].items()
-                for image, value in zip(
-                    g.get("images", raw["images"][g["data"]]), values, strict=True
-                )
-            ]
+            records = []
+            for g in raw["records"]:
+                about = g["subject"], g["data"]
+                under = g["threat"], float(g["eps"]), g["control"]
+                images = g.get("images", raw["images"][g["data"]])
+                for values in g["values"].values():
+                    if len(values) != len(images):
+                        raise ValueError(f"{len(values)} values for {len(images)} images")
+                records += [
+                    Record(*about, image, *under, metric, float(values[number]))
+                    for number, image in enumerate(images)
+                    for metric, values in g["values"].items()
+                ]
             return cls(
                 records, raw["settings"], raw["environment"], raw["notes"], raw["damaged"]
             )
