@@ -15,6 +15,7 @@ from torch import Tensor
 from robust_restoration.degradations.draws import draws_of
 
 CLAMP, ENERGY, DIRECTION, SIGN = "clamp only", "same energy", "random direction", "random sign"
+CONTROLS = (CLAMP, ENERGY, DIRECTION, SIGN)
 RESTORERS = (CLAMP, ENERGY, DIRECTION)
 CLASSIFIERS = (CLAMP, ENERGY, SIGN)
 

@@ -45,7 +45,7 @@ def signs_of_masking(
     unit = {"psnr": " dB", "accuracy": " right"}.get(metric, f" {metric}")
 
     def left(images: Tensor) -> float:
-        output = task.output(subject, images, block.numbers)
+        output = task.output(subject, images, block)
         return falls * float(task.figures(subject, output, images, block)[metric].mean())
 
     def again(changed: Attack) -> Tensor:

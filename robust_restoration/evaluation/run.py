@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Attack, Denoiser, frozen, unwrapped
+from robust_restoration.contracts import Attack, Degradation, Denoiser, frozen, unwrapped
 from robust_restoration.data import load_images, load_labelled
+from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.degradations.names import parse_noise
-from robust_restoration.degradations.noise import Gaussian, Noise
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
 from robust_restoration.models import precision
@@ -52,7 +52,7 @@ def evaluate(
     threats: Any = None,
     eps: float | Sequence[float] | None = None,
     sigma: float | None = 25 / 255,
-    noise: Noise | str | None = None,
+    noise: Degradation | str | None = None,
     within_level: bool = False,
     controls: bool = True,
     checks: bool = True,
@@ -97,8 +97,8 @@ def evaluate(
             by default 5/255 for denoisers, and 1, 2, 4 and 8/255 for classifiers.
         sigma: Level of the Gaussian noise, as a fraction of [0, 1], and what denoisers that are not
             blind are told. ``None`` where they are blind and ``noise`` is given.
-        noise: Another noise than Gaussian of ``sigma``: a noise model or a word such as
-            ``"poisson:30"``.
+        noise: Another noise than Gaussian of ``sigma``: a noise model, any `Degradation`, or a word
+            such as ``"poisson:30"``.
         within_level: Attack images whose noise has the level sigma less the attack's eps, so that
             noise and perturbation together stay within sigma: the ObsAtk paper's "Atk" columns.
             Without it the very images of the row ``unattacked`` are attacked.
@@ -336,7 +336,7 @@ class _Evaluation:
         block = task.block(numbers, strengths[0])
         attacked = block.inputs
         if alone:
-            output = task.output(source, attacked, numbers)
+            output = task.output(source, attacked, block)
             figures = task.figures(source, output, attacked, block)
             standing = figures["accuracy"].bool().cpu()
         for eps in strengths:
@@ -395,7 +395,7 @@ class _Evaluation:
         An image that does not stand any more, since it fell at a smaller eps, is not right.
         """
         task = self.task
-        output = task.output(subject, images, block.numbers)
+        output = task.output(subject, images, block)
         figures = task.figures(subject, output, images, block)
         if standing is not None:
             figures["accuracy"] = figures["accuracy"].cpu() * standing
@@ -413,7 +413,7 @@ class _Evaluation:
         """One strip an image, where they are asked for."""
         if self.strips is None:
             return
-        before = self.task.output(subject, block.inputs, block.numbers)
+        before = self.task.output(subject, block.inputs, block)
         several = len(self.task.subjects) > 1
         for row, number in enumerate(block.numbers):
             parts = [self.task.names[number], *([subject] if several else []), threat.name]
@@ -481,7 +481,7 @@ def _blocks(shapes: Sequence[torch.Size], size: int) -> list[list[int]]:
     )
 
 
-def _noise(given: Any, sigma: float | None, within_level: bool, images: Any) -> Noise | None:
+def _noise(given: Any, sigma: float | None, within_level: bool, images: Any) -> Degradation | None:
     """The noise model; ``None`` for a set's own noise."""
     if within_level and (sigma is None or given is not None):
         raise InputError(
@@ -502,7 +502,7 @@ def _noise(given: Any, sigma: float | None, within_level: bool, images: Any) -> 
     return Gaussian(sigma)
 
 
-def _describe_noise(model: Noise | None, given: Any, sigma: float | None) -> str:
+def _describe_noise(model: Degradation | None, given: Any, sigma: float | None) -> str:
     if model is None:
         return "its own noise"
     if given is None and sigma is not None:

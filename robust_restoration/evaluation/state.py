@@ -9,6 +9,7 @@ from typing import Any
 
 from robust_restoration.errors import InputError
 
+from .controls import CONTROLS
 from .processes import Processes
 from .result import UNATTACKED, Record, Result
 
@@ -104,10 +105,11 @@ class State:
         settings = {**self.settings, "weights": self.weights}
         order = {UNATTACKED: -1, **{n: i for i, n in enumerate(settings["threats"])}}
         subjects = {n: i for i, n in enumerate(self.weights)}
+        controls = {"": -1, **{n: i for i, n in enumerate(CONTROLS)}}
         records = sorted(
             self.records,
             key=lambda r: (
-                subjects.get(r.subject, 0), order.get(r.threat, 0), r.eps, r.control != "",
+                subjects.get(r.subject, 0), order.get(r.threat, 0), r.eps, controls[r.control],
                 self.places.get(r.image, 0),
             ),
         )

@@ -10,16 +10,16 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Attack, Denoiser, frozen, unwrapped
+from robust_restoration.contracts import Attack, Degradation, Denoiser, Given, frozen, unwrapped
 from robust_restoration.data import LabelledImages, RestorationImages, load_images, load_labelled
-from robust_restoration.degradations.noise import Gaussian, Noise
+from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.images.metrics import accuracy, mae, ssim
 from robust_restoration.images.tiling import Tiled
@@ -59,18 +59,24 @@ class Block:
         inputs: (N, C, H, W), what is attacked.
         targets: What an attack is told: clean images (N, C, H, W), or labels (N,).
         clean: (N, C, H, W), what outputs are compared with.
+        given: What the degradation gives beside the inputs, a tensor (N, ...) a name.
     """
 
     numbers: list[int]
     inputs: Tensor
     targets: Tensor
     clean: Tensor
+    given: Given = field(default_factory=dict)
 
     def rows(self, rows: Sequence[int]) -> Block:
         """Some of the images."""
         rows = list(rows)
         return Block(
-            [self.numbers[r] for r in rows], self.inputs[rows], self.targets[rows], self.clean[rows]
+            [self.numbers[r] for r in rows],
+            self.inputs[rows],
+            self.targets[rows],
+            self.clean[rows],
+            {name: tensor[rows] for name, tensor in self.given.items()},
         )
 
 
@@ -117,7 +123,7 @@ class Task(ABC):
         """The model that a threat to a subject is made on."""
 
     @abstractmethod
-    def output(self, subject: str, images: Tensor, numbers: Sequence[int]) -> Tensor:
+    def output(self, subject: str, images: Tensor, block: Block) -> Tensor:
         """(N, C, H, W) float32: restored or purified images."""
 
     @abstractmethod
@@ -136,16 +142,16 @@ class Task(ABC):
         return any(getattr(module, "random", False) is True for module in model.modules())
 
     def one_by_one(
-        self, model: nn.Module, images: Tensor, numbers: Sequence[int],
-        call: Callable[[Tensor], Tensor],
+        self, model: nn.Module, images: Tensor, block: Block,
+        call: Callable[[Tensor, Block], Tensor],
     ) -> Tensor:
-        """``call(images)``; image by image, each with its own seed, where a model is random."""
+        """``call(images, block)``; image by image, with seeds, where a model is random."""
         if not self.is_random(model):
-            return call(images)
+            return call(images, block)
         rows = []
-        for row, number in enumerate(numbers):
+        for row, number in enumerate(block.numbers):
             with seeded(self.seed + SUBJECT, number, images.device):
-                rows.append(call(images[row : row + 1]))
+                rows.append(call(images[row : row + 1], block.rows([row])))
         return torch.cat(rows)
 
     def compare(self, output: Tensor, clean: Tensor, images: Tensor, inputs: Tensor) -> dict[
@@ -166,7 +172,7 @@ class Restoration(Task):
         subjects: Mapping[str, nn.Module],
         images: RestorationImages,
         *,
-        noise: Noise | None,
+        noise: Degradation | None,
         sigma: float | None,
         within_level: bool,
         tile: int | None,
@@ -195,9 +201,10 @@ class Restoration(Task):
                     "least eps, and attacks with one budget."
                 )
             noise = Gaussian(self.sigma - eps)
-        noisy, clean = self.images.pair(numbers, noise, seed=self.seed)
-        noisy, clean = noisy.to(self.device), clean.to(self.device)
-        return Block(list(numbers), noisy, clean, clean)
+        observed, clean, given = self.images.pair(numbers, noise, seed=self.seed)
+        observed, clean = observed.to(self.device), clean.to(self.device)
+        given = {name: value.to(self.device) for name, value in given.items()}
+        return Block(list(numbers), observed, clean, clean, given)
 
     def attacked_model(self, threat: Threat, subject: str) -> nn.Module:
         """The restorer itself, or the surrogate."""
@@ -209,20 +216,26 @@ class Restoration(Task):
         """The noise level that a model is told."""
         return conditioning(model, self.sigma)
 
-    def output(self, subject: str, images: Tensor, numbers: Sequence[int]) -> Tensor:
+    def output(self, subject: str, images: Tensor, block: Block) -> Tensor:
         """Restored images."""
         module = self.subjects[subject]
-        return self.one_by_one(
-            module, images, numbers,
-            lambda part: restored(module, part, self.level(module), self.autocast),
-        )
+
+        def call(part: Tensor, rows: Block) -> Tensor:
+            like = None if part.shape == rows.clean.shape else rows.clean
+            return restored(
+                module, part, self.level(module), self.autocast, given=rows.given, like=like
+            )
+
+        return self.one_by_one(module, images, block, call)
 
     def figures(self, subject: str, output: Tensor, images: Tensor, block: Block) -> dict[
         str, Tensor
     ]:
         """The metrics, and the PSNR of the images before they are restored."""
         found = self.compare(output, block.clean, images, block.inputs)
-        return {**found, "observed psnr": quality(images, block.clean)}
+        if images.shape == block.clean.shape:
+            found["observed psnr"] = quality(images, block.clean)
+        return found
 
 
 class Classification(Task):
@@ -279,11 +292,13 @@ class Classification(Task):
             return [[name] for name in self.subjects]
         return super().groups(threat)
 
-    def output(self, subject: str, images: Tensor, numbers: Sequence[int]) -> Tensor:
+    def output(self, subject: str, images: Tensor, block: Block) -> Tensor:
         """Purified images."""
         purifier = self.purifiers[subject]
         with torch.no_grad(), frozen(purifier), precision.autocast(images, self.autocast):
-            return self.one_by_one(purifier, images, numbers, purifier).float()
+            return self.one_by_one(
+                purifier, images, block, lambda part, _: purifier(part)
+            ).float()
 
     def figures(self, subject: str, output: Tensor, images: Tensor, block: Block) -> dict[
         str, Tensor
@@ -291,11 +306,11 @@ class Classification(Task):
         """Whether each image is classified right, and how the purified one looks."""
         bare = self.bare[subject]
 
-        def call(part: Tensor) -> Tensor:
+        def call(part: Tensor, rows: Block) -> Tensor:
             with torch.no_grad(), frozen(bare), precision.autocast(part, self.autocast):
                 return bare(part).float()
 
-        right = accuracy(self.one_by_one(bare, output, block.numbers, call), block.targets)
+        right = accuracy(self.one_by_one(bare, output, block, call), block.targets)
         return {"accuracy": right, **self.compare(output, block.clean, images, block.inputs)}
 
 

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack
 from robust_restoration.errors import InputError
 from robust_restoration.models.create import create_attack
-from robust_restoration.numbers import parse_level
+from robust_restoration.numbers import parse_call
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
 
@@ -150,24 +149,8 @@ def _parse(item: Any, role: str) -> Threat:
 
 def _from_word(text: str) -> Threat:
     """``NAME option=value ...`` as a threat."""
-    head, *rest = text.split()
-    if "=" in head or any("=" not in word for word in rest):
-        raise InputError(f"{text!r} is not a threat; expected 'NAME option=value ...'.")
-    options = {}
-    for word in rest:
-        option, _, value = word.partition("=")
-        options[option.replace("-", "_")] = _value(option, value)
-    return _from_options({"attack": head, "name": text, **options})
-
-
-def _value(option: str, text: str) -> Any:
-    if option == "eps":
-        levels = [parse_level(part) for part in text.split(",")]
-        return levels if len(levels) > 1 else levels[0]
-    value = yaml.safe_load(text)
-    return parse_level(text) if isinstance(value, str) and value[:1].isdigit() and (
-        "/" in value and "eps" not in value
-    ) else value
+    name, options = parse_call(text)
+    return _from_options({"attack": name, "name": text, **options})
 
 
 def _from_options(given: dict[str, Any]) -> Threat:

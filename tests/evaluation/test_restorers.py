@@ -69,7 +69,7 @@ def test_figures_by_hand(images):
     result = table(Blur(), images, threats=["obsatk"], seed=3)
     noise, blur = rr.Gaussian(25 / 255), Blur()
     for number, image in enumerate(images):
-        noisy = noise(image[None], seed=3, index=number)
+        noisy, _ = noise(image[None], seed=3, index=number)
         attacked = rr.create_attack("obsatk", blur)(noisy, image[None])
         for threat, what in (("unattacked", noisy), ("obsatk", attacked)):
             expected = rr.psnr(blur(what), image[None]).item()
@@ -82,7 +82,7 @@ def test_figures_by_hand(images):
 
 def test_energy_control_is_exactly_as_long(images):
     clean = torch.stack([images[0], images[1]])
-    noisy = rr.Gaussian(0.1)(clean, seed=0)
+    noisy, _ = rr.Gaussian(0.1)(clean, seed=0)
     attacked = noisy + 0.02
     found = control("same energy", None, noisy, attacked, clean, seed=0, index=[0, 1])
     length = (attacked - clean).flatten(1).norm(dim=1)
@@ -118,7 +118,7 @@ def test_within_level_takes_off_the_attack_s_own_eps(images, own):
     result = table(Blur(), images, threats=[word], within_level=True, eps=3 / 255)
     level = 25 / 255 - (own or 3 / 255)
     for number, image in enumerate(images):
-        noisy = rr.Gaussian(level)(image[None], seed=0, index=number)
+        noisy, _ = rr.Gaussian(level)(image[None], seed=0, index=number)
         expected = rr.psnr(Blur()(noisy), image[None]).item()
         found = column(result, word, control="clamp only")[number]
         assert found == pytest.approx(expected, abs=1e-4)
@@ -218,7 +218,7 @@ def test_metrics_of_plugins(images, fake_plugin):
     )
     result = table(Blur(), images, threats=[], metrics=["psnr", "worst"])
     assert result.metrics == ["psnr", "worst", "size", "observed psnr"]
-    noisy = rr.Gaussian(25 / 255)(images[0][None], seed=0)
+    noisy, _ = rr.Gaussian(25 / 255)(images[0][None], seed=0)
     expected = (Blur()(noisy) - images[0]).abs().max().item()
     assert column(result, "unattacked", "worst")[0] == pytest.approx(expected, abs=1e-5)
     with pytest.raises(rr.UnknownNameError, match="psnx"):
@@ -269,7 +269,7 @@ class Nan(nn.Module):
         (Blur(), {"threats": ["obsatx"]}, "obsatk"),
         (Blur(), {"threats": ["white-box"]}, "threat to classifiers"),
         (Blur(), {"threats": [3]}, "A threat is 3"),
-        (Blur(), {"threats": ["obsatk 5"]}, "NAME option=value"),
+        (Blur(), {"threats": ["obsatk 5"]}, "expected NAME=VALUE"),
         (Blur(), {"threats": ["obsatk"], "eps": 0}, "no eps above 0"),
         (Blur(), {"eps": 8}, "such as 5/255"),
         (Blur(), {"threats": [rr.Threat("obsatk", through="other")]}, "goes through 'other'"),

@@ -449,14 +449,15 @@ class Result:
             raw = json.loads(str(source) if text else Path(source).read_text(encoding="utf-8"))
             records = []
             for g in raw["records"]:
-                about = g["subject"], g["data"]
-                under = g["threat"], float(g["eps"]), g["control"]
                 images = g.get("images", raw["images"][g["data"]])
                 for values in g["values"].values():
                     if len(values) != len(images):
                         raise ValueError(f"{len(values)} values for {len(images)} images")
                 records += [
-                    Record(*about, image, *under, metric, float(values[number]))
+                    Record(
+                        g["subject"], g["data"], image, g["threat"], float(g["eps"]), g["control"],
+                        metric, float(values[number]),
+                    )
                     for number, image in enumerate(images)
                     for metric, values in g["values"].items()
                 ]
