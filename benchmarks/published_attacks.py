@@ -22,7 +22,6 @@ from typing import Any
 
 import robust_restoration_studies
 import torch
-
 from conditions import means
 
 import robust_restoration as rr
@@ -82,7 +81,8 @@ def obsatk(limits: dict[str, int | None]) -> list[dict[str, Any]]:
                 )
                 rows.append(
                     {
-                        "data": data, "images": len(result.images()), "model": model, "level": level,
+                        "data": data, "images": len(result.images()), "model": model,
+                        "level": level,
                         "attack": f"Atk-{eps}/255", "paper": [normal, theirs],
                         "ours": means(result),
                     }
