@@ -17,20 +17,21 @@ from train_advfilter import RECIPES, RUNS, SHIPPED
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.data import load_labelled
-from robust_restoration.evaluation import PurificationResult, evaluate_purifiers
-from robust_restoration.evaluation.purification import STRENGTHS
+from robust_restoration.evaluation import Result, Threat, evaluate
 from robust_restoration.files import write_json
 from robust_restoration.models.classifiers import load_classifier
 from robust_restoration.models.create import create_purifier
 
 RESULTS = Path(__file__).parent / "results"
 
+# AdvFilter, Table 1: {1, 3, 5} * 10^-m for m = 4, 3, 2, 1.
+STRENGTHS = tuple(float(f"{digit}e-{power}") for power in (4, 3, 2, 1) for digit in (1, 3, 5))
 BENCHES = {
     "mobilenet": {
         "classifier": "classifiers:mobilenetv1_075",
         "data": "neurips2017_dev_110",
         "size": 224,
-        "strengths": (0.0, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+        "eps": (5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
         "steps": 40,
         "white_box_images": 12,
         "white_box_steps": 10,
@@ -40,7 +41,7 @@ BENCHES = {
     "cifar": {
         "classifier": "classifiers:resnet20_cifar10",
         "data": "cifar10_subset/test.npz",
-        "strengths": STRENGTHS,
+        "eps": STRENGTHS,
         "steps": 40,
         "white_box_images": 100,
         "white_box_steps": 20,
@@ -79,7 +80,20 @@ def rows_of(bench: str) -> dict[str, Purifier]:
     return purifiers
 
 
-def evaluate(bench: str, root: Path) -> PurificationResult:
+def threats_of(
+    steps: int, white_box_images: int, white_box_steps: int, square_queries: int
+) -> list[Threat]:
+    """Gray-box as in the paper, steps of 4/3 eps in all; white-box and Square on fewer images."""
+    return [
+        Threat("gray-box", {"steps": steps, "alpha": f"{4 / 3 / steps:.6f}eps"}),
+        Threat("white-box", {"steps": white_box_steps}, limit=white_box_images),
+        Threat(
+            "black-box", {"n_queries": square_queries}, limit=white_box_images, name="square"
+        ),
+    ]
+
+
+def measure(bench: str, root: Path) -> Result:
     """Evaluate every trained purifier of a bench, and the controls."""
     options = dict(BENCHES[bench])
     classifier = load_classifier(options.pop("classifier"))
@@ -88,30 +102,39 @@ def evaluate(bench: str, root: Path) -> PurificationResult:
         root / options.pop("data"), size=options.pop("size", None), limit=options.pop("limit", None)
     )
     purifiers = rows_of(bench)
-    state = RESULTS / f"advfilter-{bench}.json"
-    result = evaluate_purifiers(classifier, data, purifiers=purifiers, state=state, **options)
-    result.to_json(state)
+    threats = threats_of(
+        **{k: options.pop(k) for k in (
+            "steps", "white_box_images", "white_box_steps", "square_queries"
+        )}
+    )
+    state = RUNS / bench / "evaluation.json"
+    result = evaluate(
+        classifier, data, purifiers=purifiers, threats=threats, state=state, controls=False,
+        checks=False, **options,
+    )
+    result.to_json(RESULTS / f"advfilter-{bench}.json")
     result.plot(RESULTS / f"advfilter-{bench}.png")
     return result
 
 
-def write_numbers(result: PurificationResult) -> None:
+def write_numbers(result: Result) -> None:
     """Put what was measured into the model cards of the weights that are shipped."""
     for name, (purifier, _) in RECIPES.items():
         path = SHIPPED / f"{purifier}.{result.settings['classifier']}.json"
-        if name != purifier or name not in result.order or not path.exists():
+        if name != purifier or name not in result.subjects or not path.exists():
             continue
         card = json.loads(path.read_text(encoding="utf-8"))
         card["numbers"] = {
             "data": result.settings["data"],
-            "how": f"PGD-{result.settings['steps']}, L-infinity; benchmarks/evaluate_advfilter.py",
+            "how": f"PGD-{result.settings['threats']['gray-box']['options']['steps']}, L-infinity; "
+            "benchmarks/evaluate_advfilter.py",
             "accuracy": {
                 threat: {
                     row: {f"{e:g}": round(result.accuracy(row, threat, e), 4)
-                          for e in result.strengths(threat) if result.has(row, threat, e)}
+                          for e in (0.0, *result.strengths(threat))}
                     for row in ("none", name)
                 }
-                for threat in result.threats()
+                for threat in result.threats
             },
         }
         write_json(path, card)
@@ -124,7 +147,7 @@ if __name__ == "__main__":
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    found = evaluate(given.bench, given.data)
+    found = measure(given.bench, given.data)
     write_numbers(found)
     print(found.to_markdown())
     for metric in ("psnr", "ssim"):

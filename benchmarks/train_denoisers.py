@@ -66,9 +66,9 @@ def measure(model: torch.nn.Module, bench: dict[str, Any]) -> dict[str, Any]:
     """Mean PSNR in dB on the test set, for the model card; seed 0, float32."""
     found = {
         f"sigma {level}/255": rr.evaluate(
-            model, bench["test"], attacks=[], sigma=level / 255, limit=bench["first"],
+            model, bench["test"], threats=[], sigma=level / 255, limit=bench["first"],
             checks=False, progress=False,
-        ).mean("noisy")
+        ).mean()
         for level in (15, 25)
     }
     return {"test_set": bench["test"], "first_images": bench["first"], "seed": 0, **found}

@@ -25,9 +25,9 @@ BLIND = "dncnn_blind_gray_sigma0-55"
 def restored(model: torch.nn.Module, level: float, images: int) -> float:
     """Mean PSNR on Set12 with Gaussian noise of a level."""
     return rr.evaluate(
-        model, "set12", root=ROOT, limit=images, sigma=level, attacks=[], checks=False,
+        model, "set12", root=ROOT, limit=images, sigma=level, threats=[], checks=False,
         progress=False,
-    ).mean("noisy")
+    ).mean()
 
 
 def main() -> None:

@@ -36,10 +36,9 @@ __getattr__, __dir__, __all__ = _lazy.attach(
             "WeightsError",
         ],
         "evaluation": [
-            "DenoisingResult",
-            "PurificationResult",
+            "Result",
+            "Threat",
             "evaluate",
-            "evaluate_purifiers",
         ],
         "images.files": ["read_image", "write_image"],
         "images.metrics": ["accuracy", "mae", "psnr", "ssim"],

@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from robust_restoration.contracts import Batch, Defense, Step
 from robust_restoration.data import LabelledImages
-from robust_restoration.evaluation import evaluate_purifiers
+from robust_restoration.evaluation import evaluate
 from robust_restoration.files import atomic_path
 from robust_restoration.models.classifiers import NormalizedClassifier
 from robust_restoration.models.create import create_attack, create_defense, create_purifier
@@ -21,7 +21,7 @@ from robust_restoration.training import train
 
 SIDE = 32
 SHOWN_EPS = 0.1
-STRENGTHS = (0.0, 0.03, 0.06, 0.1)
+STRENGTHS = (0.03, 0.06, 0.1)
 
 
 def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dict[str, Any]:
@@ -65,16 +65,17 @@ def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dic
           progress=not quiet)
 
     console.print("[bold]4. Attacks[/bold], on the bare classifier and through the purifier.")
-    result = evaluate_purifiers(
+    result = evaluate(
         classifier,
         test,
         purifiers={
             "advfilter": purifier,
             "median": create_purifier("median"),
         },
-        strengths=STRENGTHS,
-        threats=("gray-box", "white-box"),
-        steps=20,
+        eps=STRENGTHS,
+        threats={"gray-box": "gray-box steps=20", "white-box": "white-box steps=20"},
+        controls=False,
+        checks=False,
         batch_size=100,
         seed=seed,
         progress=not quiet,

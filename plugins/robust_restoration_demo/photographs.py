@@ -43,7 +43,7 @@ def attack_photographs(out: Path, console: Console, *, seed: int) -> dict[str, A
         results[tag] = evaluate(
             create_denoiser("dncnn_b", weights=tag),
             images,
-            attacks=["obsatk", "obsatk_auto"],
+            threats=["obsatk", "obsatk_auto"],
             sigma=SIGMA,
             eps=EPS,
             seed=seed,
@@ -54,7 +54,7 @@ def attack_photographs(out: Path, console: Console, *, seed: int) -> dict[str, A
         console.print(results[tag], highlight=False)
     draw_photographs(images.image(0), out / "photographs.png", seed=seed)
     found = {
-        tag: {c: r.mean(c) for c in ("noisy", *r.attacks())} for tag, r in results.items()
+        tag: {"noisy": r.mean(), **{t: r.mean(t) for t in r.threats}} for tag, r in results.items()
     }
     nt, hat = found["nt"], found["hat"]
     console.print(

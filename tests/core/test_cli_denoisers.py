@@ -38,17 +38,18 @@ def trained(run, photos, tmp_path):
 def test_train_evaluate_attack_denoise(run, photos, trained, tmp_path):
     _, denoiser = trained
     status, out, err = run(
-        "evaluate", "--denoiser", denoiser, "--data", photos, "--attack", "obsatk", "--attack",
-        "fgsm", "--limit", 2, "-o", tmp_path / "results/r",
+        "evaluate", "--denoiser", denoiser, "--data", photos, "--threat", "obsatk steps=2",
+        "--threat", "fgsm", "--limit", 2, "-o", tmp_path / "results/r",
     )
     assert status == 0, err
     assert "obsatk" in out
     assert "random direction" in out
     assert {p.suffix for p in (tmp_path / "results").iterdir()} == {".json", ".md", ".png", ".csv"}
     status, out, _ = run(
-        "evaluate", "--denoiser", denoiser, "--data", photos, "--attack", "obsatk", "--json"
+        "evaluate", "--denoiser", denoiser, "--data", photos, "--threat", "obsatk", "--json"
     )
-    assert json.loads(out)["means"]["obsatk"]["psnr"] > 0
+    rows = {(row["threat"], row["control"]): row for row in json.loads(out)["summary"]}
+    assert rows["obsatk", ""]["psnr"] > 0
 
     attacked = tmp_path / "attacked"
     status, _, err = run(

@@ -29,11 +29,11 @@ def test_the_psnr_of_its_card(name, tag, data_root):
     result = rr.evaluate(
         rr.create_denoiser(name, weights=tag),
         card["test_set"],
-        attacks=[],
+        threats=[],
         sigma=25 / 255,
         root=data_root,
         limit=card["first_images"],
         checks=False,
         progress=False,
     )
-    assert result.mean("noisy") == pytest.approx(card["sigma 25/255"], abs=0.03)
+    assert result.mean() == pytest.approx(card["sigma 25/255"], abs=0.03)
