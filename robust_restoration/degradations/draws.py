@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from robust_restoration.errors import InputError
+from robust_restoration.randomness import numbers_of
 
 Draw = np.random.Generator
 
@@ -42,14 +43,9 @@ def draws_of(
     if seed is None:
         device = "cpu" if generator is None else generator.device
         seed = int(torch.randint(2**62, (), generator=generator, device=device))
-    if isinstance(index, int | np.integer):
-        numbers = list(range(int(index), int(index) + count))
-    else:
-        numbers = [int(i) for i in index]
-    if len(numbers) != count:
-        raise InputError(f"There are {len(numbers)} indices for {count} images; expected one each.")
-    if seed < 0 or any(number < 0 for number in numbers):
-        raise InputError("seed and index are whole numbers of 0 or more; got a negative one.")
+    numbers = numbers_of(count, index)
+    if seed < 0:
+        raise InputError(f"seed is {seed}; expected a whole number of 0 or more.")
     return [np.random.default_rng([seed, number]) for number in numbers]
 
 

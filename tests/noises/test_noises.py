@@ -317,8 +317,8 @@ def test_bad_options_are_refused(make, match):
     ("arguments", "match"),
     [
         ({"seed": 1, "generator": torch.Generator()}, "Both"),
-        ({"seed": -1}, "negative"),
-        ({"seed": 1, "index": -1}, "negative"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 1, "index": -1}, "index is -1"),
         ({"seed": 1, "index": [0, 1]}, "2 indices for 4"),
     ],
 )
