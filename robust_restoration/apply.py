@@ -17,7 +17,8 @@ from .degradations.gaussian import Gaussian
 from .errors import DataError, InputError
 from .evaluation.strips import write_strip
 from .files import atomic_path
-from .images.files import STRIP, find_images, read_image, write_image
+from .images.files import read_image, write_image
+from .images.folders import STRIP, find_images
 from .images.tiling import Tiled
 from .models.create import create_attack, create_purifier
 from .models.restore import restore, takes_sigma

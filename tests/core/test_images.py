@@ -12,7 +12,8 @@ from torch import Tensor
 
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.images.checks import check_images
-from robust_restoration.images.files import find_images, read_image, write_image
+from robust_restoration.images.files import read_image, write_image
+from robust_restoration.images.folders import find_images
 
 
 @pytest.mark.parametrize(

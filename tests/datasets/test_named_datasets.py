@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from robust_restoration_datasets.locate import locate
+from robust_restoration_datasets.sets import NamedSet
+from robust_restoration_datasets.table import CBSD68_FILES, NAMED
 
-from robust_restoration.data import NAMED, NamedSet, data_root, load_images, load_labelled
+from robust_restoration.data import data_root, load_images, load_labelled
 from robust_restoration.data.listing import list_datasets
-from robust_restoration.data.locate import IMAGE_SUFFIXES, locate, natural_order
-from robust_restoration.data.named import CBSD68_FILES, find_named
+from robust_restoration.data.names import understand
 from robust_restoration.errors import DataError, InputError, PluginError, UnknownNameError
-from robust_restoration.images import files as core_images
 from robust_restoration.images.files import write_image
+from robust_restoration.images.folders import natural_order
 
 CLEAN = [s for s in NAMED if s.kind == "restoration"]
 BY_NAME = {s.name: s for s in NAMED}
@@ -49,7 +51,6 @@ def test_the_table_is_sound() -> None:
         assert s.terms
         assert s.summary
     assert len(CBSD68_FILES) == 68
-    assert IMAGE_SUFFIXES == core_images.SUFFIXES
 
 
 def test_numbers_sort_by_value() -> None:
@@ -215,7 +216,9 @@ def test_the_real_ones(data_root: Path, name: str) -> None:
 
 def test_names_are_found_however_they_are_written() -> None:
     for name in ("CIFAR-10", "cifar_10", "Cifar10"):
-        assert find_named(name) is BY_NAME["cifar10"]
-    assert find_named("cifar100") is None
+        assert understand(name).name == "cifar10"
+        assert understand(f"datasets/{name}:test").split == "test"
+    with pytest.raises(UnknownNameError, match="cifar10"):
+        understand("cifar100")
     with pytest.raises(InputError, match="cifar10 has splits"):
         load_labelled("CIFAR-10")

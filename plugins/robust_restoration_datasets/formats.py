@@ -56,7 +56,7 @@ class CifarBinary:
             data = np.fromfile(file, dtype=np.uint8)
             if not data.size or data.size % CIFAR_ROW:
                 raise DataError(
-                    f"{file} has {data.size} bytes, which is no multiple of {CIFAR_ROW}: it is "
+                    f"{file} has {data.size} bytes, which is not a multiple of {CIFAR_ROW}: it is "
                     "cut off or no CIFAR-10 batch. Get it again."
                 )
             rows.append(data.reshape(-1, CIFAR_ROW))
@@ -126,22 +126,9 @@ class Npz:
 
     def read(self, files: list[Path], limit: int | None) -> Arrays:
         """Both arrays."""
-        path = files[0]
-        if not zipfile.is_zipfile(path):
-            raise DataError(f"{path} is damaged or no .npz file.")
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                x, y = arrays["x"][:limit], arrays["y"][:limit]
-        except UNREADABLE as error:
-            raise DataError(
-                f"{path} holds no arrays x and y that could be read ({error})."
-            ) from error
-        if x.dtype != np.uint8 or x.ndim not in (3, 4):
-            raise DataError(
-                f"{path}: x is {x.dtype} of shape {x.shape}; expected uint8 (N, H, W) or "
-                "(N, H, W, C)."
-            )
-        return (x if x.ndim == 4 else x[..., None]), y
+        from robust_restoration.data.labelled import read_npz
+
+        return read_npz(files[0], limit)
 
 
 FORMATS: dict[str, Format] = {
