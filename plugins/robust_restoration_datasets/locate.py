@@ -68,7 +68,7 @@ def locate(named: NamedSet, base: Path, split: str | None = None) -> Located:
     looked = " or ".join("that folder itself" if f == "." else f"{f}/" for f in named.folders)
     sentences = [
         f"{named.name}{f':{split}' if split else ''} was not found under {base}: looked for "
-        f"{_files_wanted(named, split)} in {looked}.",
+        f"{_files_expected(named, split)} in {looked}.",
         *problems,
         f"Get it from {named.source} and put it into {base / named.folders[0]}, or say where your "
         f"data sets lie with root= or the variable {ROOT_VARIABLE}.",
@@ -188,7 +188,7 @@ def _pairs(named: NamedSet, folder: Path) -> Located | None:
     return Located(named, folder, None, files, len(both), tuple(unpaired))
 
 
-def _files_wanted(named: NamedSet, split: str | None) -> str:
+def _files_expected(named: NamedSet, split: str | None) -> str:
     if named.clean:
         return f"{named.clean} and {named.noisy}"
     if split:

@@ -208,7 +208,7 @@ def read_npz(path: Path, limit: int | None) -> tuple[Array, Array]:
         DataError: If the file is damaged or holds no such arrays.
     """
     if not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is damaged or no .npz file.")
+        raise DataError(f"{path} is damaged or not an .npz file.")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             x, y = arrays["x"][:limit], arrays["y"][:limit]

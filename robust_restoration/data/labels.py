@@ -45,11 +45,11 @@ def _from_table(table: Path) -> list[tuple[Path, int]]:
     ours = table.name == "labels.csv"
     name, label, first = ("file", "label", 0) if ours else ("ImageId", "TrueLabel", 1)
     if not rows or not {name, label} <= set(rows[0]):
-        raise DataError(f"{table} has no columns '{name}' and '{label}', or no row.")
+        raise DataError(f"{table} has no columns '{name}' and '{label}', or has no row.")
     try:
         labels = [int(row[label]) - first for row in rows]
     except (TypeError, ValueError) as error:
-        raise DataError(f"{table} has a label that is no integer: {error}.") from error
+        raise DataError(f"{table} has a label that is not an integer: {error}.") from error
     if min(labels) < 0:
         raise DataError(f"{table} has the label {min(labels) + first}; expected {first} or more.")
     folder = table.parent

@@ -56,7 +56,7 @@ def read_image(path: Path | str) -> Tensor:
     except DataError:
         raise
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} is damaged or no image ({error}).") from error
+        raise DataError(f"{path} is damaged or not an image ({error}).") from error
     found = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
     try:
         check_images(found[None], path.name)  # floating-point and 32-bit files may hold anything

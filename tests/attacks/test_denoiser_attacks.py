@@ -132,7 +132,7 @@ def test_nan_is_refused(name, denoiser, pair):
 
 def test_seeds_of_attacks_are_not_those_of_the_noise(denoiser, pair):
     _, clean = pair
-    noise = rr.Gaussian(0.1)(clean, seed=3) - clean
+    noise = rr.Gaussian(0.1)(clean, seed=3)[0] - clean
 
     class Noise(rr.Attack):
         bounds = None

@@ -66,7 +66,7 @@ def names(tiny_classifier, images):
         "nn": nn,
         "denoiser": denoiser,
         "clean": clean,
-        "noisy": rr.Gaussian(25 / 255)(clean, seed=0),
+        "noisy": rr.Gaussian(25 / 255)(clean, seed=0)[0],
         "classifier": tiny_classifier,
         "x": images,
         "images": images,

@@ -158,6 +158,7 @@ def datasets():
         Entry("moons", "moon_sets:moons", "pictures of moons"),
         Entry("labelled-moons", "moon_sets:labelled", "moons with labels"),
         Entry("moon:", "moon_sets:one", "one moon by name"),
+        Entry("phases", "moon_sets:phases", "moons by phase"),
     ]
 
 def moons(root):
@@ -165,6 +166,12 @@ def moons(root):
 
 def one(name, root):
     return root / "moons-1" / f"{name}.png"
+
+def phases(root, *, split=None, limit=None):
+    import torch
+    from robust_restoration.data import RestorationImages
+    names = [f"{split}-{i}" for i in range(9)][:limit]
+    return RestorationImages("moons by phase", [torch.rand(1, 4, 4) for _ in names], names)
 
 def labelled(root):
     import torch
@@ -181,6 +188,9 @@ def test_plugins_bring_data_sets(tmp_path: Path, fake_plugin: Callable[..., Path
     assert (found.name, found.names) == ("moons", ["europa", "io"])
     assert len(load_images("moon_sets/moons", root=tmp_path, limit=1)) == 1
     assert load_images("moon:io", root=tmp_path).names == ["io"]
+    assert load_images("phases:full", root=tmp_path, limit=2).names == ["full-0", "full-1"]
+    with pytest.raises(InputError, match=r"moons has no split 'full'"):
+        load_images("moons:full", root=tmp_path)
     data = load_labelled("labelled-moons", root=tmp_path, size=4, channels=1, limit=3)
     assert (data.name, data.images.shape) == ("labelled-moons", (3, 1, 4, 4))
     assert len(load_images("labelled-moons", root=tmp_path)) == 4
