@@ -1,4 +1,4 @@
-"""Where data sets lie: the data root, and a named set's files under it.
+"""Where a named set's files lie under the data root.
 
 Files are counted, not read, and no torch is loaded.
 """
@@ -6,22 +6,20 @@ Files are counted, not read, and no torch is loaded.
 from __future__ import annotations
 
 import csv
-import os
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from robust_restoration.data.folders import ROOT_VARIABLE, inside
+from robust_restoration.data.labels import TABLES, label_table
 from robust_restoration.errors import DataError, InputError, did_you_mean
-from robust_restoration.files import cache_folder
+from robust_restoration.images.folders import images_in, natural_order
 
 from .formats import FORMATS, Format, find_split, mat_shapes, refusal
-from .named import NamedSet
 
-ROOT_VARIABLE = "ROBUST_RESTORATION_DATA"
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-LABEL_TABLES = ("labels.csv", "images.csv", "dev_dataset.csv")
+if TYPE_CHECKING:
+    from .sets import NamedSet
+
 PARENTS = ("", "testsets", "trainsets")  # as in the repositories of DnCNN, FFDNet and KAIR
 
 
@@ -53,15 +51,7 @@ class Located:
         return f"{self.named.name}:{self.split}" if self.split else self.named.name
 
 
-def data_root(root: Path | str | None = None) -> Path:
-    """Where named sets lie: ``root``, else ``$ROBUST_RESTORATION_DATA``, else the cache's data."""
-    chosen = root or os.environ.get(ROOT_VARIABLE)
-    return Path(chosen).expanduser() if chosen else cache_folder() / "data"
-
-
-def locate(
-    named: NamedSet, root: Path | str | None = None, split: str | None = None
-) -> Located:
+def locate(named: NamedSet, base: Path, split: str | None = None) -> Located:
     """Find a named set's files under the data root.
 
     Raises:
@@ -70,16 +60,15 @@ def locate(
         InputError: If the set has splits and none is chosen, or has no such split.
     """
     _check_split(named, split)
-    found, problems = search(named, root, split)
+    found, problems = search(named, base, split)
     if found:
         return found
-    base = data_root(root)
     if not base.is_dir():
         problems.append(f"There is no folder {base}.")
     looked = " or ".join("that folder itself" if f == "." else f"{f}/" for f in named.folders)
     sentences = [
         f"{named.name}{f':{split}' if split else ''} was not found under {base}: looked for "
-        f"{_files_wanted(named, split)} in {looked}.",
+        f"{_files_expected(named, split)} in {looked}.",
         *problems,
         f"Get it from {named.source} and put it into {base / named.folders[0]}, or say where your "
         f"data sets lie with root= or the variable {ROOT_VARIABLE}.",
@@ -88,11 +77,11 @@ def locate(
 
 
 def search(
-    named: NamedSet, root: Path | str | None, split: str | None
+    named: NamedSet, base: Path, split: str | None
 ) -> tuple[Located | None, list[str]]:
     """A named set as it lies under the root, or what is wrong with the files that are there."""
     problems = []
-    for folder in _candidates(named, data_root(root)):
+    for folder in _candidates(named, base):
         try:
             found = _in_folder(named, folder, split)
         except DataError as error:
@@ -105,49 +94,24 @@ def search(
     return None, problems
 
 
-def images_in(folder: Path, patterns: Iterable[str] = ()) -> list[Path]:
-    """Image files in a folder, to its bottom, in natural order (img2 before img10).
+def splits_in(named: NamedSet, folder: Path) -> list[str]:
+    """The splits of which a folder holds files in this set's formats.
 
-    Args:
-        folder: Where to look. Hidden files and folders are left out.
-        patterns: Take only files with such names, in any letter case.
+    Raises:
+        DataError: If the folder holds the set in files that are not read; says why.
     """
-    patterns = [pattern.lower() for pattern in patterns]
-    found = [
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and (not patterns or any(fnmatchcase(file.name.lower(), p) for p in patterns))
+    held = [
+        split
+        for split, _ in named.splits
+        if any(
+            any(folder.glob(f"{pattern}*"))
+            for name in named.formats
+            for pattern in FORMATS[name].patterns(split)
+        )
     ]
-    return sorted(found, key=lambda file: natural_order(file.as_posix()))
-
-
-def natural_order(text: str) -> list[tuple[int, int, str]]:
-    """A key that sorts numbers within text by value."""
-    parts = re.split(r"(\d+)", text.lower())
-    key = [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts]
-    return [*key, (2, 0, text)]  # names that differ in letter case or zeros keep one order
-
-
-def inside(base: Path, inner: str) -> Path | None:
-    """A folder under ``base`` by its relative path in any letter case; exact matches first."""
-    for part in Path(inner.lstrip("/")).parts:
-        if not (base / part).is_dir():
-            if not base.is_dir():
-                return None
-            same = sorted(p.name for p in base.iterdir() if p.name.lower() == part.lower())
-            same = [name for name in same if (base / name).is_dir()]
-            if not same:
-                return None
-            part = same[0]
-        base = base / part
-    return base if base.is_dir() else None
-
-
-def label_table(folder: Path) -> Path | None:
-    """The table of labels in a folder of images, if there is one."""
-    return next((folder / n for n in LABEL_TABLES if (folder / n).is_file()), None)
+    if not held and "cifar" in named.formats and refusal(folder):
+        raise DataError(refusal(folder))
+    return held
 
 
 def _check_split(named: NamedSet, split: str | None) -> None:
@@ -224,9 +188,9 @@ def _pairs(named: NamedSet, folder: Path) -> Located | None:
     return Located(named, folder, None, files, len(both), tuple(unpaired))
 
 
-def _files_wanted(named: NamedSet, split: str | None) -> str:
+def _files_expected(named: NamedSet, split: str | None) -> str:
     if named.clean:
         return f"{named.clean} and {named.noisy}"
     if split:
         return " or ".join(" and ".join(FORMATS[f].patterns(split)) for f in named.formats)
-    return f"{' or '.join(LABEL_TABLES)}" if named.kind == "labelled" else "images"
+    return f"{' or '.join(TABLES)}" if named.kind == "labelled" else "images"

@@ -1,4 +1,4 @@
-"""Reads located image files and pairs of real noise."""
+"""Reads named sets: images, pairs of real noise, and labelled images."""
 
 from __future__ import annotations
 
@@ -8,50 +8,47 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from robust_restoration.data.labelled import LabelledImages, from_arrays
+from robust_restoration.data.pairs import RestorationImages, read_files, some
 from robust_restoration.errors import DataError
-from robust_restoration.images.checks import check_images
 from robust_restoration.images.files import read_image
 from robust_restoration.images.pixels import compact
 
-from .formats import read_mat
-from .locate import Located, images_in
-from .pairs import RestorationImages
+from .formats import find_split, read_mat
+from .locate import Located
+from .sets import NamedSet
 
 
-def read_folder(path: Path, limit: int | None) -> RestorationImages:
-    """All images in a folder, or the one of a file."""
-    files = [path] if path.is_file() else images_in(path)
-    if not files:
-        raise DataError(f"{path} holds no image.")
-    name = path.stem if path.is_file() else path.resolve().name
-    return read_files(files[:limit], path, name)
+def read_split(
+    named: NamedSet, folder: Path, split: str, limit: int | None
+) -> LabelledImages | None:
+    """A split that lies in a folder, in one of the set's formats."""
+    found = find_split(folder, split, named.formats)
+    if found is None:
+        return None
+    format, files = found
+    x, y = format.read(files, limit)
+    return from_arrays(x, y, files[0])
 
 
-def read_files(files: list[Path], folder: Path, name: str) -> RestorationImages:
-    """Image files, of which damaged ones are named and skipped.
+def read_located(
+    found: Located, limit: int | None
+) -> RestorationImages | LabelledImages | Path:
+    """A named set's images or pairs, or the folder of one with a table of labels.
 
-    Raises:
-        DataError: If none can be read.
+    Warns if a set that has no labels is not complete.
     """
-    found = RestorationImages(name, [], [])
-    for file in files:
-        try:
-            found.clean.append(_read(file))
-        except DataError as error:
-            found.damaged.append(str(error))
-        else:
-            found.names.append(_label(file, folder))
-    return _some(found, folder)
-
-
-def read_located(found: Located, limit: int | None) -> RestorationImages:
-    """A named set's images or pairs; warns if it is not complete."""
+    if found.format is not None:
+        x, y = found.format.read(found.files, limit)
+        return from_arrays(x, y, found.files[0], found.name)
+    if found.named.kind == "labelled":
+        return found.folder
     expected = found.named.expected()
     if found.count != expected:
         warnings.warn(
             f"{found.folder} holds {found.count} images; {found.name} has {expected}, so that "
             "results are not those of the whole set.",
-            stacklevel=4,
+            stacklevel=7,
         )
     if not found.named.clean:
         return read_files(found.files[:limit], found.folder, found.name)
@@ -69,7 +66,7 @@ def _read_pairs(found: Located, limit: int | None) -> RestorationImages:
     pairs = list(zip(found.files[::2], found.files[1::2], strict=True))
     for clean_file, noisy_file in pairs[:limit]:
         try:
-            pair = _read(clean_file), _read(noisy_file)
+            pair = compact(read_image(clean_file)), compact(read_image(noisy_file))
         except DataError as error:
             damaged.append(str(error))
             continue
@@ -82,7 +79,7 @@ def _read_pairs(found: Located, limit: int | None) -> RestorationImages:
         clean.append(pair[0])
         noisy.append(pair[1])
         names.append(clean_file.relative_to(found.folder).as_posix()[:-ending])
-    return _some(RestorationImages(found.name, clean, names, noisy, damaged), found.folder)
+    return some(RestorationImages(found.name, clean, names, noisy, damaged), found.folder)
 
 
 def _read_blocks(found: Located, limit: int | None) -> RestorationImages:
@@ -105,26 +102,3 @@ def _read_blocks(found: Located, limit: int | None) -> RestorationImages:
         [b.permute(2, 0, 1).contiguous() for b in array.flatten(0, 1)[:limit]] for array in arrays
     )
     return RestorationImages(found.name, clean, names[:limit], noisy=noisy)
-
-
-def _read(file: Path) -> Tensor:
-    image = read_image(file)
-    try:
-        check_images(image[None], file.name)  # floating-point and 32-bit files may hold anything
-    except ValueError as error:
-        raise DataError(f"{file}: {error}") from error
-    return compact(image)
-
-
-def _label(file: Path, folder: Path) -> str:
-    inside = file.relative_to(folder) if file != folder else Path(file.name)
-    return inside.with_suffix("").as_posix()
-
-
-def _some(images: RestorationImages, folder: Path) -> RestorationImages:
-    if not images.clean:
-        raise DataError(
-            f"None of the {len(images.damaged)} images in {folder} could be read. "
-            f"{images.damaged[0] if images.damaged else ''}".rstrip()
-        )
-    return images

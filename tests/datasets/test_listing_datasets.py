@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import torch
+from robust_restoration_datasets.table import NAMED
 
-from robust_restoration.data import NAMED
 from robust_restoration.data.listing import list_datasets
 from robust_restoration.images.files import write_image
 

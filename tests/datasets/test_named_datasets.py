@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from robust_restoration_datasets.locate import locate
+from robust_restoration_datasets.sets import NamedSet
+from robust_restoration_datasets.table import CBSD68_FILES, NAMED
 
-from robust_restoration.data import NAMED, NamedSet, data_root, load_images, load_labelled
+from robust_restoration.data import data_root, load_images, load_labelled
 from robust_restoration.data.listing import list_datasets
-from robust_restoration.data.locate import IMAGE_SUFFIXES, locate, natural_order
-from robust_restoration.data.named import CBSD68_FILES, find_named
+from robust_restoration.data.names import understand
 from robust_restoration.errors import DataError, InputError, PluginError, UnknownNameError
-from robust_restoration.images import files as core_images
 from robust_restoration.images.files import write_image
+from robust_restoration.images.folders import natural_order
 
 CLEAN = [s for s in NAMED if s.kind == "restoration"]
 BY_NAME = {s.name: s for s in NAMED}
@@ -49,7 +51,6 @@ def test_the_table_is_sound() -> None:
         assert s.terms
         assert s.summary
     assert len(CBSD68_FILES) == 68
-    assert IMAGE_SUFFIXES == core_images.SUFFIXES
 
 
 def test_numbers_sort_by_value() -> None:
@@ -157,6 +158,7 @@ def datasets():
         Entry("moons", "moon_sets:moons", "pictures of moons"),
         Entry("labelled-moons", "moon_sets:labelled", "moons with labels"),
         Entry("moon:", "moon_sets:one", "one moon by name"),
+        Entry("phases", "moon_sets:phases", "moons by phase"),
     ]
 
 def moons(root):
@@ -164,6 +166,12 @@ def moons(root):
 
 def one(name, root):
     return root / "moons-1" / f"{name}.png"
+
+def phases(root, *, split=None, limit=None):
+    import torch
+    from robust_restoration.data import RestorationImages
+    names = [f"{split}-{i}" for i in range(9)][:limit]
+    return RestorationImages("moons by phase", [torch.rand(1, 4, 4) for _ in names], names)
 
 def labelled(root):
     import torch
@@ -180,6 +188,9 @@ def test_plugins_bring_data_sets(tmp_path: Path, fake_plugin: Callable[..., Path
     assert (found.name, found.names) == ("moons", ["europa", "io"])
     assert len(load_images("moon_sets/moons", root=tmp_path, limit=1)) == 1
     assert load_images("moon:io", root=tmp_path).names == ["io"]
+    assert load_images("phases:full", root=tmp_path, limit=2).names == ["full-0", "full-1"]
+    with pytest.raises(InputError, match=r"moons has no split 'full'"):
+        load_images("moons:full", root=tmp_path)
     data = load_labelled("labelled-moons", root=tmp_path, size=4, channels=1, limit=3)
     assert (data.name, data.images.shape) == ("labelled-moons", (3, 1, 4, 4))
     assert len(load_images("labelled-moons", root=tmp_path)) == 4
@@ -215,7 +226,9 @@ def test_the_real_ones(data_root: Path, name: str) -> None:
 
 def test_names_are_found_however_they_are_written() -> None:
     for name in ("CIFAR-10", "cifar_10", "Cifar10"):
-        assert find_named(name) is BY_NAME["cifar10"]
-    assert find_named("cifar100") is None
+        assert understand(name).name == "cifar10"
+        assert understand(f"datasets/{name}:test").split == "test"
+    with pytest.raises(UnknownNameError, match="cifar10"):
+        understand("cifar100")
     with pytest.raises(InputError, match="cifar10 has splits"):
         load_labelled("CIFAR-10")

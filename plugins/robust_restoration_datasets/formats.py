@@ -56,8 +56,8 @@ class CifarBinary:
             data = np.fromfile(file, dtype=np.uint8)
             if not data.size or data.size % CIFAR_ROW:
                 raise DataError(
-                    f"{file} has {data.size} bytes, which is no multiple of {CIFAR_ROW}: it is "
-                    "cut off or no CIFAR-10 batch. Get it again."
+                    f"{file} has {data.size} bytes, which is not a multiple of {CIFAR_ROW}: it is "
+                    "cut off or not a CIFAR-10 batch. Get it again."
                 )
             rows.append(data.reshape(-1, CIFAR_ROW))
         table = np.concatenate(rows)[:limit]
@@ -126,22 +126,9 @@ class Npz:
 
     def read(self, files: list[Path], limit: int | None) -> Arrays:
         """Both arrays."""
-        path = files[0]
-        if not zipfile.is_zipfile(path):
-            raise DataError(f"{path} is damaged or no .npz file.")
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                x, y = arrays["x"][:limit], arrays["y"][:limit]
-        except UNREADABLE as error:
-            raise DataError(
-                f"{path} holds no arrays x and y that could be read ({error})."
-            ) from error
-        if x.dtype != np.uint8 or x.ndim not in (3, 4):
-            raise DataError(
-                f"{path}: x is {x.dtype} of shape {x.shape}; expected uint8 (N, H, W) or "
-                "(N, H, W, C)."
-            )
-        return (x if x.ndim == 4 else x[..., None]), y
+        from robust_restoration.data.labelled import read_npz
+
+        return read_npz(files[0], limit)
 
 
 FORMATS: dict[str, Format] = {
@@ -211,7 +198,7 @@ def read_mat(path: Path, *names: str) -> dict[str, np.ndarray[Any, Any]]:
     try:
         found = loadmat(path, variable_names=list(names))
     except Exception as error:  # as above
-        raise DataError(f"{path} is damaged or no .mat file ({error}).") from error
+        raise DataError(f"{path} is damaged or not a .mat file ({error}).") from error
     missing = [name for name in names if name not in found]
     if missing:
         raise DataError(f"{path} holds no {' and no '.join(missing)}.")
@@ -235,7 +222,7 @@ def _idx(path: Path, dimensions: int) -> np.ndarray[Any, Any]:
         raise DataError(f"{path} is damaged ({error}).") from error
     start = 4 + 4 * dimensions
     if data[:4] != bytes((0, 0, 8, dimensions)) or len(data) < start:
-        raise DataError(f"{path} is no idx file of {dimensions} dimensions of bytes.")
+        raise DataError(f"{path} is not an idx file of {dimensions} dimensions of bytes.")
     shape = struct.unpack(f">{dimensions}i", data[4:start])
     if len(data) - start != int(np.prod(shape)):
         raise DataError(f"{path} is cut off: {len(data) - start} bytes for shape {shape}.")

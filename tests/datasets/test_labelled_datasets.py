@@ -216,7 +216,9 @@ def test_size_and_channels_hold_for_arrays_too(tmp_path: Path) -> None:
     assert torch.equal(again.images, data.images[:3])
 
 
+@pytest.mark.filterwarnings("ignore:.*holds 1 images:UserWarning")
 def test_a_set_without_labels_is_no_labelled_set(tmp_path: Path) -> None:
+    write_image(torch.rand(1, 4, 4), tmp_path / "Set12" / "1.png")
     with pytest.raises(DataError, match="set12 has no labels"):
         load_labelled("set12", root=tmp_path)
 

@@ -1,12 +1,12 @@
 """The named data sets: what they are, under which terms, and where they are obtained.
 
-This is a table; `robust_restoration.data.locate` finds what it names. No torch here: listing
-the sets is quick.
+A table, in which entries of the plugin find a set by its name as an attribute. No torch here:
+listing the sets is quick.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .sets import NamedSet
 
 # The 68 images of BSDS500's val folder that make up CBSD68; CBSD432 is all the others.
 CBSD68_FILES = frozenset(
@@ -22,54 +22,6 @@ CBSD68_FILES = frozenset(
 
 BERKELEY = "non-commercial research, education"
 UNSTATED = "no licence stated"
-
-
-@dataclass(frozen=True)
-class NamedSet:
-    """One named data set.
-
-    Attributes:
-        name: What users call it, in lower case.
-        summary: What it is, in a few words.
-        kind: ``"restoration"`` (clean images), ``"real-noise"`` (noisy and clean pairs) or
-            ``"labelled"`` (images with classes).
-        folders: Where it may lie under the data root, the best first; letter case is ignored.
-        channels: 1 for gray, 3 for colour.
-        count: How many images it has; for pairs, how many pairs; 0 where ``splits`` say it.
-        terms: Its licence, or the terms of its use, in a few words.
-        source: Where it is obtained.
-        aliases: Other names of it.
-        clean: For pairs, the clean images' file name, which may start with a ``*``.
-        noisy: For pairs, the noisy images' file name; its ``*`` is the same text.
-        splits: For labelled sets that have them, (name, number of images) pairs.
-        formats: Of what format the splits' files are (keys of the ``FORMATS`` of ``formats``).
-        without: File names without suffix that do not belong to it, though they lie beside it.
-    """
-
-    name: str
-    summary: str
-    kind: str
-    folders: tuple[str, ...]
-    channels: int
-    count: int
-    terms: str
-    source: str
-    aliases: tuple[str, ...] = ()
-    clean: str = ""
-    noisy: str = ""
-    splits: tuple[tuple[str, int], ...] = ()
-    formats: tuple[str, ...] = ()
-    without: frozenset[str] = frozenset()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names it goes by."""
-        return (self.name, *self.aliases)
-
-    def expected(self, split: str | None = None) -> int:
-        """How many images it has, or how many the split has."""
-        return dict(self.splits)[split] if split else self.count
-
 
 NAMED: tuple[NamedSet, ...] = (
     NamedSet(
@@ -252,13 +204,9 @@ NAMED: tuple[NamedSet, ...] = (
 )
 
 
-def find_named(name: str) -> NamedSet | None:
-    """The set of that name or alias; ``None`` if there is none.
-
-    Letter case, dashes and underscores do not matter: CIFAR-10 is cifar10.
-    """
-    return next((s for s in NAMED if _plain(name) in map(_plain, s.names)), None)
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")
+def __getattr__(name: str) -> NamedSet:
+    """A set of the table, by its name."""
+    for named in NAMED:
+        if named.name == name:
+            return named
+    raise AttributeError(f"there is no set {name!r}")
