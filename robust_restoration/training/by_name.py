@@ -28,7 +28,7 @@ from robust_restoration.plugins.targets import call, load_target, options_of
 
 from .commands import train_command
 from .loop import minutes_trained, train
-from .recipes import Recipe, default_recipe, load_recipe, path_or_name, plain
+from .recipes import Recipe, default_settings, load_recipe, path_or_name, plain
 from .run_folder import CHECKPOINT
 from .settings import Settings
 
@@ -171,7 +171,9 @@ def plan(
     known = _defense_options(defense, classifier)
     trains, name = _what(defense, denoiser, purifier, classifier, for_classifier="classifier" in
                          known)
-    base = base or default_recipe(defense, trains) or Recipe()
+    # Where no recipe is named, only the loop's settings come from one: the network and the defense
+    # have defaults of their own.
+    base = base or Recipe(settings=default_settings(defense, trains))
     kind = KINDS[trains]
     if (base.name, base.defense) != (name, defense):
         base = base.suited("" if trains == "classifier" else kind, name, defense)

@@ -120,8 +120,8 @@ def load_recipe(word: str) -> Recipe:
     return made
 
 
-def default_recipe(defense: str, trains: str) -> Recipe | None:
-    """The recipe that is taken where none is named: the defense's own, or one for the network.
+def default_settings(defense: str, trains: str) -> dict[str, Any]:
+    """The loop's settings where no recipe is named: of the defense's own, or for the network.
 
     Args:
         defense: The defense's name, which is a role of its recipe's entry.
@@ -129,10 +129,10 @@ def default_recipe(defense: str, trains: str) -> Recipe | None:
     """
     for role in (defense, trains):
         try:
-            return load_recipe(registry().default("recipes", role))
+            return dict(load_recipe(registry().default("recipes", role)).settings)
         except UnknownNameError:
             continue
-    return None
+    return {}
 
 
 def write_recipe(recipe: Recipe, path: Path | str) -> None:
