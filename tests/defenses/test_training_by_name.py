@@ -71,7 +71,12 @@ def test_a_purifier_from_a_folder_in_python(here):
     purifier = rr.create_purifier("filtering", width=0.05)
     before = [p.clone() for p in purifier.parameters()]
     defense = rr.create_defense("advfilter", classifier=tiny().eval(), **ADVFILTER)
-    rr.train(purifier, defense, "labelled", steps=2, batch_size=4, progress=False)
+    rr.train(purifier, defense, "labelled", steps=2, batch_size=4, progress=False, out="run")
+    recipe = read_recipe("run/recipe.yaml")
+    assert (recipe.trains, recipe.name, recipe.classifier) == (
+        "purifier", "filtering", "sequential"
+    )
+    assert recipe.defense_options == ADVFILTER
     assert any(not torch.equal(a, b) for a, b in zip(before, purifier.parameters(), strict=True))
 
 
