@@ -136,3 +136,41 @@ def test_the_card_says_how_it_was_trained(folder, tmp_path):
     assert (options["patch"], options["alpha"]) == (20, 2.0)  # numbers, as they were given
     assert card["training"]["val_fraction"] == 0.25
     assert card["data"].startswith("images: 8 images")
+
+
+@pytest.mark.slow
+def test_two_processes_share_each_batch(launch, tmp_path):
+    """Not that each does everything, which gives the same curve too."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        """
+import json, os, sys
+import torch
+from torch import nn
+from robust_restoration.contracts import Defense
+from robust_restoration.training import train
+
+class Rows:
+    def __len__(self):
+        return 8
+
+    def batch(self, indices, generator, stage):
+        return {"x": indices.float()[:, None]}
+
+class Seen(Defense):
+    rows = []
+
+    def loss(self, model, batch, step):
+        self.rows.append(batch["x"].flatten().int().tolist())
+        return model(batch["x"]).square().mean(), {}
+
+train(nn.Linear(1, 1), Seen(), Rows(), steps=4, batch_size=4, progress=False, accumulate=2)
+with open(f"{sys.argv[1]}/rank{os.environ.get('RANK', 0)}.json", "w") as file:
+    json.dump(Seen.rows, file)
+"""
+    )
+    launch(script, tmp_path, processes=2)
+    one, two = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
+    assert [len(rows) for rows in one + two] == [1] * 16  # two parts a step, a row each
+    for epoch in (slice(0, 4), slice(4, 8)):
+        assert sorted(row for rows in one[epoch] + two[epoch] for row in rows) == list(range(8))
