@@ -14,7 +14,7 @@ from robust_restoration.errors import DataError, InputError, UnknownNameError
 from robust_restoration.images.files import write_image
 from robust_restoration.models.weights import read_weights
 from robust_restoration.plugins.registry import registry
-from robust_restoration.testing import check_defense
+from robust_restoration.testing import ConformanceError, check_defense, check_plugin
 from robust_restoration.training.by_name import train_by_name
 from robust_restoration.training.packing import pack_run
 from robust_restoration.training.recipes import Recipe, load_recipe, read_recipe, write_recipe
@@ -287,6 +287,24 @@ def test_named_recipes_come_from_plugins(run, fake_plugin):
     assert load_recipe("soup").settings == {"steps": 1}
     with pytest.raises(InputError, match="'salt' is a int; expected a Recipe"):
         load_recipe("salt")
+
+
+def test_recipes_of_plugins_are_checked(fake_plugin):
+    assert check_plugin("defenses").entries["recipes"]
+    source = (
+        "from robust_restoration import Entry, hookimpl\n"
+        "@hookimpl\n"
+        "def recipes():\n"
+        "    return [Entry('soup', 'cooks:soup', 'short')]\n"
+    )
+    for made, sentence in (("3", "expected a Recipe"), ("Recipe('x', {'stps': 1})", "stps")):
+        fake_plugin(
+            f"cooks{len(made)}",
+            source.replace("cooks", f"cooks{len(made)}") + "def soup():\n"
+            f"    from robust_restoration.training import Recipe\n    return {made}\n",
+        )
+        with pytest.raises(ConformanceError, match=sentence):
+            check_plugin(f"cooks{len(made)}")
 
 
 def test_a_named_recipe_leaves_out_what_others_do_not_take():
