@@ -17,7 +17,7 @@ import torch
 from robust_restoration.environment import environment
 from robust_restoration.models.create import create_purifier
 from robust_restoration.models.weights import save_weights
-from robust_restoration.training.train_purifier import train_purifier
+from robust_restoration.training.by_name import train_by_name
 
 sys.path.insert(0, str(Path(__file__).parent))
 RUNS = Path("runs/advfilter")
@@ -150,12 +150,15 @@ def train_one(bench: str, name: str, root: Path, cache: Path, ship: bool) -> Non
         if not begin.exists():
             train_one(bench, earlier, root, cache, ship=False)
     out = RUNS / bench / name
-    path = train_purifier(
-        classifier,
+    path = train_by_name(
+        "advfilter",
         data,
         out,
+        classifier=classifier,
         purifier=purifier,
-        weights=str(begin) if begin else None,
+        network=options.pop("purifier_options", None),
+        options=options.pop("defense_options"),
+        init_weights=str(begin) if begin else None,
         lr=5e-4,
         warmup=0.05,
         clip_grad=1.0,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Batch, Step
-from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_fraction
 
 from .denoising import DenoisingDefense, half_mean_square
 from .inner_attack import InnerAttack
@@ -42,10 +42,8 @@ class Adversarial(DenoisingDefense):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if not 0 < mix <= 1:
-            raise InputError(f"mix is {mix!r}; expected the share attacked, above 0 and up to 1.")
         self.attack = InnerAttack(attack, eps, attack_options)
-        self.mix = mix
+        self.mix = check_fraction("mix", mix, above=0)
 
     def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """SSE / (2B) on the images, the first share of which is attacked."""

@@ -22,6 +22,7 @@ from robust_restoration.degradations.names import parse_noise
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.restore import restore
+from robust_restoration.numbers import check_count, check_levels
 
 LEVELS = (0.0, 25 / 255)
 
@@ -53,16 +54,9 @@ class DenoisingDefense(Defense):
         patch: int = 50,
         scales: Sequence[float] = (1.0,),
     ) -> None:
-        levels = (sigma, sigma) if isinstance(sigma, int | float) else tuple(sigma)
-        if len(levels) != 2 or not 0 <= levels[0] <= levels[1] <= 1:
-            raise InputError(
-                f"sigma is {sigma!r}; expected a noise level as a fraction of [0, 1], or the "
-                f"lowest "
-                "and the highest, such as (0, 25/255)."
-            )
-        self.levels = (float(levels[0]), float(levels[1]))
+        self.levels = check_levels("sigma", sigma)
         self.noise = parse_noise(noise) if isinstance(noise, str) else noise
-        self.patch, self.scales = patch, tuple(scales)
+        self.patch, self.scales = check_count("patch", patch), tuple(scales)
 
     def prepare(
         self,

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack, Batch, Denoiser, unwrapped
-from robust_restoration.errors import InputError
 from robust_restoration.models.create import create_attack, list_attacks
+from robust_restoration.numbers import check_level, check_positive
 
 # One step of full length, as the ObsAtk paper trains (section 4.2). The noise of training is not
 # clipped, so neither is the attack.
@@ -32,11 +32,7 @@ class InnerAttack:
     """
 
     def __init__(self, name: str, eps: float, options: dict[str, Any] | None) -> None:
-        if not 0 < eps <= 1:
-            raise InputError(
-                f"eps is {eps:g}; expected the inner attack's budget as a fraction of [0, 1], such "
-                "as 5/255."
-            )
+        check_positive("eps", check_level("eps", eps), "the inner attack's budget")
         if name not in list_attacks():
             create_attack(name, nn.Identity())  # says what there is instead
         self.name, self.eps = name, eps

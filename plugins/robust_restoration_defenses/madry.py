@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet, unwrapped
 from robust_restoration.data import LabelledImages, load_labelled
-from robust_restoration.errors import InputError
 from robust_restoration.models.classifiers import input_channels, with_unit_range
 from robust_restoration.models.create import create_attack
+from robust_restoration.numbers import check_count, check_fraction, check_level, check_positive
 
 from .classification import split
 
@@ -50,15 +50,13 @@ class Madry(Defense):
         shift: int = 0,
         mirror: bool = False,
     ) -> None:
-        if not 0 < mix <= 1 or not 0 < eps <= 1 or steps < 1:
-            raise InputError(
-                f"mix is {mix}, eps {eps} and steps {steps}; expected a share above 0 and up to 1, "
-                "a budget as a fraction of [0, 1], and at least one step."
-            )
+        self.mix = check_fraction("mix", mix, above=0)
+        check_positive("eps", check_level("eps", eps))
+        check_count("steps", steps)
         step = min(eps, 2.5 * eps / steps) if alpha is None else alpha
         self.attack = attack
         self.options = {"eps": eps, "steps": steps, "alpha": step, **(attack_options or {})}
-        self.mix, self.shift, self.mirror = mix, shift, mirror
+        self.shift, self.mirror = check_count("shift", shift, 0), mirror
 
     def prepare(
         self,

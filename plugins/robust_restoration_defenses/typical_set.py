@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from robust_restoration.contracts import Batch
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_count, check_fraction
 
 from .standard import Standard
 from .typical_set_sampling import sample_typical_tail
@@ -45,16 +46,12 @@ class TypicalSet(Standard):
         **options: Any,
     ) -> None:
         super().__init__(sigma=sigma, **options)
-        if variant not in SHARES or k < 1:
-            raise InputError(
-                f"variant is {variant!r} and k {k}; expected 'pres' or 'def', and k of at least 1."
-            )
+        if variant not in SHARES:
+            raise InputError(f"variant is {variant!r}; expected 'pres' or 'def'.")
         if self.noise is not None:
             raise InputError("typical_set has noise of its own; leave noise out.")
-        self.share = SHARES[variant] if share is None else share
-        if not 0 <= self.share <= 1:
-            raise InputError(f"share is {share!r}; expected a share from 0 to 1.")
-        self.k = k
+        self.share = check_fraction("share", SHARES[variant] if share is None else share)
+        self.k = check_count("k", k)
 
     def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
         """Gaussian noise, and atypical noise on a share of the images; see the base class."""

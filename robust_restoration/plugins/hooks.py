@@ -16,6 +16,7 @@ KINDS = (
     "noises",
     "metrics",
     "certifiers",
+    "recipes",
     "commands",
 )
 
@@ -39,7 +40,9 @@ class Entry:
         install: The command that installs ``requires``.
         roles: What it is the default for: an attack for ``"denoiser"``, ``"classifier"`` or
             ``"black-box"`` (an attack on classifiers that takes no gradients); a purifier for
-            ``"classifier"``; a denoiser for ``"image"``. See `Registry.default`.
+            ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
+            ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
+            defense by its name, which comes first. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 
@@ -91,6 +94,11 @@ def metrics() -> list[Entry]:  # type: ignore[empty-body]
 @hookspec
 def certifiers() -> list[Entry]:  # type: ignore[empty-body]
     """Certifiers: called with a classifier and options, with ``certify(images, ...)``."""
+
+
+@hookspec
+def recipes() -> list[Entry]:  # type: ignore[empty-body]
+    """Recipes: a `Recipe` of settings and options, or a function that returns one."""
 
 
 @hookspec

@@ -27,10 +27,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from robust_restoration.contracts import Batch, Defense, Stage, Step, TrainingSet
+from robust_restoration.contracts import Batch, Defense, Step, TrainingSet
 from robust_restoration.errors import InputError, TrainingError
 from robust_restoration.plugins.targets import call
 
+from .batches import draw, mix, parts_of, stage_ends
 from .curves import Curves
 from .identity import identity
 from .progress import Bar
@@ -146,7 +147,7 @@ class _Run:
         self.defense, self.data, self.validation = defense, data, validation
         self.settings, self.folder, self.recipe = settings, folder, recipe
         self.stages = defense.stages(model)
-        self.ends = _stage_ends(self.stages, settings.steps)
+        self.ends = stage_ends(self.stages, settings.steps)
         self.step = 0
         self.waited = 0.0
         self.earlier, self.began = 0.0, time.monotonic()  # seconds of earlier sittings; this one
@@ -249,10 +250,12 @@ class _Run:
         stage, start = self.stages[number].name, self._start(number)
         age = self.step - start
         rate = optimizer.param_groups[0]["lr"]
-        generator = torch.Generator().manual_seed(_mix(settings.seed, self.step))
-        torch.manual_seed(_mix(settings.seed, self.step, self.accelerator.process_index + 1))
+        generator = torch.Generator().manual_seed(mix(settings.seed, self.step))
+        torch.manual_seed(mix(settings.seed, self.step, self.accelerator.process_index + 1))
         began = time.perf_counter()
-        batch = self.draw(self.data, self.step, settings.batch_size, generator, stage)
+        batch = self._share(
+            draw(self.data, self.step, settings.batch_size, settings.seed, generator, stage)
+        )
         self.waited += time.perf_counter() - began
         self.model.train()
         optimizer.zero_grad(set_to_none=True)
@@ -283,6 +286,17 @@ class _Run:
             self.average.update_parameters(self.model)
         return {"loss": value, **figures, "lr": rate}
 
+    def _share(self, batch: Batch) -> Batch:
+        """The rows of a batch that are this process's, on its device."""
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        moved = {}
+        for name, tensor in batch.items():
+            part = tensor[rank::world].to(self.device, non_blocking=True)
+            if self.settings.channels_last and part.ndim == 4:
+                part = part.contiguous(memory_format=torch.channels_last)
+            moved[name] = part
+        return moved
+
     @torch.no_grad()
     def _follow(self, averaged: Any, current: Any, count: Any) -> None:
         """The moving average, by the library; whole numbers, such as counters, are copied."""
@@ -300,7 +314,7 @@ class _Run:
         restore, and weighs parts alike: these may be of unequal size.
         """
         total, sums = 0.0, dict[str, float]()
-        parts = _parts(batch, self.settings.accumulate)
+        parts = parts_of(batch, self.settings.accumulate)
         rows = len(next(iter(batch.values())))
         for part in parts:
             weight = len(next(iter(part.values()))) / rows
@@ -324,36 +338,6 @@ class _Run:
         dtype = DTYPES[self.settings.precision]
         return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
 
-    def draw(
-        self,
-        data: TrainingSet,
-        step: int,
-        size: int,
-        generator: torch.Generator,
-        stage: str,
-    ) -> Batch:
-        """The batch of a step: shuffled epochs, the same whatever the number of processes."""
-        count = len(data)
-        first = step * size
-        indices, epoch = [], -1
-        for position in range(first, first + size):
-            if position // count != epoch:
-                epoch = position // count
-                order = torch.randperm(
-                    count,
-                    generator=torch.Generator().manual_seed(_mix(self.settings.seed, epoch, -1)),
-                )
-            indices.append(order[position % count])
-        batch = data.batch(torch.stack(indices), generator, stage)
-        rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        moved = {}
-        for name, tensor in batch.items():
-            part = tensor[rank::world].to(self.device, non_blocking=True)
-            if self.settings.channels_last and part.ndim == 4:
-                part = part.contiguous(memory_format=torch.channels_last)
-            moved[name] = part
-        return moved
-
     def _validate(self, stage: str) -> dict[str, float]:
         if self.validation is None:
             return {}
@@ -363,7 +347,7 @@ class _Run:
         sums: dict[str, float] = {}
         for start in range(0, count, size):
             indices = torch.arange(start, min(start + size, count))
-            generator = torch.Generator().manual_seed(_mix(self.settings.seed, start))
+            generator = torch.Generator().manual_seed(mix(self.settings.seed, start))
             batch = self.validation.batch(indices, generator, stage)
             batch = {k: v.to(self.device) for k, v in batch.items()}
             with torch.no_grad(), self._autocast():
@@ -463,34 +447,3 @@ def _check_machine(settings: Settings, accelerator: Accelerator) -> None:
             f"batch_size is {settings.batch_size} and there are {world} processes; expected a "
             "multiple of them, so that the gradient is the mean over the whole batch."
         )
-
-
-def _stage_ends(stages: tuple[Stage, ...], steps: int) -> list[int]:
-    total = sum(s.share for s in stages)
-    ends, done = [], 0.0
-    for stage in stages:
-        done += stage.share
-        ends.append(round(steps * done / total))
-    ends[-1] = steps
-    return ends
-
-
-def _parts(batch: Batch, count: int) -> list[Batch]:
-    """A batch in parts of nearly equal size."""
-    if count == 1:
-        return [batch]
-    size = len(next(iter(batch.values())))
-    parts = []
-    for rows in torch.arange(size).tensor_split(min(count, size)):
-        cut = slice(int(rows[0]), int(rows[-1]) + 1)
-        parts.append({k: v[cut] for k, v in batch.items()})
-    return parts
-
-
-def _mix(*numbers: int) -> int:
-    """One seed from several numbers."""
-    state = 0x9E3779B97F4A7C15
-    for number in numbers:
-        state = ((state ^ (number & 0xFFFFFFFF)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        state ^= state >> 31
-    return state >> 1

@@ -14,7 +14,6 @@ from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target, options_of
 
 FILE = "recipe.yaml"
-TRAINED = ("denoiser", "purifier", "classifier")
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,17 @@ class Recipe:
         name, trains = (network.name, network.kind[:-1]) if network else ("", "")
         weights = network.weights if network else None
         options = {**network.options, **getattr(model, "options", {})} if network else {}
+        given = dict(method.options) if method else {}
+        classifier = given.pop("classifier", None)
         return cls(
             summary=f"{method.name if method else type(defense).__name__} of "
             f"{name or type(model).__name__}",
-            defense_options=dict(method.options) if method else {},
+            defense_options=given,
             network=options,
             trains=trains,
             name=name,
             defense=method.name if method else "",
+            classifier=_name_of(classifier),
             init_weights=path_or_name(weights),
             data=path_or_name(data) or "" if isinstance(data, str | Path) else "",
             val_fraction=val_fraction,
@@ -120,8 +122,8 @@ def load_recipe(word: str) -> Recipe:
     return made
 
 
-def default_recipe(defense: str, trains: str) -> Recipe | None:
-    """The recipe that is taken where none is named: the defense's own, or one for the network.
+def default_settings(defense: str, trains: str) -> dict[str, Any]:
+    """The loop's settings where no recipe is named: of the defense's own, or for the network.
 
     Args:
         defense: The defense's name, which is a role of its recipe's entry.
@@ -129,10 +131,10 @@ def default_recipe(defense: str, trains: str) -> Recipe | None:
     """
     for role in (defense, trains):
         try:
-            return load_recipe(registry().default("recipes", role))
+            return dict(load_recipe(registry().default("recipes", role)).settings)
         except UnknownNameError:
             continue
-    return None
+    return {}
 
 
 def write_recipe(recipe: Recipe, path: Path | str) -> None:
@@ -195,7 +197,18 @@ def plain(value: Any) -> Any:
     item = getattr(value, "item", None)  # a number of numpy's or torch's
     if callable(item) and getattr(value, "ndim", None) == 0:
         return item()
-    return str(value)
+    words = str(value)
+    # An address in memory is another one in each process.
+    return words if " at 0x" not in words and len(words) < 200 else type(value).__qualname__
+
+
+def _name_of(classifier: Any) -> str:
+    """What a classifier made in Python is called; a recipe that is repeated must find it so."""
+    if classifier is None:
+        return ""
+    from robust_restoration.models.classifiers import classifier_name
+
+    return classifier_name(classifier)
 
 
 def _taken(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

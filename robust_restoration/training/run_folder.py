@@ -85,12 +85,23 @@ class RunFolder:
         write_json(self.path / SETTINGS, settings)
 
     def save(self, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
-        """Replace the checkpoint."""
+        """Replace the checkpoint.
+
+        Raises:
+            TrainingError: If it cannot be written.
+        """
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         kept = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        with atomic_path(self.path / CHECKPOINT) as temporary:
-            save_file(kept, temporary, dict(header))
+        try:
+            with atomic_path(self.path / CHECKPOINT) as temporary:
+                save_file(kept, temporary, dict(header))
+        except SafetensorError as error:  # also a full disk, which the library reports as this
+            raise TrainingError(
+                f"The checkpoint in {self.path} could not be written ({error}); the earlier one, "
+                "if there is one, stands. Free some space and run the same command again."
+            ) from error
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """The checkpoint's tensors and header.

@@ -6,6 +6,10 @@ import math
 from dataclasses import dataclass
 
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_count, check_fraction, check_positive
+
+SCHEDULES = ("constant", "linear", "cosine", "steps")
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass
@@ -56,23 +60,24 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
-        self.betas = (float(self.betas[0]), float(self.betas[1]))  # a recipe has lists
-        self.milestones = tuple(float(mark) for mark in self.milestones)
-        if self.steps < 1 or self.batch_size < 1:
-            raise InputError(
-                f"steps is {self.steps} and batch_size {self.batch_size}; expected at least 1."
-            )
-        if self.schedule not in ("constant", "linear", "cosine", "steps"):
-            raise InputError(
-                f"schedule is {self.schedule!r}; expected 'constant', 'linear', 'cosine' or "
-                f"'steps'."
-            )
-        if not 1 <= self.accumulate <= self.batch_size:
-            raise InputError(
-                f"accumulate is {self.accumulate}; expected 1 to the batch size, {self.batch_size}."
-            )
-        if self.precision not in ("fp32", "bf16", "fp16"):
-            raise InputError(f"precision is {self.precision!r}; expected 'fp32', 'bf16' or 'fp16'.")
+        check_count("steps", self.steps)
+        check_count("batch_size", self.batch_size)
+        check_count("accumulate", self.accumulate, at_most=self.batch_size)
+        check_count("save_every", self.save_every)
+        check_count("validate_every", self.validate_every, at_least=0)
+        check_positive("lr", self.lr)
+        check_positive("gamma", self.gamma)
+        if self.clip_grad:
+            check_positive("clip_grad", self.clip_grad)
+        # A recipe has lists, and whole numbers where Python has floats.
+        self.betas = (float(self.betas[0]), float(self.betas[1]))
+        self.milestones = tuple(check_fraction("milestones", mark) for mark in self.milestones)
+        for name in ("decay_from", "warmup", "ema"):
+            setattr(self, name, check_fraction(name, getattr(self, name)))
+        for name, words in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in words:
+                expected = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+                raise InputError(f"{name} is {getattr(self, name)!r}; expected {expected}.")
 
     def rate(self, progress: float) -> float:
         """Learning rate at a share of a stage, as a multiple of ``lr``."""

@@ -149,8 +149,9 @@ def test_bad_input_is_one_sentence_and_status_2(
 def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path: Path) -> None:
     (classes / "0.png").write_bytes(b"damaged")
     words = ["train", "advfilter", "--classifier", classifier, "--data", classes, "--size", 32,
-             "--width", 0.05, "--steps", 4, "--batch-size", 4, "--strengths", 2,
-             "--attack-steps", 1, "--cache", tmp_path / "cache", "-o", tmp_path / "run"]
+             "--network", "width=0.05", "--steps", 4, "--batch-size", 4, "--set", "per_image=2",
+             "--set", "attack_steps=1", "--set", f"cache={tmp_path / 'cache'}",
+             "-o", tmp_path / "run"]
     status, _, err = run(*words)
     assert status == 0, err
     weights = tmp_path / "run/advfilter.safetensors"

@@ -26,7 +26,7 @@ def trained(run, photos, tmp_path):
     out = tmp_path / "run"
     status, _, err = run(
         "train", "hat", "--denoiser", "dncnn_test", "--data", photos, "--sigma", "0-25",
-        "--steps", 4, "--batch-size", 2, "--patch", 20, "--precision", "fp32", "-o", out,
+        "--steps", 4, "--batch-size", 2, "--precision", "fp32", "-o", out, "--set", "patch=20",
         "--set", "alpha=2",
     )
     assert status == 0, err
@@ -79,8 +79,7 @@ def test_a_run_s_recipe_trains_it_again(run, photos, trained, tmp_path):
     first, _ = trained
     again = tmp_path / "again"
     status, _, err = run(
-        "train", "hat", "--denoiser", "dncnn_test", "--data", photos, "--recipe",
-        first / "recipe.yaml", "-o", again,
+        "train", "--recipe", first / "recipe.yaml", "-o", again
     )
     assert status == 0, err
     one, two = (read_weights(f / "dncnn_test.safetensors")[0] for f in (first, again))
@@ -91,7 +90,7 @@ def test_a_run_s_recipe_trains_it_again(run, photos, trained, tmp_path):
         tmp_path / "broken.yaml", "-o", tmp_path / "x",
     )
     assert status == 2
-    assert "is no recipe" in err
+    assert "is not a recipe" in err
 
 
 def test_colour_files_through_a_gray_denoiser(run, trained, tmp_path):
@@ -117,7 +116,7 @@ def test_weights_pack(run, trained, tmp_path):
         assert torch.equal(tensor, own.state_dict()[name])
     card = json.loads((tmp_path / "w.json").read_text())
     assert card["steps_done"] == 4
-    assert card["training"]["notes"]["defense"] == "hat"
+    assert card["training"]["defense"] == "hat"
     status, _, err = run("weights", "pack", tmp_path)
     assert status == 2
     assert "holds no run" in err
@@ -152,9 +151,9 @@ def test_weights_push(run, trained, monkeypatch):
         (("evaluate", "--denoiser", "dncnn_x", "--data", "x"), "dncnn"),
         (("evaluate", "--denoiser", "dncnn_test", "--data", "no-such-set"), "no-such-set"),
         (("evaluate", "--denoiser", "dncnn_test", "--data", "x", "--sigma", "300"), "not a level"),
-        (("train", "hat", "--data", "x", "-o", "y"), "either --denoiser, or --classifier"),
+        (("train", "hat", "--data", "x", "-o", "y"), "either a denoiser, or a purifier"),
         (("train", "hat", "--denoiser", "dncnn_test", "--data", "x", "-o", "y", "--recipe", "hut"),
-         "no recipe 'hut'"),
+         "the recipe 'hut'"),
         (("attack", ".", "-o", "y", "--denoiser", "math:nothing"), "does not import"),
         (("attack", ".", "-o", "y", "--set", "steps"), "NAME=VALUE"),
     ],

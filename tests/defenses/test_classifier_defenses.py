@@ -110,7 +110,7 @@ def test_batches_shift_and_mirror(data):
     ("name", "options", "sentence"),
     [
         ("madry", {"mix": 0}, "above 0"),
-        ("madry", {"eps": 8}, "fraction of"),
+        ("madry", {"eps": 8}, "write 8/255"),
         ("trades", {"beta": -1}, "0 or more"),
         ("trades", {"mix": 0.5}, "leave mix out"),
     ],

@@ -178,8 +178,8 @@ def test_validation_is_on_other_images(denoiser, images):
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("standard", {"sigma": (0.2, 0.1)}, "the lowest and the highest"),
-        ("standard", {"sigma": 25}, "fraction of"),
+        ("standard", {"sigma": (0.2, 0.1)}, "the lower level first"),
+        ("standard", {"sigma": 25}, "write 25/255"),
         ("hat", {"alpha": -1.0}, "0 or more"),
         ("hat", {"attack": "obsatx"}, "obsatk"),
         ("hat", {"eps": 0}, "budget"),

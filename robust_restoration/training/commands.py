@@ -1,0 +1,29 @@
+"""Commands of training that messages suggest, such that they work as they are printed."""
+
+from __future__ import annotations
+
+from robust_restoration.errors import UnknownNameError
+from robust_restoration.plugins.registry import registry
+
+
+def train_command(kind: str, name: str) -> str:
+    """The command that trains a network.
+
+    Args:
+        kind: ``"denoisers"`` or ``"purifiers"``.
+        name: The network's name.
+
+    Returns:
+        A command, in which NAME and FOLDER stand for the user's classifier and data.
+    """
+    role = kind.removesuffix("s")
+    try:
+        defense = registry().default("defenses", role).rsplit("/", 1)[-1]
+        registry().find("defenses", defense)  # or another plugin offers one of that name
+    except UnknownNameError:
+        try:
+            defense = registry().default("defenses", role)
+        except UnknownNameError:
+            defense = "DEFENSE"
+    before = " --classifier NAME" if role == "purifier" else ""
+    return f"robust-restoration train {defense} --{role} {name}{before} --data FOLDER -o runs/mine"
