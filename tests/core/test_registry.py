@@ -228,7 +228,7 @@ def test_an_option_that_is_passed_on_and_unknown_offers_the_nearest(
 
 
 def test_options_offered_to_all_reach_those_that_take_them():
-    offered = {"eps": 0.1, "seed": 3}
+    offered = {"eps": 0.1, "sigma": 0.2}
     accepted = registry().accepted
     assert accepted("attacks", "denoising_pgd", offered) == offered
     assert accepted("attacks", "torchattacks/pgd", offered) == {"eps": 0.1}
