@@ -78,7 +78,7 @@ def purifiers() -> list[Entry]:  # type: ignore[empty-body]
 
 @hookspec
 def datasets() -> list[Entry]:  # type: ignore[empty-body]
-    """Data sets: functions that take a data root and return the data set found there."""
+    """Data sets: functions of a data root, see `robust_restoration.data.names`."""
 
 
 @hookspec

@@ -112,6 +112,12 @@ def test_purify_with_shipped_weights_at_any_size(run: Run, photos: Path, tmp_pat
     )
     assert status == 0, err
     assert read_image(tmp_path / "out/a.png").shape == (3, 40, 33)
+    status, _, err = run(
+        "purify", photos / "a.png", "-o", tmp_path / "same",
+        "--purifier", "advfilter=resnet20_cifar10",
+    )
+    assert status == 0, err
+    assert torch.equal(read_image(tmp_path / "same/a.png"), read_image(tmp_path / "out/a.png"))
 
 
 def test_purify_never_replaces_an_original(run: Run, photos: Path) -> None:
