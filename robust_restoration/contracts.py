@@ -217,6 +217,7 @@ class Attack(torchattacks.attack.Attack):
         Raises:
             InputError: If the inputs, the targets or the budget cannot be worked with.
         """
+        # Also for a caller under no_grad: leaving inference mode turns gradients on.
         with torch.inference_mode(False), ExitStack() as stack:
             inputs, targets = ordinary(inputs), ordinary(targets)
             self.check(inputs, targets)
@@ -231,7 +232,6 @@ class Attack(torchattacks.attack.Attack):
             for model in self.models():
                 stack.enter_context(frozen(model))
                 stack.enter_context(fitted(model, images))
-            stack.enter_context(torch.enable_grad())  # also for a caller under no_grad
             self.device = images.device
             if self._model_training:  # set_model_training_mode: train mode is asked for
                 self._change_model_mode(True)
