@@ -87,7 +87,7 @@ def train(
             run is in it.
 
     Example:
-        >>> rr.train(denoiser, rr.create_defense("hat"), "train400", steps=10_000, out="runs/hat")
+        >>> rr.train(denoiser, rr.create_defense(name), "photos/", steps=10_000, out="runs/mine")
     """
     if "steps" not in settings:
         raise InputError("train needs steps=...: how many optimizer steps to take.")
