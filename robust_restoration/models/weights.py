@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from robust_restoration.errors import InputError, WeightsError, did_you_mean
 from robust_restoration.files import atomic_path, write_json
 from robust_restoration.plugins.registry import registry
+from robust_restoration.training.commands import train_command
 
 FORMAT = "robust_restoration"
 
@@ -227,14 +228,14 @@ def weights_for(kind: str, name: str, classifier: str, size: int | None) -> str:
     if not tags:
         raise WeightsError(
             f"{name!r} comes without weights. Give weights=FILE, or train it for your classifier: "
-            f"robust-restoration train {name} --classifier NAME --data FOLDER"
+            f"{train_command('purifiers', name)}"
         )
     sizes = {tag: int(model_card(path).get("input_size", 224)) for tag, path in tags.items()}
     nearest = min(sizes, key=lambda tag: abs(sizes[tag] - (size or 224)))
     warnings.warn(
         f"No {name!r} weights were trained for {classifier!r}; using those for {nearest!r} "
         f"({sizes[nearest]} pixels), which protect it less. To train your own: "
-        f"robust-restoration train {name} --classifier NAME --data FOLDER",
+        f"{train_command('purifiers', name)}",
         WeightsWarning,
         stacklevel=3,
     )

@@ -151,7 +151,7 @@ def test_shipped_weights_are_chosen_by_classifier_then_by_size(
 def test_a_purifier_without_weights_says_how_to_train_it(
     tiny_classifier: nn.Module, images: Tensor
 ) -> None:
-    with pytest.raises(WeightsError, match="robust-restoration train multi_head"):
+    with pytest.raises(WeightsError, match="--purifier multi_head --classifier"):
         rr.purify(tiny_classifier, images, purifier="multi_head")
 
 
