@@ -304,22 +304,5 @@ def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path:
     assert len([row for row in rows if not row["control"]]) == 3 * (1 + 3)
 
 
-@pytest.mark.slow
-def test_demo(run: Run, tmp_path: Path) -> None:
-    status, out, err = run("demo", "-o", tmp_path / "demo", "--json")
-    assert status == 0, err
-    found = json.loads(out)
-    assert found["clean"] > 0.95
-    assert found["attacked"] < 0.3
-    assert found["purified_gray_box"] > 0.85
-    assert found["purified_white_box"] < found["purified_gray_box"] - 0.2
-    nt, hat = found["denoisers"]["nt"], found["denoisers"]["hat"]
-    assert hat["obsatk_auto"] > nt["obsatk_auto"] + 1
-    assert nt["obsatk_auto"] < nt["obsatk"] < nt["noisy"]
-    assert {"photographs.png", "digits.png", "accuracy.png", "demo.json"} <= {
-        p.name for p in (tmp_path / "demo").iterdir()
-    }
-
-
 def test_unknown_option_of_a_command(run: Run) -> None:
     assert run("plugins", "--jsno")[0] == 2
