@@ -36,7 +36,10 @@ METRICS = "tests/core/test_metrics.py"
 TILING = "tests/core/test_tiling.py"
 IMAGES = "tests/core/test_images.py"
 FILES = "tests/core/test_files.py"
-DENOISERS = "tests/core/test_evaluate_denoiser.py"
+DENOISERS = "tests/evaluation/test_restorers.py"
+CLASSIFIERS = "tests/evaluation/test_classifiers.py"
+RESULT = "tests/evaluation/test_result.py"
+RESUME = "tests/evaluation/test_resume.py"
 THEORY = "tests/studies/test_typical_set_theory.py"
 TRANSFER = "tests/studies/test_transfer_and_similitude.py"
 
@@ -218,10 +221,95 @@ FAULTS = [
     ),
     # -- evaluation ---------------------------------------------------------------------------
     Fault(
+        "white-box attacks are made on the bare classifier",
+        f"{CORE}/evaluation/threats.py",
+        '"white-box": (WHOLE, "classifier")',
+        '"white-box": (BARE, "classifier")',
+        (f"{CLASSIFIERS}::test_words_attack_what_they_say",),
+    ),
+    Fault(
+        "black-box attacks are made on the bare classifier",
+        f"{CORE}/evaluation/threats.py",
+        '"black-box": (WHOLE, "black-box")',
+        '"black-box": (BARE, "black-box")',
+        (f"{CLASSIFIERS}::test_words_attack_what_they_say",),
+    ),
+    Fault(
+        "attacks through the whole are made on the bare classifier",
+        f"{CORE}/evaluation/subjects.py",
+        "        if threat.through == BARE:\n            return self.bare[subject]",
+        "        if threat.through in (BARE, WHOLE):\n            return self.bare[subject]",
+        (f"{CLASSIFIERS}::test_attacks_through_the_purifier_are_made_through_it",),
+    ),
+    Fault(
+        "a random purifier is attacked in one draw",
+        f"{CORE}/evaluation/whitebox.py",
+        "return Expectation(whole, draws) if",
+        "return Expectation(whole, 1) if",
+        (f"{CLASSIFIERS}::test_a_random_purifier_is_attacked_in_expectation",),
+    ),
+    Fault(
+        "a random purifier draws from the global generator",
+        f"{CORE}/evaluation/subjects.py",
+        "if not self.is_random(model):",
+        "if model is not None:",
+        (f"{CLASSIFIERS}::test_a_random_purifier_s_figures_do_not_depend_on_the_batch",),
+    ),
+    Fault(
+        "what fell at a smaller eps stands again",
+        f"{CORE}/evaluation/run.py",
+        "standing &= torch.tensor(right).bool()",
+        "pass",
+        (f"{CLASSIFIERS}::test_fallen_stays_fallen",),
+    ),
+    Fault(
+        "within_level takes another eps off than the attack's own",
+        f"{CORE}/evaluation/run.py",
+        "block = task.block(numbers, eps)\n            attack = self.attack(threat, source, eps)",
+        "block = task.block(numbers, self.eps[0])\n"
+        "            attack = self.attack(threat, source, eps)",
+        (f"{DENOISERS}::test_within_level_takes_off_the_attack_s_own_eps",),
+    ),
+    Fault(
+        "the precision asked for is not taken",
+        f"{CORE}/models/precision.py",
+        "return nullcontext() if name is None else",
+        "return nullcontext() if images is not None else",
+        (f"{DENOISERS}::test_networks_run_in_the_precision_asked_for",),
+    ),
+    Fault(
+        "each process does everything",
+        f"{CORE}/evaluation/processes.py",
+        "return list(blocks[self.rank :: self.count])",
+        "return list(blocks)",
+        (f"{RESUME}::test_two_processes_share_the_work_and_agree_to_the_last_digit",),
+    ),
+    Fault(
+        "a retrained purifier's rows are kept",
+        f"{CORE}/evaluation/state.py",
+        "r for r in found.records if r.subject not in changed and r.threat not in sources",
+        "r for r in found.records",
+        (f"{RESUME}::test_a_retrained_purifier_is_computed_anew",),
+    ),
+    Fault(
+        "the success of a transfer counts images on which its source holds",
+        f"{CORE}/evaluation/result/result.py",
+        "            and before[source][image] - after[source][image] > threshold\n",
+        "",
+        (f"{RESULT}::test_success_counts_only_images_that_meet_eq_3",),
+    ),
+    Fault(
+        "differences are not paired",
+        f"{CORE}/evaluation/result/result.py",
+        "return _bootstrap([pair[0][image] - pair[1][image] for image in shared], seed)",
+        "return _bootstrap([pair[0][a] - pair[1][b] for a in shared for b in shared], seed)",
+        (f"{RESULT}::test_intervals_and_paired_differences",),
+    ),
+    Fault(
         "the control of the same energy is as long as the perturbation alone",
         f"{CORE}/evaluation/controls.py",
         "(clean, attacked - clean) if name == ENERGY",
-        "(clean, attacked - noisy) if name == ENERGY",
+        "(clean, attacked - inputs) if name == ENERGY",
         (f"{DENOISERS}::test_energy_control_is_exactly_as_long",),
     ),
     Fault(
