@@ -27,7 +27,7 @@ from skimage.restoration import estimate_sigma
 import robust_restoration as rr
 from robust_restoration.environment import environment
 from robust_restoration.files import write_json
-from robust_restoration.models.weights import shipped
+from robust_restoration.models.shipped import shipped
 
 RESULTS = Path(__file__).resolve().parent / "results"
 DENOISERS = {"gray": "dncnn_b", "colour": "dncnn_c", "one_level": "dncnn"}

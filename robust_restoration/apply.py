@@ -26,9 +26,9 @@ from .images.files import read_image, write_image
 from .images.folders import STRIP, find_images
 from .images.pixels import compact
 from .images.tiling import Tiled
-from .models.create import create_attack, create_purifier
+from .models.create import create_attack
+from .models.purify import find_purifier
 from .models.restore import restore, takes_sigma
-from .models.weights import shipped, weights_for
 from .plugins.registry import registry
 
 Change = Callable[[Tensor, int, Path], Tensor]
@@ -233,11 +233,8 @@ def purify_files(
         DataError: If there is no image at all.
     """
     paths = list(paths)
-    if not isinstance(purifier, nn.Module):
-        name = purifier or registry().default("purifiers", "classifier")
-        files = [file for file, _ in find_images(paths)]
-        purifier = _purifier(name, weights, classifier, files)
-    model = purifier.eval().to(device)
+    find_images(paths)  # that there are none is said before weights are looked for
+    model = find_purifier(classifier or None, purifier, weights=weights).to(device)
 
     def change(image: Tensor, number: int, target: Path) -> Tensor:
         with torch.no_grad():
@@ -270,28 +267,3 @@ def _as(image: Tensor, batch: Tensor) -> Tensor:
     """The image (C, H, W) that a `_batch` holds, gray again where the image was."""
     whole = _whole(batch)
     return whole.mean(0, keepdim=True) if len(image) == 1 and len(whole) == 3 else whole
-
-
-def _purifier(
-    name: str, weights: str | None, classifier: str | None, files: list[Path]
-) -> nn.Module:
-    """A purifier with the weights that fit a classifier's name, or images of such a size best."""
-    made = create_purifier(name, weights=weights)
-    if weights is not None or not any(True for _ in made.parameters()):
-        return made
-    offer, member = registry().find("purifiers", name)
-    bare = offer.entry.name + (member or "")
-    tag = classifier
-    if classifier not in shipped("purifiers", bare):
-        size = next(iter(_sizes(files)), 224)
-        tag = weights_for("purifiers", bare, classifier or "an unnamed classifier", size)
-    return create_purifier(bare, weights=tag)
-
-
-def _sizes(files: Iterable[Path]) -> Iterable[int]:
-    """The shorter side of each image that can be read."""
-    for file in files:
-        try:
-            yield min(read_image(file).shape[-2:])
-        except DataError:
-            continue

@@ -142,6 +142,28 @@ class Purifier(nn.Module):
         """Purify ``images``, (N, C, H, W) in [0, 1]; the result is of the same kind."""
         raise NotImplementedError
 
+    def for_classifier(self, classifier: nn.Module, size: int | None = None) -> nn.Module:
+        """This purifier with the weights that suit a classifier.
+
+        Args:
+            classifier: Decides which; see `robust_restoration.models.purify.find_purifier`.
+            size: The side of its images, where it does not say so itself.
+
+        Returns:
+            Another one, in eval mode; the purifier itself where it has nothing to learn, has
+            weights already, or was not created by name.
+
+        Raises:
+            WeightsError: If there are no weights that fit.
+        """
+        from .models.origin import origin_of
+        from .models.purify import find_purifier
+
+        origin, learns = origin_of(self), next(self.parameters(), None) is not None
+        if origin is None or origin.weights is not None or not learns:
+            return self
+        return find_purifier(classifier, origin.name, size=size)
+
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """What is inside a wrapper for several devices or processes; the model itself without one."""
@@ -217,6 +239,7 @@ class Attack(torchattacks.attack.Attack):
         Raises:
             InputError: If the inputs, the targets or the budget cannot be worked with.
         """
+        # Also for a caller under no_grad: leaving inference mode turns gradients on.
         with torch.inference_mode(False), ExitStack() as stack:
             inputs, targets = ordinary(inputs), ordinary(targets)
             self.check(inputs, targets)
@@ -231,7 +254,6 @@ class Attack(torchattacks.attack.Attack):
             for model in self.models():
                 stack.enter_context(frozen(model))
                 stack.enter_context(fitted(model, images))
-            stack.enter_context(torch.enable_grad())  # also for a caller under no_grad
             self.device = images.device
             if self._model_training:  # set_model_training_mode: train mode is asked for
                 self._change_model_mode(True)

@@ -69,27 +69,11 @@ class _ClassifierAttack(Attack):
         super().check(inputs, targets)
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The original's, whose ``norm`` is a word, and which may seed the global generators."""
-        seed = 0
-        if "seed" in inspect.signature(self.original.__init__).parameters:
-            seed = int(torch.randint(2**31, (len(inputs),))[0])  # this image's own
-        inner = _seeded(self, seed)
-        inner.norm = self.norm_word
+        """The original's, for which ``norm`` is a word."""
+        inner = copy(self)
+        inner.__dict__["norm"] = self.norm_word
         attacked: Tensor = self.original.forward(inner, inputs, targets)
         return attacked
-
-
-def _seeded(attack: Any, seed: int) -> Any:
-    """A copy of an attack, and of those within it, that seed global generators with ``seed``."""
-    fresh = copy(attack)
-    for name, value in vars(attack).items():
-        if name == "seed":
-            fresh.__dict__[name] = seed
-        elif isinstance(value, Original):
-            fresh.__dict__[name] = _seeded(value, seed)
-        elif isinstance(value, list) and value and isinstance(value[0], Original):
-            fresh.__dict__[name] = [_seeded(one, seed) for one in value]
-    return fresh
 
 
 @functools.cache

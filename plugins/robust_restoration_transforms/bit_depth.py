@@ -21,7 +21,7 @@ class BitDepth(Purifier):
         bits: 1 to 8.
 
     Raises:
-        InputError: If bits is no whole number from 1 to 8.
+        InputError: If bits is not a whole number from 1 to 8.
     """
 
     differentiable = False

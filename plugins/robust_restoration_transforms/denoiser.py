@@ -24,7 +24,7 @@ class DenoiserPurifier(Purifier):
         denoiser: A denoiser's name, or any module that maps images to images. One that is created
             by name is put in eval mode; a module is taken as it is.
         sigma: The noise level it is told, as a fraction of [0, 1], above 0; required where it is
-            not blind. A module that is no `Denoiser` cannot be told any.
+            not blind. A module that is not a `Denoiser` cannot be told any.
         weights: The denoiser's weights, where it is given by name.
         **options: Passed to the denoiser, where it is given by name.
 
@@ -70,8 +70,8 @@ class DenoiserPurifier(Purifier):
         self.told = isinstance(denoiser, Denoiser)
         if sigma is not None and not self.told:
             raise InputError(
-                f"{name} is no Denoiser, so it cannot be told sigma; leave sigma away, or make it "
-                "a subclass of robust_restoration.Denoiser."
+                f"{name} is not a Denoiser, so it cannot be told sigma; leave sigma away, or "
+                "make it a subclass of robust_restoration.Denoiser."
             )
         if isinstance(denoiser, Denoiser) and not denoiser.blind and sigma is None:
             raise InputError(f"{name} must be told the noise level: sigma=5/255, say.")

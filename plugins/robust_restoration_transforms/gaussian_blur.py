@@ -39,7 +39,7 @@ class GaussianBlur(Purifier):
         if min(images.shape[-2:]) <= self.radius:
             raise InputError(
                 f"images are {images.shape[-2]}x{images.shape[-1]}; a blur of sigma {self.sigma} "
-                f"wants more than {self.radius} pixels a side."
+                f"needs more than {self.radius} pixels a side."
             )
         size = 2 * self.radius + 1
         with full_precision(images) as values:

@@ -23,8 +23,8 @@ BLOCK = 16  # the side of JPEG's blocks in pixels, where colour has half the res
 class Jpeg(Purifier):
     """JPEG compression and decompression (Das et al., arXiv:1705.02900).
 
-    By Pillow, at its defaults for a quality: colour is kept at half resolution. Sides that are no
-    multiple of a block are filled up by the codec, and cut off again.
+    By Pillow, at its defaults for a quality: colour is kept at half resolution. Sides that are not
+    a multiple of a block are filled up by the codec, and cut off again.
 
     Args:
         quality: 1 to 100.
@@ -33,7 +33,7 @@ class Jpeg(Purifier):
             fill up blocks, and differs from the codec by what rounding leaves.
 
     Raises:
-        InputError: If the quality is no whole number from 1 to 100, or images have other than 1
+        InputError: If the quality is not a whole number from 1 to 100, or images have other than 1
             or 3 channels.
     """
 

@@ -44,7 +44,7 @@ class Median(Purifier):
         if min(height, width) <= radius:
             raise InputError(
                 f"images are {height}x{width}; a median of {self.kernel_size}x{self.kernel_size} "
-                f"wants more than {radius} pixels a side."
+                f"needs more than {radius} pixels a side."
             )
         with full_precision(images) as values:
             # Reflected here, since earlier kornias pad with zeros (kornia issue 4670).

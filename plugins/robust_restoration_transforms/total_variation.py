@@ -25,7 +25,7 @@ class TotalVariation(Purifier):
         iterations: The most it may take, 1 or more.
 
     Raises:
-        InputError: If the weight is not above 0, or the iterations no whole number of at least 1.
+        InputError: If the weight is not above 0, or the iterations not a whole number from 1 on.
     """
 
     differentiable = False

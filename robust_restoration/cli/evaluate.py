@@ -72,13 +72,14 @@ def evaluate(
     noise: Annotated[
         str,
         typer.Option(
-            help="Another noise than Gaussian, such as poisson:30.", rich_help_panel=DENOISERS
+            help="Another noise than Gaussian, NAME:VALUE (see: robust-restoration list noises).",
+            rich_help_panel=DENOISERS,
         ),
     ] = "",
     within_level: Annotated[
         bool,
         typer.Option(
-            help="Attack noise of level sigma - eps, as the ObsAtk paper does.",
+            help="Attack noise of level sigma - eps, so that the two together stay within sigma.",
             rich_help_panel=DENOISERS,
         ),
     ] = False,

@@ -12,7 +12,7 @@ CLASSIFIER_HELP = (
     "package.module:function."
 )
 DENOISER_HELP = (
-    "NAME=WEIGHTS such as dncnn_b=hat or dncnn_b=FILE, NAME, or package.module:function."
+    "NAME=WEIGHTS with a tag or a file, NAME with its usual weights, or package.module:function."
 )
 LEVEL_HELP = "25 and 25/255 mean 25/255; 0.1 is taken as it is."
 # Panels of the help of commands that serve both.

@@ -24,8 +24,8 @@ def train(
     defense: Annotated[
         str,
         typer.Argument(
-            help="Which training; see: robust-restoration list defenses. A run's recipe has its "
-            "own."
+            help="Which training, where no run's recipe says it; see: robust-restoration list "
+            "defenses."
         ),
     ] = "",
     denoiser: Annotated[

@@ -98,9 +98,9 @@ def evaluate(
         sigma: Level of the Gaussian noise, as a fraction of [0, 1], and what denoisers that are not
             blind are told. ``None`` where they are blind and ``noise`` is given.
         noise: Another noise than Gaussian of ``sigma``: a noise model, any `Degradation`, or a word
-            such as ``"poisson:30"``.
+            as `create_noise` takes it.
         within_level: Attack images whose noise has the level sigma less the attack's eps, so that
-            noise and perturbation together stay within sigma: the ObsAtk paper's "Atk" columns.
+            noise and perturbation together stay within sigma (arXiv:2201.04397, "Atk" columns).
             Without it the very images of the row ``unattacked`` are attacked.
         controls: Also measure what has the attack's size but not its knowledge, see `controls`.
         checks: Look for masked gradients on the first four images of each threat.

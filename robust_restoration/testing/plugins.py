@@ -15,13 +15,13 @@ from torch import nn
 
 from robust_restoration.contracts import Defense
 from robust_restoration.errors import InputError, did_you_mean, one_line
-from robust_restoration.plugins.hooks import KINDS, PROJECT, Entry
-from robust_restoration.plugins.registry import (
+from robust_restoration.plugins.discovery import (
     DISABLE_VARIABLE,
     Plugin,
     discover,
     read_entries,
 )
+from robust_restoration.plugins.hooks import KINDS, PROJECT, Entry
 from robust_restoration.plugins.targets import importable, load_target
 from robust_restoration.training import Recipe, Settings
 

@@ -92,7 +92,7 @@ def train_by_name(
             runs.
 
     Example:
-        >>> train_by_name("hat", "train400", "runs/hat", denoiser="dncnn_b", steps=10_000)
+        >>> train_by_name("mine", "photos/", "runs/mine", denoiser="mine", steps=10_000)
     """
     word = "" if data is not None else None  # images in memory have no name to find them by
     given: dict[str, Any] = {

@@ -25,5 +25,9 @@ def train_command(kind: str, name: str) -> str:
             defense = registry().default("defenses", role)
         except UnknownNameError:
             defense = "DEFENSE"
-    before = " --classifier NAME" if role == "purifier" else ""
-    return f"robust-restoration train {defense} --{role} {name}{before} --data FOLDER -o runs/mine"
+    if role == "denoiser":
+        return f"robust-restoration train {defense} --denoiser {name} --data FOLDER -o runs/mine"
+    return (
+        f"robust-restoration train {defense} --purifier {name} --classifier NAME --data FOLDER "
+        "-o runs/mine"
+    )

@@ -87,7 +87,8 @@ def train(
             run is in it.
 
     Example:
-        >>> rr.train(denoiser, rr.create_defense("hat"), "train400", steps=10_000, out="runs/hat")
+        >>> defense = rr.create_defense("mine")
+        >>> rr.train(denoiser, defense, "photos/", steps=10_000, out="runs/mine")
     """
     if "steps" not in settings:
         raise InputError("train needs steps=...: how many optimizer steps to take.")

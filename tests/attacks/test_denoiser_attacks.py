@@ -442,6 +442,18 @@ def test_transfer_from_a_surrogate(denoiser, pair):
     assert surrogate.training
 
 
+def test_a_surrogate_is_frozen_too(denoiser, pair):
+    noisy, clean = pair
+    surrogate = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.BatchNorm2d(1)).train()
+    modes = []
+    surrogate[1].register_forward_pre_hook(lambda module, args: modes.append(module.training))
+    rr.create_attack("obsatk", denoiser, surrogate=surrogate)(noisy, clean)
+    assert modes
+    assert not any(modes)
+    assert torch.equal(surrogate[1].running_mean, torch.zeros(1))
+    assert surrogate.training
+
+
 def test_through_denoiser_and_classifier(denoiser, pair):
     noisy, _ = pair
     classifier = nn.Sequential(nn.Flatten(), nn.Linear(noisy[0].numel(), 4))

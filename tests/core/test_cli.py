@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+import robust_restoration as rr
 from robust_restoration import cli
 from robust_restoration.images.files import read_image, write_image
 from robust_restoration.models.weights import read_weights
@@ -88,6 +93,113 @@ def test_list_and_env(run: Run) -> None:
     assert json.loads(run("env", "--json")[1])["torch"] == torch.__version__.split("+")[0]
 
 
+def test_version(run: Run) -> None:
+    status, out, _ = run("--version")
+    assert (status, out) == (0, f"robust_restoration {rr.__version__}\n")
+
+
+def test_one_entry_is_listed_with_its_options(run: Run) -> None:
+    status, out, _ = run("list", "attacks", "pgdl2")
+    assert (status, out.split(":")[0]) == (0, "torchattacks/pgdl2")
+    found = json.loads(run("list", "attacks", "pgd", "--json")[1])
+    assert found["name"] == "torchattacks/pgd"
+    assert {"eps", "steps"} <= found["options"].keys()
+    status, out, _ = run("list", "denoisers", "dncnn_b")
+    assert status == 0
+    assert all(word in out for word in ("depth", "20", "features", "arXiv:2201.04397", "hat, nt"))
+    (row,) = (
+        r for r in json.loads(run("list", "denoisers", "--json")[1]) if r["name"] == "dncnn_b"
+    )
+    assert {"hat", "nt"} <= set(row["weights"])
+    for kind in ("defenses", "purifiers"):
+        for entry in json.loads(run("list", kind, "--json")[1]):
+            status, out, err = run("list", kind, entry["name"], "--json")
+            assert status == 0, err
+            assert json.loads(out)["name"] == entry["name"]
+    status, _, err = run("list", "purifiers", "meidan")
+    assert (status, "Did you mean 'median'" in err) == (2, True)
+
+
+def test_listing_loads_no_torch_and_is_quick() -> None:
+    code = (
+        "import sys; sys.argv = ['x', 'list', 'denoisers']\n"
+        "from robust_restoration.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    best = 9.0
+    for _ in range(3):
+        begun = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "robust_restoration.cli", "plugins"],
+            check=True,
+            capture_output=True,
+        )
+        best = min(best, time.perf_counter() - begun)
+    assert best < 1.0  # 0.3 s where nothing else runs
+
+
+COMMAND = """
+from robust_restoration import Entry, hookimpl
+
+@hookimpl
+def commands():
+    return [Entry(n, f"{t}:command") for n, t in ENTRIES]
+"""
+
+
+def test_a_plugins_commands_disturb_nothing(
+    fake_plugin: Callable[..., Path], tmp_path: Path
+) -> None:
+    site = fake_plugin(
+        "zz_commands",
+        "print('loud')\n"
+        + COMMAND.replace(
+            "ENTRIES",
+            repr(
+                [
+                    ("purify", "zz_good"),
+                    ("weights", "zz_good"),
+                    ("demo", "zz_good"),
+                    ("zz-exit", "zz_exit"),
+                    ("zz-stop", "zz_stop"),
+                    ("zz-type", "zz_type"),
+                    ("zz-none", "zz_none"),
+                    ("Zz_Odd", "zz_good"),
+                    ("zz-good", "zz_good"),
+                ]
+            ),
+        ),
+    )
+    good = 'print("loud")\ndef command():\n    """Say it. Example: x"""\n    print("good")\n'
+    (site / "zz_good.py").write_text(good)
+    (site / "zz_exit.py").write_text("raise SystemExit(0)")
+    (site / "zz_stop.py").write_text("raise KeyboardInterrupt")
+    (site / "zz_type.py").write_text(
+        "import typer\nfrom typing import Annotated\n"
+        "def command(x: Annotated[int, typer.Option(), typer.Argument()]):\n    pass\n"
+    )
+    (site / "zz_none.py").write_text("command = None")
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "robust_restoration.cli", *words],
+            env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True,
+        )
+
+    done = call("plugins", "--json")
+    assert done.returncode == 0
+    assert "zz_commands" in {row["name"] for row in json.loads(done.stdout)}
+    left_out = ("purify", "weights", "demo", "zz-exit", "zz-stop", "zz-type", "zz-none", "Zz_Odd")
+    for name in left_out:
+        assert f"the command {name!r} of 'zz_commands' is left out: " in done.stderr
+    assert "there is a command 'purify' already" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Purify image files" in call("purify", "--help").stdout
+    assert call("zz-good").stdout == "good\n"
+    assert "purify" in call("--help").stdout
+
+
 def test_purify_a_folder_with_a_damaged_image(run: Run, photos: Path, tmp_path: Path) -> None:
     (photos / "broken.jpg").write_bytes(b"not an image")
     before = {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()}
@@ -112,6 +224,12 @@ def test_purify_with_shipped_weights_at_any_size(run: Run, photos: Path, tmp_pat
     )
     assert status == 0, err
     assert read_image(tmp_path / "out/a.png").shape == (3, 40, 33)
+    status, _, err = run(
+        "purify", photos / "a.png", "-o", tmp_path / "same",
+        "--purifier", "advfilter=resnet20_cifar10",
+    )
+    assert status == 0, err
+    assert torch.equal(read_image(tmp_path / "same/a.png"), read_image(tmp_path / "out/a.png"))
 
 
 def test_purify_never_replaces_an_original(run: Run, photos: Path) -> None:
@@ -126,7 +244,7 @@ def test_purify_never_replaces_an_original(run: Run, photos: Path) -> None:
         (["purify", "none/", "-o", "out"], "There is no file or folder none"),
         (["purify", ".", "-o", "out"], "No image was found"),
         (["evaluate", "--classifier", "resnet1", "--data", ".", "--purifier", "median"],
-         "is no timm model"),
+         "is not a timm model"),
         (["evaluate", "--classifier", "w.pth", "--data", ".", "--purifier", "median"],
          "write which architecture"),
         (["new-plugin", "not a name"], "not a name"),

@@ -22,7 +22,9 @@ SMALLER = {
     '"set12"': '"photos/"',
     'create_attack("mine"': 'create_attack("torchattacks/fgsm"',
     'create_denoiser("mine")': 'create_denoiser("dncnn", depth=3)',
-    'create_defense("mine")': 'create_defense("hat")',
+    'create_defense("mine")': 'create_defense("hat", patch=16)',
+    'train_by_name("mine"': 'train_by_name("hat"',
+    'denoiser="mine"': 'denoiser="dncnn", options={"patch": 16}',
 }
 
 

@@ -84,6 +84,8 @@ def test_it_works(command, stand_ins, run):
         words.append("--help")
     if words[0] == "train":
         inserted = "dncnn" if "--denoiser" in words else "additive"
+        if words[1].startswith("{"):
+            words[1] = "standard" if "--denoiser" in words else "advfilter"
         words += ["--steps", "1", "--batch-size", "2"]
         if "-o" not in words:
             words += ["-o", "runs/mine"]
@@ -91,6 +93,8 @@ def test_it_works(command, stand_ins, run):
             words += ["--size", "32"]
     else:
         inserted = "dncnn_b"
+    if "--denoiser" in words:  # whose patches are larger than the labelled images
+        words = ["photos" if word == "FOLDER" else word for word in words]
     words = [re.sub(r"\{.*?\}", inserted, VALUES.get(word, word)) for word in words]
     status, _, err = run(*words)
     assert status == 0, f"{', '.join(SUGGESTED[command])} suggests {command!r}\n{err}"

@@ -11,15 +11,8 @@ from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError, WeightsError
-from robust_restoration.models.weights import (
-    find_weights,
-    load_weights,
-    model_card,
-    read_weights,
-    save_weights,
-    shipped,
-    weights_for,
-)
+from robust_restoration.models.shipped import find_weights, model_card, shipped, weights_for
+from robust_restoration.models.weights import load_weights, read_weights, save_weights
 
 
 @pytest.fixture
@@ -64,7 +57,7 @@ def test_half_precision_on_disk(tmp_path: Path) -> None:
 
 def test_truncated(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-10])
-    with pytest.raises(WeightsError, match="truncated, damaged or no safetensors"):
+    with pytest.raises(WeightsError, match="truncated, damaged or not a safetensors"):
         rr.create_purifier("additive", weights=str(saved))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 import robust_restoration as rr
-from robust_restoration.models.weights import model_card, shipped
+from robust_restoration.models.shipped import model_card, shipped
 
 TAGS = [(name, tag) for name in ("dncnn_b", "dncnn_c") for tag in shipped("denoisers", name)]
 

@@ -235,7 +235,7 @@ class Result:
 
         Args:
             a: A subject's name, or a dictionary of what `values` takes, such as
-                ``{"threat": "obsatk", "subject": "hat"}``.
+                ``{"threat": "white-box", "subject": "mine"}``.
             b: Likewise.
             metric: By default the first one.
             seed: Of the bootstrap.
