@@ -33,8 +33,8 @@ def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dic
     """
     training, test = load_digits_32()
     console.print(
-        f"[bold]2. A classifier[/bold] (timm test_efficientnet) learns {len(training)} handwritten digits; "
-        f"{len(test)} others are kept for testing. It is what is attacked from here on."
+        f"[bold]2. A classifier[/bold] (timm test_efficientnet) learns {len(training)} handwritten "
+        f"digits; {len(test)} others are kept for testing. It is what is attacked from here on."
     )
     classifier = fit_classifier(training, seed=seed, progress=not quiet)
 
@@ -141,7 +141,9 @@ class _LabelledSet:
 class _CrossEntropy(rr.Defense):
     """No defense at all: the classifier's plain training."""
 
-    def loss(self, model: nn.Module, batch: rr.Batch, step: rr.Step) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, model: nn.Module, batch: rr.Batch, step: rr.Step
+    ) -> tuple[Tensor, dict[str, float]]:
         return F.cross_entropy(model(batch["images"]), batch["label"]), {}
 
 
