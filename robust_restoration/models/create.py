@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from robust_restoration.errors import InputError, UnknownNameError, one_line
+from robust_restoration.errors import InputError, one_line
 from robust_restoration.plugins.registry import registry
 
 from .origin import Origin, remember
@@ -124,6 +124,8 @@ def load_denoiser(word: str) -> nn.Module:
     """
     import warnings
 
+    from robust_restoration.training.commands import train_command
+
     from .shipped import WeightsWarning, known_weights
 
     known = registry()
@@ -137,25 +139,14 @@ def load_denoiser(word: str) -> nn.Module:
         return create_denoiser(name, weights=offer.entry.default_weights).eval()
     made = create_denoiser(name)
     if any(True for _ in made.parameters()):
+        command = train_command("denoisers", name)
         warnings.warn(
             f"{name!r} has no usual weights and is untrained; give {name}=FILE, or train it"
-            f"{_training_command(name)}",
+            + (f": {command}" if command else "."),
             WeightsWarning,
             stacklevel=2,
         )
     return made.eval()
-
-
-def _training_command(denoiser: str) -> str:
-    known = registry()
-    try:
-        offer, _ = known.find("defenses", known.default("defenses", "denoiser"))
-    except UnknownNameError:
-        return "."
-    return (
-        f": robust-restoration train {known.shortest('defenses', offer)} --denoiser {denoiser} "
-        "--data FOLDER -o FOLDER"
-    )
 
 
 def made_by_function(word: str) -> nn.Module:

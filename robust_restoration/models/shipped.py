@@ -17,9 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import UnknownNameError, WeightsError, cleaned, did_you_mean
+from robust_restoration.errors import WeightsError, cleaned, did_you_mean
 from robust_restoration.files import cache_folder
 from robust_restoration.plugins.registry import registry
+from robust_restoration.training.commands import train_command
 
 SUFFIX = ".safetensors"
 MIDDLE = 64  # pixels: what general weights are for lies on one side of it or on the other
@@ -189,7 +190,8 @@ def weights_for(
             return tag
     offer, member = registry().find(kind, name)
     name = name if member is not None else registry().shortest(kind, offer)
-    how = list(filter(None, [_how_to_train(name)]))
+    command = train_command("purifiers", name)
+    how = [f"train it for your classifier: {command}"] if command else []
     if not tags:
         raise WeightsError(
             " or ".join([f"{name!r} comes without weights. Give weights=FILE", *how])
@@ -238,18 +240,4 @@ def _made_for(path: Path) -> tuple[str, int, int | None]:
         str(card.get("classifier", "")),
         size if isinstance(size, int) and size > 0 else USUAL_SIZE,
         channels if isinstance(channels, int) else None,
-    )
-
-
-def _how_to_train(name: str) -> str:
-    """The command that trains weights for a purifier; empty where no plugin in use has one."""
-    known = registry()
-    try:
-        offer, _ = known.find("defenses", known.default("defenses", "purifier"))
-    except UnknownNameError:
-        return ""
-    return (
-        f"train it for your classifier: robust-restoration train "
-        f"{known.shortest('defenses', offer)} --purifier {name} --classifier NAME --data FOLDER "
-        "-o FOLDER"
     )

@@ -14,17 +14,15 @@ def train_command(kind: str, name: str) -> str:
         name: The network's name.
 
     Returns:
-        A command, in which NAME and FOLDER stand for the user's classifier and data.
+        A command, in which NAME and FOLDER stand for the user's classifier and data; empty where no
+        plugin in use has a training for it.
     """
-    role = kind.removesuffix("s")
+    known, role = registry(), kind.removesuffix("s")
     try:
-        defense = registry().default("defenses", role).rsplit("/", 1)[-1]
-        registry().find("defenses", defense)  # or another plugin offers one of that name
+        offer, _ = known.find("defenses", known.default("defenses", role))
     except UnknownNameError:
-        try:
-            defense = registry().default("defenses", role)
-        except UnknownNameError:
-            defense = "DEFENSE"
+        return ""
+    defense = known.shortest("defenses", offer)
     if role == "denoiser":
         return f"robust-restoration train {defense} --denoiser {name} --data FOLDER -o runs/mine"
     return (
