@@ -12,7 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = [*(REPOSITORY / "robust_restoration").rglob("*.py"), *REPOSITORY.glob("plugins/*/*.py")]
 COMMAND = re.compile(r"robust-restoration((?: (?:--?[a-z][a-z-]*|[\w{}=./:~-]+))+)")
-PROSE = {"writes", "takes"}  # "robust-restoration train writes ...": the command ends before it
+PROSE = {"writes", "takes", "shows"}  # "robust-restoration train writes ...": the command ends before it
 
 # What stands for what the reader puts there.
 VALUES = {
@@ -62,6 +62,8 @@ def suggestions():
                 if word in PROSE:
                     break
                 kept.append(word.rstrip(".:"))
+                if word.endswith("."):
+                    break
             found.setdefault(" ".join(kept), set()).add(file.name)
     return found
 
