@@ -42,9 +42,8 @@ EPSILONS = (2.55 / 255, 8 / 255)
 HELD_OUT, TWIN = 1000, 0.03  # RMS of gray values below which two images are one
 
 TRAINING = {
-    "batch_size": 128, "lr": 2e-3, "betas": (0.9, 0.99), "schedule": "cosine", "warmup": 0.15,
-    "decay_from": 0.15, "clip_grad": 2.0, "ema": 0.999, "precision": "bf16", "save_every": 100,
-    "validate_every": 400,
+    "batch_size": 128, "lr": 0.1, "schedule": "cosine", "warmup": 0.15, "decay_from": 0.15,
+    "clip_grad": 2.0, "ema": 0.999, "precision": "bf16", "save_every": 100, "validate_every": 400,
 }
 RECIPES: dict[str, dict[str, Any]] = {
     # The purifier alone; its encoder by itself first.
@@ -112,7 +111,7 @@ def train_one(name: str, root: Path, steps: int | None) -> None:
     settings = {**TRAINING, "steps": options.pop("steps")}
     if steps:
         settings["steps"] = steps
-    common = {"eps": (0.0, 8 / 255), "shift": 4, "mirror": True}
+    common = {"eps": (0.0, 8 / 255), "shift": 4, "mirror": True, "sgd": 5e-4}
     if name in ("joint", "resnet20"):
         defense = create_defense("joint", **common, **options)
     else:
@@ -123,10 +122,8 @@ def train_one(name: str, root: Path, steps: int | None) -> None:
     training, _ = defense.prepare(images, val_fraction=0.0)
     plain = create_defense("joint")  # the images held out are not augmented
     validation, _ = plain.prepare(held_out.subset(slice(500)), val_fraction=0.0)
-    notes = {"recipe": name, "options": str(options), "data": images.name, "images": len(images)}
     train(
-        untrained(name), defense, training, out=RUNS / name, validation=validation, notes=notes,
-        **settings,
+        untrained(name), defense, training, out=RUNS / name, validation=validation, **settings
     )
 
 
@@ -222,16 +219,17 @@ def _share(right: Tensor) -> dict[str, float]:
     return {name: round(float(value), 4) for name, value in found.items()}
 
 
-def ship(name: str) -> None:
+def ship(name: str, root: Path) -> None:
     """Copy a trained purifier's weights and card into the plugin."""
     model = untrained(name)
     tensors, metadata = read_weights(RUNS / name / CHECKPOINT)
     model.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("average.")})
     settings = json.loads((RUNS / name / "settings.json").read_text())
+    images, _ = training_images(root)
     history = json.loads((RUNS / name / "history.json").read_text())
     card = {
         "entry": "resunet", "options": model.options, "classifier": "resnet20_cifar10",
-        "input_size": 32, "data": settings["notes"]["data"], "training": settings,
+        "input_size": 32, "data": images.name, "training": {"recipe": RECIPES[name], **settings},
         "minutes": minutes_trained(metadata), "validation": history[-1],
         "environment": environment(),
     }
@@ -255,4 +253,4 @@ if __name__ == "__main__":
     elif given.what == "evaluate":
         evaluate(given.name, given.data, given.quick, given.limit)
     else:
-        ship(given.name)
+        ship(given.name, given.data)

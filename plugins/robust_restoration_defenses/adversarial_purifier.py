@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch, Stage, unwrapped
+from robust_restoration.contracts import Batch, Stage, Step, unwrapped
 from robust_restoration.errors import InputError
 from robust_restoration.models.classifiers import with_unit_range
 
@@ -81,11 +80,12 @@ class AdversarialPurifier(ThroughAttacks):
         last = Stage("purifier", 1 - self.feature_share)
         if not self.feature_share:
             return (last,)
-        return (Stage("features", self.feature_share), last)
-
-    def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
-        """The purifier's, or its encoder's."""
-        return (model.get_submodule("encoder") if stage == "features" else model).parameters()
+        first = Stage(
+            "features",
+            self.feature_share,
+            parameters=lambda model: model.get_submodule("encoder").parameters(),
+        )
+        return (first, last)
 
     def whole(self, model: nn.Module, stage: str) -> nn.Module:
         """The classifier behind the purifier, or the head behind its features."""
@@ -100,18 +100,16 @@ class AdversarialPurifier(ThroughAttacks):
         with torch.no_grad():
             return self.classifier(batch["images"]).float().softmax(1)
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch, with that of the features' head where it has a weight."""
         self.classifier.to(batch["images"].device)
-        if stage == "features" or not self.feature_weight:
-            return super().loss(model, batch, stage, generator)
+        if step.stage == "features" or not self.feature_weight:
+            return super().loss(model, batch, step)
         seen: list[Tensor] = []
         encoder = unwrapped(model).get_submodule("encoder")
         hook = encoder.register_forward_hook(lambda _m, _i, found: seen.append(found[-1]))
         try:
-            total, figures = super().loss(model, batch, stage, generator)
+            total, figures = super().loss(model, batch, step)
         finally:
             hook.remove()
         # The last pass is the one that is trained on; of clean and attacked images, the latter.

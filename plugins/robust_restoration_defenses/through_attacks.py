@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+from torch.optim import SGD, Optimizer
 
-from robust_restoration.contracts import Batch, Defense, TrainingSet, unwrapped
+from robust_restoration.contracts import Batch, Defense, Step, TrainingSet, unwrapped
 from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.errors import InputError
+from robust_restoration.models.classifiers import input_channels
 from robust_restoration.models.create import create_attack
 
 from .classification import split
@@ -39,7 +41,8 @@ class ThroughAttacks(Defense):
         shift: Images are moved by up to so many pixels each way (4 is usual for 32x32).
         mirror: Mirror half of the images.
         size: The side that named images are brought to; ``None`` keeps theirs.
-        channels: Of named images.
+        sgd: Train with SGD, Nesterov's momentum of 0.9 and this weight decay on all but norms and
+            biases, as adversarial training mostly is; ``None`` takes Adam.
         seed: Not used: all that is drawn comes from the training's own.
 
     Raises:
@@ -59,7 +62,7 @@ class ThroughAttacks(Defense):
         shift: int = 0,
         mirror: bool = False,
         size: int | None = None,
-        channels: int = 3,
+        sgd: float | None = None,
         seed: int = 0,
     ) -> None:
         levels = (eps, eps) if isinstance(eps, int | float) else tuple(eps)
@@ -68,6 +71,8 @@ class ThroughAttacks(Defense):
                 f"eps is {eps!r}; expected a budget as a fraction of [0, 1], such as 8/255, or the "
                 "lowest and the highest, such as (0, 8/255)."
             )
+        if sgd is not None and sgd < 0:
+            raise InputError(f"sgd is {sgd}; expected a weight decay of at least 0, or None.")
         if steps < 1 or (alpha is not None and alpha <= 0) or min(consistency, clean) < 0:
             raise InputError(
                 f"steps is {steps}, alpha {alpha}, consistency {consistency} and clean {clean}; "
@@ -84,24 +89,43 @@ class ThroughAttacks(Defense):
         self.attack_options = dict(attack_options or {})
         self.consistency, self.clean = consistency, clean
         self.shift, self.mirror = shift, mirror
-        self.size, self.channels = size, channels
+        self.size, self.sgd = size, sgd
 
     def prepare(
-        self, data: Any, *, val_fraction: float = 0.05, progress: bool = True
+        self,
+        data: Any,
+        *,
+        model: nn.Module | None = None,
+        val_fraction: float = 0.05,
+        progress: bool = True,
     ) -> tuple[TrainingSet, TrainingSet | None]:
         """Batches of labelled images, and a share of them held out.
 
         Args:
             data: `LabelledImages`, or what `load_labelled` takes: a name, a folder, an ``.npz``
                 file. A `TrainingSet` is left as it is.
+            model: What is trained, for its channels.
             val_fraction: The share that is held out.
             progress: Not used: nothing here takes long.
         """
         if isinstance(data, TrainingSet):
             return data, None
         if not isinstance(data, LabelledImages):
-            data = load_labelled(data, size=self.size, channels=self.channels)
+            channels = None if model is None else input_channels(model)
+            data = load_labelled(data, size=self.size, channels=channels or 3)
         return split(data, val_fraction, shift=self.shift, mirror=self.mirror)
+
+    def optimizer(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer | None:
+        """SGD where it is asked for."""
+        if self.sgd is None:
+            return None
+        trained = list(parameters)
+        weights = [p for p in trained if p.ndim > 1]
+        others = [p for p in trained if p.ndim <= 1]
+        groups = [
+            {"params": weights, "weight_decay": self.sgd}, {"params": others, "weight_decay": 0.0}
+        ]
+        return SGD([g for g in groups if g["params"]], lr=lr, momentum=0.9, nesterov=True)
 
     def whole(self, model: nn.Module, stage: str) -> nn.Module:
         """What is attacked and trained in a stage: images in [0, 1] to logits."""
@@ -132,13 +156,12 @@ class ThroughAttacks(Defense):
         found: Tensor = create_attack(self.attack, whole, **options)(images, labels)
         return found
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy on attacked images, with the further terms that are asked for."""
         images, targets = batch["images"], self.targets(batch)
-        attacked = self.attacked(self.whole(unwrapped(model), stage), images, targets, generator)
-        whole = self.whole(model, stage)
+        inside = self.whole(unwrapped(model), step.stage)
+        attacked = self.attacked(inside, images, targets, step.generator)
+        whole = self.whole(model, step.stage)
         plain = None
         if self.consistency or self.clean:  # in one pass, so that batch norm sees both alike
             plain, under = whole(torch.cat([images, attacked])).float().chunk(2)

@@ -17,6 +17,7 @@ from robust_restoration_defenses.one_step import (
 from torch import Generator, nn
 
 import robust_restoration as rr
+from robust_restoration.contracts import Step
 from robust_restoration.errors import InputError
 from robust_restoration.testing import check_defense
 
@@ -102,7 +103,7 @@ def test_only_the_purifier_is_trained(options, classifier, data):
     )
     purifier = rr.create_purifier("resunet", **RESUNET).train()
     behind = copy.deepcopy(defense.classifier.state_dict())
-    loss, _ = defense.loss(purifier, batch_of(data), "purifier", Generator())
+    loss, _ = defense.loss(purifier, batch_of(data), Step("purifier"))
     loss.backward()
     assert purifier.decoder.out.weight.grad.abs().max() > 0
     assert all(p.grad is None for p in classifier.parameters())
@@ -123,9 +124,9 @@ def test_the_first_stage_trains_the_encoder_alone(classifier, data):
     purifier = rr.create_purifier("resunet", **RESUNET).train()
     first, last = defense.stages(purifier)
     assert (first.name, first.share, last.share) == ("features", 0.25, 0.75)
-    loss, _ = defense.loss(purifier, batch_of(data), "features", Generator())
+    loss, _ = defense.loss(purifier, batch_of(data), Step("features"))
     loss.backward()
-    trained = {id(p) for p in defense.parameters(purifier, "features")}
+    trained = {id(p) for p in first.trained(purifier)}
     assert all((p.grad is not None) == (id(p) in trained) for p in purifier.parameters())
 
 
@@ -179,7 +180,8 @@ def test_losses_by_hand(classifier, data):
         defense = rr.create_defense(
             "adversarial_purifier", classifier=classifier, eps=0.05, **options
         )
-        return defense, defense.loss(purifier, batch, "purifier", Generator().manual_seed(3))[0]
+        step = Step("purifier", generator=Generator().manual_seed(3))
+        return defense, defense.loss(purifier, batch, step)[0]
 
     defense, plain = loss()
     whole = defense.whole(purifier, "purifier")
@@ -204,7 +206,7 @@ def test_without_labels_the_classifier_says(classifier, data):
     batch = batch_of(data)
     wrong = {**batch, "labels": 1 - batch["labels"]}
     losses = [
-        defense.loss(purifier, b, "purifier", Generator().manual_seed(0))[0]
+        defense.loss(purifier, b, Step("purifier", generator=Generator().manual_seed(0)))[0]
         for b in (batch, wrong)
     ]
     assert torch.equal(*losses)
@@ -233,11 +235,19 @@ def test_a_trained_purifier_holds_where_an_untrained_one_does_not(classifier, da
     assert after > 0.8 > 0.6 > before
 
 
+def test_sgd_decays_weights_and_no_norms(classifier):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    assert rr.create_defense("joint").optimizer(model.parameters(), 0.1) is None
+    found = rr.create_defense("joint", sgd=5e-4).optimizer(model.parameters(), 0.1)
+    decays = {id(p): g["weight_decay"] for g in found.param_groups for p in g["params"]}
+    assert [decays[id(p)] for p in model.parameters()] == [5e-4, 0, 0, 0]
+    assert all(g["nesterov"] and g["lr"] == 0.1 for g in found.param_groups)
+
+
 def test_joint_trains_both(classifier, data):
     model = purified(classifier, rr.create_purifier("resunet", **RESUNET)).train()
     loss, _ = rr.create_defense("joint", eps=0.05).loss(
-        model, batch_of(data), "train", Generator()
-    )
+        model, batch_of(data), Step("train"))
     loss.backward()
     assert all(p.grad is not None for p in model.parameters())
 
@@ -264,6 +274,7 @@ def test_validation_sees_overfitting(classifier, data):
         ("joint", {"eps": (0.1, 0.05)}, "lowest and the highest"),
         ("joint", {"eps": 0}, "fraction of"),
         ("joint", {"steps": 0}, "at least one step"),
+        ("joint", {"sgd": -1}, "weight decay"),
         ("joint", {"consistency": -1}, "at least 0"),
         ("joint", {"attack_options": {"norm": 2}}, "attacks by name"),
         ("adversarial_purifier", {"feature_share": 1}, "below 1"),
