@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torchattacks
 from classifiers import resnet20_cifar10
 from PIL import Image
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.environment import environment
 from robust_restoration.files import write_json
 from robust_restoration.models.classifiers import with_unit_range
-from robust_restoration.models.create import create_attack, create_defense, create_purifier
+from robust_restoration.models.create import create_defense, create_purifier
 from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.weights import read_weights, save_weights
 from robust_restoration.training import CHECKPOINT, minutes_trained
@@ -143,16 +144,19 @@ def trained(name: str) -> tuple[nn.Module, str]:
 
 
 def attacks(eps: float, quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The ensemble, after AutoAttack (arXiv:2003.01690), cheapest first."""
-    few = {"steps": 20} if quick else {"steps": 100}
+    """The ensemble, after AutoAttack (arXiv:2003.01690), cheapest first.
+
+    They are torchattacks' own, a hundred images at a time. The quick form has fewer steps, and
+    three target classes an image instead of nine.
+    """
+    steps, targeted = (30, 20) if quick else (100, 100)
+    targets = {"steps": targeted, "n_classes": 4 if quick else 10}
     return {
-        "PGD-20": ("torchattacks/pgd", {"eps": eps, "alpha": eps / 4, "steps": 20}),
-        "APGD-CE": ("torchattacks/apgd", {"eps": eps, "loss": "ce", "steps": 50 if quick else 100}),
-        "APGD-T": ("torchattacks/apgdt", {"eps": eps, "n_classes": 10, **few}),
-        "FAB-T": (
-            "torchattacks/fab", {"eps": eps, "multi_targeted": True, "n_classes": 10, **few}
-        ),
-        "Square": ("torchattacks/square", {"eps": eps, "n_queries": 1000 if quick else 5000}),
+        "PGD-20": ("PGD", {"eps": eps, "alpha": eps / 4, "steps": 20}),
+        "APGD-CE": ("APGD", {"eps": eps, "loss": "ce", "steps": steps}),
+        "APGD-T": ("APGDT", {"eps": eps, **targets}),
+        "Square": ("Square", {"eps": eps, "n_queries": 300 if quick else 5000}),
+        "FAB-T": ("FAB", {"eps": eps, "multi_targeted": True, **targets}),
     }
 
 
@@ -162,7 +166,7 @@ def evaluate(name: str, root: Path, quick: bool, limit: int | None) -> None:
     Each attack has the images that all before it left; PGD-20 and APGD-CE have all.
     """
     model, title = trained(name)
-    model = model.to(memory_format=torch.channels_last)
+    model = model.to(memory_format=torch.channels_last).requires_grad_(False)
     data = load_labelled(root / "cifar10_subset/test.npz", limit=limit)
     images, labels = data.pixels(slice(None)), data.labels
     size = "quick" if quick else "full"
@@ -187,8 +191,8 @@ def evaluate(name: str, root: Path, quick: bool, limit: int | None) -> None:
                     rows_at = left[start : start + 100]
                     torch.manual_seed(0)
                     x, y = images[rows_at], labels[rows_at]
-                    made = create_attack(entry, model, **options)(x, y)
-                    assert (made - x).abs().max() <= eps + 1e-6
+                    made = getattr(torchattacks, entry)(model, **options)(x, y)
+                    made = (x + (made - x).clamp(-eps, eps)).clamp(0, 1)  # FAB may go further
                     held[rows_at] = _right(model, made, y)
                 standing = standing & held
                 rows[attack] = {
