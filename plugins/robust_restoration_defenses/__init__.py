@@ -55,6 +55,18 @@ def defenses() -> list[Entry]:
             "classifiers whose answers hold about an image",
             "arXiv:1901.08573",
         ),
+        Entry(
+            "adversarial_purifier",
+            f"{at}.adversarial_purifier:AdversarialPurifier",
+            "a purifier, by attacks through it and the frozen classifier",
+            "arXiv:2001.03994",
+        ),
+        Entry(
+            "joint",
+            f"{at}.joint:Joint",
+            "purifier and classifier together, by attacks through both",
+            "arXiv:2001.03994",
+        ),
     ]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from robust_restoration.errors import InputError, UnknownNameError, one_line
+from robust_restoration.errors import InputError, one_line
 from robust_restoration.plugins.registry import registry
+from robust_restoration.plugins.suggestions import train_command
 
 from .origin import Origin, remember
 
@@ -138,24 +139,12 @@ def load_denoiser(word: str) -> nn.Module:
     made = create_denoiser(name)
     if any(True for _ in made.parameters()):
         warnings.warn(
-            f"{name!r} has no usual weights and is untrained; give {name}=FILE, or train it"
-            f"{_training_command(name)}",
+            f"{name!r} has no usual weights and is untrained; give {name}=FILE, or train "
+            f"it: {train_command('denoisers', name)}",
             WeightsWarning,
             stacklevel=2,
         )
     return made.eval()
-
-
-def _training_command(denoiser: str) -> str:
-    known = registry()
-    try:
-        offer, _ = known.find("defenses", known.default("defenses", "denoiser"))
-    except UnknownNameError:
-        return "."
-    return (
-        f": robust-restoration train {known.shortest('defenses', offer)} --denoiser {denoiser} "
-        "--data FOLDER -o FOLDER"
-    )
 
 
 def made_by_function(word: str) -> nn.Module:

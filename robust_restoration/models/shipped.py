@@ -17,9 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import UnknownNameError, WeightsError, cleaned, did_you_mean
+from robust_restoration.errors import WeightsError, cleaned, did_you_mean
 from robust_restoration.files import cache_folder
 from robust_restoration.plugins.registry import registry
+from robust_restoration.plugins.suggestions import train_command
 
 SUFFIX = ".safetensors"
 MIDDLE = 64  # pixels: what general weights are for lies on one side of it or on the other
@@ -189,11 +190,9 @@ def weights_for(
             return tag
     offer, member = registry().find(kind, name)
     name = name if member is not None else registry().shortest(kind, offer)
-    how = list(filter(None, [_how_to_train(name)]))
+    how = f"train it for your classifier: {train_command('purifiers', name)}"
     if not tags:
-        raise WeightsError(
-            " or ".join([f"{name!r} comes without weights. Give weights=FILE", *how])
-        )
+        raise WeightsError(f"{name!r} comes without weights. Give weights=FILE or {how}")
     size = size or USUAL_SIZE
     cards = {tag: _made_for(path) for tag, path in tags.items()}
     fitting = {t: c for t, c in cards.items() if None in (channels, c[2]) or c[2] == channels}
@@ -201,7 +200,7 @@ def weights_for(
         there = ", ".join(f"{t} ({c[2]} channels, {c[1]} pixels)" for t, c in cards.items())
         raise WeightsError(
             f"{name!r} has no weights for {channels}-channel images at {size} pixels; there "
-            + " or ".join([f"are {there}. Give weights=FILE", *how])
+            f"are {there}. Give weights=FILE or {how}"
         )
 
     def distance(tag: str) -> float:
@@ -218,7 +217,7 @@ def weights_for(
     warnings.warn(
         f"No {name!r} weights were trained for {cleaned(classifier)!r}; using those for "
         f"{nearest!r} ({fitting[nearest][1]} pixels), which protect it less. "
-        f"{''.join(f'Or {command}' for command in how)}",
+        f"Or {how}",
         WeightsWarning,
         stacklevel=3,
     )
@@ -238,18 +237,4 @@ def _made_for(path: Path) -> tuple[str, int, int | None]:
         str(card.get("classifier", "")),
         size if isinstance(size, int) and size > 0 else USUAL_SIZE,
         channels if isinstance(channels, int) else None,
-    )
-
-
-def _how_to_train(name: str) -> str:
-    """The command that trains weights for a purifier; empty where no plugin in use has one."""
-    known = registry()
-    try:
-        offer, _ = known.find("defenses", known.default("defenses", "purifier"))
-    except UnknownNameError:
-        return ""
-    return (
-        f"train it for your classifier: robust-restoration train "
-        f"{known.shortest('defenses', offer)} --purifier {name} --classifier NAME --data FOLDER "
-        "-o FOLDER"
     )

@@ -24,9 +24,9 @@ from robust_restoration.models.create import create_defense, create_denoiser, cr
 from robust_restoration.models.origin import member_of
 from robust_restoration.models.weights import load_weights, read_weights, save_weights
 from robust_restoration.plugins.registry import registry
+from robust_restoration.plugins.suggestions import train_command
 from robust_restoration.plugins.targets import call, load_target, options_of
 
-from .commands import train_command
 from .loop import minutes_trained, train
 from .recipes import Recipe, default_settings, load_recipe, path_or_name, plain
 from .run_folder import CHECKPOINT

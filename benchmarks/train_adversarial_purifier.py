@@ -1,0 +1,260 @@
+"""A purifier that holds against attackers who know of it, for CIFAR-10's frozen ResNet-20.
+
+``python benchmarks/train_adversarial_purifier.py train NAME`` trains one of `RECIPES` in
+``runs/adversarial_purifier/NAME``, and goes on there after an interruption; ``evaluate NAME`` (or a
+file of weights) attacks it end to end on the 846 lossless test images and writes a result;
+``ship NAME`` copies the weights with their card into the plugin.
+
+Training images: the 50,000 of CIFAR-10's training set as another's JPEG copies, in which 1,330
+lossless ones of ``cifar10_subset`` take the place of theirs. Validation: its other 1,000 lossless
+training images, whose JPEG copies are left out. Mind that the classifier was trained on both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchattacks
+from classifiers import resnet20_cifar10
+from PIL import Image
+from torch import Tensor, nn
+
+from robust_restoration import train
+from robust_restoration.data import LabelledImages, load_labelled
+from robust_restoration.environment import environment
+from robust_restoration.files import write_json
+from robust_restoration.models.classifiers import with_unit_range
+from robust_restoration.models.create import create_defense, create_purifier
+from robust_restoration.models.purify import PurifiedClassifier
+from robust_restoration.models.weights import read_weights, save_weights
+from robust_restoration.training import CHECKPOINT, minutes_trained
+
+HERE = Path(__file__).parent
+RUNS = Path("runs/adversarial_purifier")
+SHIPPED = Path("plugins/robust_restoration_purifiers/weights")
+EPSILONS = (2.55 / 255, 8 / 255)
+HELD_OUT, TWIN = 1000, 0.03  # RMS of gray values below which two images are one
+
+TRAINING = {
+    "batch_size": 128, "lr": 0.1, "schedule": "cosine", "warmup": 0.15, "decay_from": 0.15,
+    "clip_grad": 2.0, "ema": 0.999, "precision": "bf16", "save_every": 100, "validate_every": 400,
+}
+RECIPES: dict[str, dict[str, Any]] = {
+    # The purifier alone; its encoder by itself first.
+    "purifier": {"feature_share": 0.5, "feature_weight": 0.5, "steps": 4000},
+    # The same towards the classifier's own predictions.
+    "label-free": {"feature_share": 0.5, "feature_weight": 0.5, "labels": False, "steps": 4000},
+    # What it has to be measured by: both trained, and a classifier trained by itself.
+    "joint": {"steps": 4000},
+    "resnet20": {"steps": 4000},
+}
+
+
+def training_images(root: Path) -> tuple[LabelledImages, LabelledImages]:
+    """Training and validation images, as the module's docstring says."""
+    with tarfile.open(root / "cifar10_jpeg/train_50000.tar.gz") as tar:
+        files = sorted((m for m in tar if m.isfile()), key=lambda m: m.name)
+        classes = sorted({m.name.split("/")[-2] for m in files})
+        pixels = [
+            np.asarray(Image.open(io.BytesIO(tar.extractfile(m).read())).convert("RGB"))  # type: ignore[union-attr]
+            for m in files
+        ]
+    jpeg = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+    labels = torch.tensor([classes.index(m.name.split("/")[-2]) for m in files])
+    lossless = load_labelled(root / "cifar10_subset/train.npz")
+    test = load_labelled(root / "cifar10_subset/test.npz")
+    order = torch.randperm(len(lossless), generator=torch.Generator().manual_seed(20261124))
+    held_out, rest = lossless.subset(order[:HELD_OUT]), lossless.subset(order[HELD_OUT:])
+    held_out.name = "1,000 lossless training images"
+    keep = torch.ones(len(jpeg), dtype=torch.bool)
+    gray = _gray(jpeg)
+    for part in lossless.images.split(200):  # each has one copy, the nearest
+        keep[torch.cdist(_gray(part), gray).argmin(1)] = False
+    for part in torch.cat([held_out.images, test.images]).split(200):  # and none that is near
+        keep &= (torch.cdist(_gray(part), gray) / 32 >= TWIN).all(0)
+    return (
+        LabelledImages(
+            torch.cat([jpeg[keep], rest.images]),
+            torch.cat([labels[keep], rest.labels]),
+            name=f"CIFAR-10: {int(keep.sum())} JPEG and {len(rest)} lossless training images",
+        ),
+        held_out,
+    )
+
+
+def _gray(images: Tensor) -> Tensor:
+    return images.float().mean(1).flatten(1) / 255
+
+
+def untrained(name: str) -> nn.Module:
+    """What a recipe trains, before it does."""
+    torch.manual_seed(0)
+    if name == "resnet20":
+        model = resnet20_cifar10()
+        for module in model.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+        return with_unit_range(model)
+    purifier = create_purifier("resunet", additive=False)
+    return PurifiedClassifier(resnet20_cifar10(), purifier) if name == "joint" else purifier
+
+
+def train_one(name: str, root: Path, steps: int | None) -> None:
+    """Train a recipe, or go on with it."""
+    options = dict(RECIPES[name])
+    settings = {**TRAINING, "steps": options.pop("steps")}
+    if steps:
+        settings["steps"] = steps
+    common = {"eps": (0.0, 8 / 255), "shift": 4, "mirror": True, "sgd": 5e-4}
+    if name in ("joint", "resnet20"):
+        defense = create_defense("joint", **common, **options)
+    else:
+        defense = create_defense(
+            "adversarial_purifier", classifier=resnet20_cifar10(), **common, **options
+        )
+    images, held_out = training_images(root)
+    training, _ = defense.prepare(images, val_fraction=0.0)
+    plain = create_defense("joint")  # the images held out are not augmented
+    validation, _ = plain.prepare(held_out.subset(slice(500)), val_fraction=0.0)
+    train(
+        untrained(name), defense, training, out=RUNS / name, validation=validation, **settings
+    )
+
+
+def trained(name: str) -> tuple[nn.Module, str]:
+    """A trained recipe as a classifier that takes [0, 1], by its name or its file of weights."""
+    if name.endswith(".safetensors"):
+        purifier = create_purifier("resunet", weights=name)
+        return PurifiedClassifier(resnet20_cifar10(), purifier).eval(), Path(name).stem
+    model = untrained(name)
+    tensors, _ = read_weights(RUNS / name / CHECKPOINT)
+    model.load_state_dict(
+        {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
+    )
+    if name not in ("joint", "resnet20"):
+        model = PurifiedClassifier(resnet20_cifar10(), model)
+    return model.eval(), name
+
+
+def attacks(eps: float, quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The ensemble, after AutoAttack (arXiv:2003.01690), cheapest first.
+
+    They are torchattacks' own, a hundred images at a time. The quick form has fewer steps, and
+    three target classes an image instead of nine.
+    """
+    steps, targeted = (30, 20) if quick else (100, 100)
+    targets = {"steps": targeted, "n_classes": 4 if quick else 10}
+    return {
+        "PGD-20": ("PGD", {"eps": eps, "alpha": eps / 4, "steps": 20}),
+        "APGD-CE": ("APGD", {"eps": eps, "loss": "ce", "steps": steps}),
+        "APGD-T": ("APGDT", {"eps": eps, **targets}),
+        "Square": ("Square", {"eps": eps, "n_queries": 300 if quick else 5000}),
+        "FAB-T": ("FAB", {"eps": eps, "multi_targeted": True, **targets}),
+    }
+
+
+def evaluate(name: str, root: Path, quick: bool, limit: int | None) -> None:
+    """Worst case per image over the ensemble, end to end; goes on after an interruption.
+
+    Each attack has the images that all before it left; PGD-20 and APGD-CE have all.
+    """
+    model, title = trained(name)
+    model = model.to(memory_format=torch.channels_last).requires_grad_(False)
+    data = load_labelled(root / "cifar10_subset/test.npz", limit=limit)
+    images, labels = data.pixels(slice(None)), data.labels
+    size = "quick" if quick else "full"
+    path = HERE / f"results/adversarial_purifier-{title}-{size}.json"
+    result: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {
+        "what": title, "data": "cifar10_subset/test.npz", "images": len(images),
+        "environment": environment(), "attacks": {},
+    }
+    right = _right(model, images, labels)
+    result["clean"] = _share(right)
+    print(f"clean {result['clean']}", flush=True)
+    for eps in EPSILONS:
+        rows = result["attacks"].setdefault(f"{255 * eps:g}/255", {})
+        standing = right.clone()
+        for attack, (entry, options) in attacks(eps, quick).items():
+            if attack not in rows:
+                # No image that is wrong without an attack needs one.
+                tried = right if attack in ("PGD-20", "APGD-CE") else standing
+                held = tried.clone()
+                left = tried.nonzero().flatten()
+                for start in range(0, len(left), 100):
+                    rows_at = left[start : start + 100]
+                    torch.manual_seed(0)
+                    x, y = images[rows_at], labels[rows_at]
+                    made = getattr(torchattacks, entry)(model, **options)(x, y)
+                    made = (x + (made - x).clamp(-eps, eps)).clamp(0, 1)  # FAB may go further
+                    held[rows_at] = _right(model, made, y)
+                standing = standing & held
+                rows[attack] = {
+                    "options": {k: v for k, v in options.items() if k != "eps"},
+                    **({"alone": _share(held)} if tried is right else {}),
+                    "worst_so_far": _share(standing),
+                    "standing": standing.nonzero().flatten().tolist(),
+                }
+                path.parent.mkdir(exist_ok=True)
+                write_json(path, result)
+            kept = torch.tensor(rows[attack]["standing"], dtype=torch.long)
+            standing = torch.zeros_like(right).index_fill(0, kept, True)
+            shown = {k: v for k, v in rows[attack].items() if k in ("alone", "worst_so_far")}
+            print(f"{255 * eps:g}/255 {attack}: {shown}", flush=True)
+
+
+def _right(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([model(part).argmax(1) for part in images.split(200)]) == labels
+
+
+def _share(right: Tensor) -> dict[str, float]:
+    """A share with its 95 % interval (Clopper and Pearson)."""
+    from scipy.stats import binomtest
+
+    low, high = binomtest(int(right.sum()), len(right)).proportion_ci(0.95)
+    found = {"share": float(right.float().mean()), "low": low, "high": high}
+    return {name: round(float(value), 4) for name, value in found.items()}
+
+
+def ship(name: str, root: Path) -> None:
+    """Copy a trained purifier's weights and card into the plugin."""
+    model = untrained(name)
+    tensors, metadata = read_weights(RUNS / name / CHECKPOINT)
+    model.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("average.")})
+    settings = json.loads((RUNS / name / "settings.json").read_text())
+    images, _ = training_images(root)
+    history = json.loads((RUNS / name / "history.json").read_text())
+    card = {
+        "entry": "resunet", "options": model.options, "classifier": "resnet20_cifar10",
+        "input_size": 32, "data": images.name, "training": {"recipe": RECIPES[name], **settings},
+        "minutes": minutes_trained(metadata), "validation": history[-1],
+        "environment": environment(),
+    }
+    target = SHIPPED / "resunet.resnet20_cifar10.safetensors"
+    save_weights(model, target, kind="purifiers", name="resunet", card=card, half=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("train", "evaluate", "ship"))
+    parser.add_argument("name", help=f"one of {', '.join(RECIPES)}, or a .safetensors file")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--limit", type=int)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    if given.what == "train":
+        train_one(given.name, given.data, given.steps)
+    elif given.what == "evaluate":
+        evaluate(given.name, given.data, given.quick, given.limit)
+    else:
+        ship(given.name, given.data)
