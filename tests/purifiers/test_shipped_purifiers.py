@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import robust_restoration as rr
-from robust_restoration.models.weights import model_card, shipped
+from robust_restoration.models.shipped import model_card, shipped
 
 TAG = "resnet20_cifar10"
 pytestmark = pytest.mark.skipif(
