@@ -17,7 +17,9 @@ import robust_restoration as rr
 REPOSITORY = Path(__file__).resolve().parents[2]
 # What is printed, and what is run in its place: the same with less to compute, or smaller data.
 SMALLER = {
-    "10_000": "2, batch_size=2",
+    "steps=10_000": "steps=2, batch_size=2",
+    "n=10_000": "n=200",
+    '"cifar10:train"': "labelled",
     '"train400"': '"photos/"',
     '"set12"': '"photos/"',
     'create_attack("mine"': 'create_attack("torchattacks/fgsm"',
@@ -57,8 +59,9 @@ EXAMPLES = examples()
 
 
 @pytest.fixture
-def names(tiny_classifier, images):
+def names(tiny_classifier, images, name):
     """What the examples take for granted."""
+    colour = "certify" in name  # a denoiser before the classifier
     denoiser = rr.create_denoiser("dncnn", depth=3).eval()
     clean = images.mean(1, keepdim=True)[:2]
     return {
@@ -66,13 +69,16 @@ def names(tiny_classifier, images):
         "math": math,
         "torch": torch,
         "nn": nn,
-        "denoiser": denoiser,
+        "denoiser": rr.create_denoiser("dncnn_c", depth=3).eval() if colour else denoiser,
         "clean": clean,
         "noisy": rr.Gaussian(25 / 255)(clean, seed=0)[0],
         "classifier": tiny_classifier,
         "x": images,
         "images": images,
         "labels": torch.arange(len(images)) % 10,
+        "labelled": rr.LabelledImages(
+            (images * 255).round().to(torch.uint8), torch.arange(len(images)) % 10, name="labelled"
+        ),
         "model": tiny_classifier,
         "data": rr.RestorationImages("data", [image[:, :24] for image in clean], ["a", "b"]),
     }
