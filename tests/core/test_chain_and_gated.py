@@ -49,10 +49,11 @@ class _Counting(nn.Module):
 
 
 def test_a_chain_is_one_after_the_other(images: Tensor) -> None:
-    first, second = rr.create_purifier("bit_depth", bits=3), rr.create_purifier("median")
+    # Not a median: rounding and taking it can change places.
+    first, second = rr.create_purifier("bit_depth", bits=3), rr.create_purifier("gaussian_blur")
     chain = rr.Chain(first, second)
     assert torch.equal(chain(images), second(first(images)))
-    assert torch.equal(rr.create_purifier("bit_depth+median")(images),
+    assert torch.equal(rr.create_purifier("bit_depth+gaussian_blur")(images),
                        second(rr.create_purifier("bit_depth")(images)))
     check_purifier(rr.create_purifier("gaussian_blur+median"))
     check_purifier(rr.create_purifier("jpeg+bit_depth"))

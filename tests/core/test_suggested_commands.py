@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = [*(REPOSITORY / "robust_restoration").rglob("*.py"), *REPOSITORY.glob("plugins/*/*.py")]
-COMMAND = re.compile(r"robust-restoration((?: (?:--?[a-z][a-z-]*|[\w{}=./:~-]+))+)")
-PROSE = {"writes", "takes", "shows"}  # "... train writes": the command ends before it
+WORD = r"\{[^{}]*\}|--?[a-z][a-z-]*|[\w=./:~-]+"
+COMMAND = re.compile(rf"robust-restoration((?: (?:{WORD}))+)")
+PROSE = {"writes", "takes", "shows", "The"}  # here the sentence goes on and the command ends
 
 # What stands for what the reader puts there.
 VALUES = {
     "NAME": "resnet18.a1_in1k",
-    "FOLDER": "images",
     "FILE": "FILE.safetensors",
-    "DATA": "images",
 }
 
 
@@ -58,12 +56,10 @@ def suggestions():
             continue
         for words in COMMAND.findall(text):
             kept = []
-            for word in words.split():
+            for word in re.findall(WORD, words):
                 if word in PROSE:
                     break
                 kept.append(word.rstrip(".:"))
-                if word.endswith("."):
-                    break
             found.setdefault(" ".join(kept), set()).add(file.name)
     return found
 
@@ -81,22 +77,21 @@ def test_the_reader_of_messages_sees_what_it_should():
 @pytest.mark.parametrize("command", SUGGESTED)
 def test_it_works(command, stand_ins, run):
     stand_ins()
-    words = shlex.split(command)
+    words = re.findall(WORD, command)
     if words == [words[0]]:
         words.append("--help")
+    for_purifiers = "--classifier" in words
+    placed = "attacks" if words[0] == "list" else "additive" if for_purifiers else "dncnn"
     if words[0] == "train":
-        inserted = "dncnn" if "--denoiser" in words else "additive"
-        if words[1].startswith("{"):
-            words[1] = "standard" if "--denoiser" in words else "advfilter"
-        words += ["--steps", "1", "--batch-size", "2"]
-        if "-o" not in words:
-            words += ["-o", "runs/mine"]
-        if "--classifier" in words:
-            words += ["--size", "32"]
-    else:
-        inserted = "dncnn_b"
-    if "--denoiser" in words:  # whose patches are larger than the labelled images
-        words = ["photos" if word == "FOLDER" else word for word in words]
-    words = [re.sub(r"\{.*?\}", inserted, VALUES.get(word, word)) for word in words]
+        defense = "advfilter" if for_purifiers else "hat"
+        words[1] = defense if words[1].startswith("{") else words[1]
+        words += ["--steps", "4", "--batch-size", "2"]
+    if for_purifiers:
+        words += ["--size", "32", "--set", "strengths=[0.03]", "--set", "median_strengths=[0.03]"]
+        words += ["--set", "attack_steps=1"]
+    if "-o" in words:
+        words[words.index("-o") + 1] = "runs/mine"
+    values = {**VALUES, "FOLDER": "images" if for_purifiers else "photos"}
+    words = [placed if word.startswith("{") else values.get(word, word) for word in words]
     status, _, err = run(*words)
     assert status == 0, f"{', '.join(SUGGESTED[command])} suggests {command!r}\n{err}"

@@ -564,3 +564,17 @@ def test_defenses_of_version_0_1_are_told_what_to_rename() -> None:
         type("Old", (Defense,), {"parameters": lambda self, model, stage: model.parameters()})
     with pytest.raises(InputError, match=r"loss\(model, batch, step\)"):
         type("Old", (Defense,), {"loss": lambda self, model, batch, stage, generator: None})
+
+
+def test_each_step_draws_its_own_numbers() -> None:
+    drawn = []
+
+    class Drawing(Points):
+        def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
+            drawn.append(float(torch.rand((), generator=generator)))
+            return super().batch(indices, generator, stage)
+
+    for _ in range(2):
+        train(net(), Line(), Drawing(), steps=4, batch_size=2, seed=3, progress=False)
+    assert len(set(drawn[:4])) == 4
+    assert drawn[:4] == drawn[4:]

@@ -40,6 +40,13 @@ DENOISERS = "tests/evaluation/test_restorers.py"
 CLASSIFIERS = "tests/evaluation/test_classifiers.py"
 RESULT = "tests/evaluation/test_result.py"
 RESUME = "tests/evaluation/test_resume.py"
+LOOP = "tests/core/test_training_loop.py"
+HOSTILE = "tests/robustness/test_hostile_weights.py"
+WEIGHTS = "tests/core/test_weights.py"
+REGISTRY = "tests/core/test_registry.py"
+COMBINED = "tests/core/test_chain_and_gated.py"
+NOISES = "tests/noises/test_noises.py"
+NUMBERS = "tests/core/test_numbers.py"
 THEORY = "tests/studies/test_typical_set_theory.py"
 TRANSFER = "tests/studies/test_transfer_and_similitude.py"
 
@@ -75,7 +82,7 @@ FAULTS = [
     ),
     Fault(
         "no attack is brought back into its budget",
-        f"{CORE}/contracts.py",
+        f"{CORE}/contracts/attack.py",
         "attacked = self.limit(attacked.to(exact), exact)",
         "attacked = attacked.to(exact)",
         (
@@ -85,70 +92,70 @@ FAULTS = [
     ),
     Fault(
         "half precision is rounded to the nearest",
-        f"{CORE}/contracts.py",
+        f"{CORE}/contracts/attack.py",
         "attacked = rounded(attacked, images)",
         "attacked = attacked.to(images.dtype)",
         (f"{ATTACK_BASE}::test_every_norm_is_kept_and_used_up",),
     ),
     Fault(
         "attacks fail under inference_mode",
-        f"{CORE}/contracts.py",
+        f"{CORE}/contracts/attack.py",
         "with torch.inference_mode(False), ExitStack() as stack:",
         "with ExitStack() as stack:",
         (f"{ATTACK_BASE}::test_under_inference_mode",),
     ),
     Fault(
         "draws of a whole batch are taken for an image's own",
-        f"{CORE}/contracts.py",
+        f"{CORE}/contracts/attack.py",
         "                if before.unchanged():\n                    return attacked",
         "                return attacked",
         (f"{ATTACK_BASE}::test_what_draws_otherwise_runs_image_by_image",),
     ),
     Fault(
         "an image of eps 0 is changed",
-        f"{CORE}/contracts.py",
+        f"{CORE}/contracts/attack.py",
         "attacked = torch.where(still, exact, attacked)",
         "pass",
         (f"{DENOISER_ATTACKS}::test_eps_of_an_image_may_be_0",),
     ),
     Fault(
         "an empty batch is attacked",
-        f"{CORE}/contracts.py",
+        f"{CORE}/contracts/attack.py",
         "        if not inputs.numel():",
         "        if False:",
         (f"{ATTACK_BASE}::test_bad_inputs",),
     ),
     Fault(
         "eps of 8 is taken as it is",
-        f"{CORE}/contracts.py",
+        f"{CORE}/contracts/attack.py",
         "        check_eps(self.eps, self.norm)\n",
         "",
         (f"{ATTACK_BASE}::test_budgets_that_make_no_sense",),
     ),
     Fault(
         "the first thread out thaws a model",
-        f"{CORE}/freezing.py",
+        f"{CORE}/contracts/freezing.py",
         "    if held[2]:\n        return None",
         "    if False:\n        return None",
         (f"{ATTACK_BASE}::test_the_last_one_out_restores",),
     ),
     Fault(
         "gradients keep the layout of a model in channels_last",
-        f"{CORE}/freezing.py",
+        f"{CORE}/contracts/freezing.py",
         "value.register_hook(Tensor.contiguous)",
         "pass",
         (f"{BRIDGE}::test_a_model_in_channels_last",),
     ),
     Fault(
         "an attack draws the very noise of the image",
-        f"{CORE}/randomness.py",
+        f"{CORE}/contracts/randomness.py",
         "default_rng([seed, number, ATTACK])",
         "default_rng([seed, number])",
         (f"{DENOISER_ATTACKS}::test_seeds_of_attacks_are_not_those_of_the_noise",),
     ),
     Fault(
         "every image draws the same numbers",
-        f"{CORE}/randomness.py",
+        f"{CORE}/contracts/randomness.py",
         "default_rng([seed, number, ATTACK])",
         "default_rng([seed, ATTACK])",
         (
@@ -158,7 +165,7 @@ FAULTS = [
     ),
     Fault(
         "the global states stay as an attack left them",
-        f"{CORE}/randomness.py",
+        f"{CORE}/contracts/randomness.py",
         "            before.restore()\n\n\nclass",
         "            pass\n\n\nclass",
         (f"{ATTACK_BASE}::test_global_states_come_back_when_an_attack_raises",),
@@ -389,6 +396,122 @@ FAULTS = [
         "temporary.unlink(missing_ok=True)",
         "pass",
         (f"{FILES}::test_or_not_at_all",),
+    ),
+    # -- training -----------------------------------------------------------------------------
+    Fault(
+        "stages are trained in the opposite order",
+        f"{CORE}/training/loop.py",
+        "self.stages = defense.stages(model)",
+        "self.stages = defense.stages(model)[::-1]",
+        (f"{LOOP}::test_a_stage_has_its_own_learning_rate",),
+    ),
+    Fault(
+        "every step draws the same numbers",
+        f"{CORE}/training/loop.py",
+        "generator = torch.Generator().manual_seed(mix(settings.seed, self.step))",
+        "generator = torch.Generator().manual_seed(mix(settings.seed))",
+        (f"{LOOP}::test_each_step_draws_its_own_numbers",),
+    ),
+    Fault(
+        "a loss that is not finite is stepped on",
+        f"{CORE}/training/loop.py",
+        "        if not math.isfinite(value):\n            kept = ",
+        "        if False:\n            kept = ",
+        (f"{LOOP}::test_a_loss_that_is_not_finite_stops_the_run",),
+    ),
+    Fault(
+        "a checkpoint of other data is gone on from",
+        f"{CORE}/training/run_folder.py",
+        "if key in before and before[key] != now.get(key):",
+        "if False:",
+        (f"{LOOP}::test_replaced_data_are_noticed",),
+    ),
+    Fault(
+        "a run goes on with other settings",
+        f"{CORE}/training/run_folder.py",
+        "changed = [k for k in now if now[k] != before.get(k, UNKNOWN) and k not in FREE]",
+        "changed = []",
+        (f"{LOOP}::test_other_settings_are_refused_by_name",),
+    ),
+    # -- weights and purifiers ----------------------------------------------------------------
+    Fault(
+        "NaN in weights is accepted",
+        f"{CORE}/models/weights.py",
+        "if not bool(torch.isfinite(tensor.to(expected.dtype)).all()):",
+        "if False:",
+        (f"{HOSTILE}::test_values_that_are_not_finite_are_refused",),
+    ),
+    Fault(
+        "missing tensors are not named",
+        f"{CORE}/models/weights.py",
+        "    if missing:",
+        "    if False:",
+        (f"{WEIGHTS}::test_another_architecture_changes_nothing",),
+    ),
+    Fault(
+        "a pickle is called a damaged file",
+        f"{CORE}/models/weights.py",
+        'if head[:2] in (b"PK",',
+        'if head[:2] in (b"no",',
+        (f"{WEIGHTS}::test_pickles_are_refused_unopened",),
+    ),
+    Fault(
+        "a chain's members go in the opposite order",
+        f"{CORE}/models/purifiers.py",
+        "        for member in self.members:\n            follows",
+        "        for member in reversed(self.members):\n            follows",
+        (f"{COMBINED}::test_a_chain_is_one_after_the_other",),
+    ),
+    Fault(
+        "a chain is random only if all of it is",
+        f"{CORE}/models/purifiers.py",
+        'self.random = any(getattr(p, "random", False)',
+        'self.random = all(getattr(p, "random", False)',
+        (f"{COMBINED}::test_a_chain_is_what_its_members_are",),
+    ),
+    Fault(
+        "a classifier's normalisation is left out",
+        f"{CORE}/models/classifiers.py",
+        "return self.classifier(self.normalize(images))",
+        "return self.classifier(images)",
+        (f"{BRIDGE}::test_the_classifiers_normalisation_is_applied",),
+    ),
+    # -- registry -----------------------------------------------------------------------------
+    Fault(
+        "of two entries of one name the first is taken",
+        f"{CORE}/plugins/registry.py",
+        "if len(same) == 1:",
+        "if same:",
+        (f"{REGISTRY}::test_entries_of_one_name_stay_reachable_and_the_bare_name_says_so",),
+    ),
+    Fault(
+        "a foreign distribution may replace a built-in plugin",
+        f"{CORE}/plugins/discovery.py",
+        "(_canonical(p[1]) != PROJECT, p[0].name, p[1])",
+        "(p[0].name, p[1])",
+        (f"{REGISTRY}::test_nobody_replaces_a_builtin_plugin",),
+    ),
+    Fault(
+        "a plugin cannot be switched off",
+        f"{CORE}/plugins/discovery.py",
+        "if point.name in disabled:",
+        "if False:",
+        (f"{REGISTRY}::test_a_plugin_can_be_switched_off",),
+    ),
+    # -- data ---------------------------------------------------------------------------------
+    Fault(
+        "noise depends on the place in the batch",
+        f"{CORE}/degradations/draws.py",
+        "[np.random.default_rng([seed, number]) for number in numbers]",
+        "[np.random.default_rng([seed, number]) for number in range(count)]",
+        (f"{NOISES}::TestNumbersOfAnImage::test_do_not_depend_on_the_batch",),
+    ),
+    Fault(
+        "25 is a level of 25",
+        f"{CORE}/numbers.py",
+        "        level /= 255\n",
+        "        level /= 1\n",
+        (f"{NUMBERS}::test_levels",),
     ),
     # -- studies ------------------------------------------------------------------------------
     Fault(
