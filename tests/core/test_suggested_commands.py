@@ -12,13 +12,15 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = [*(REPOSITORY / "robust_restoration").rglob("*.py"), *REPOSITORY.glob("plugins/*/*.py")]
 COMMAND = re.compile(r"robust-restoration((?: (?:--?[a-z][a-z-]*|[\w{}=./:~-]+))+)")
-PROSE = {"writes", "takes", "shows"}  # "... train writes": the command ends before it
+# "robust-restoration train writes ...": the command ends before it.
+PROSE = {"writes", "takes", "shows"}
 
 # What stands for what the reader puts there.
 VALUES = {
     "NAME": "resnet18.a1_in1k",
     "FOLDER": "images",
     "FILE": "FILE.safetensors",
+    "{kind}": "denoisers",
     "DATA": "images",
 }
 
