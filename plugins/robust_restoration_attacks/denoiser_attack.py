@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.budgets import in_range, within
 from robust_restoration.contracts import Attack, frozen
+from robust_restoration.contracts.budgets import in_range, within
+from robust_restoration.contracts.freezing import ordinary
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path
-from robust_restoration.freezing import ordinary
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.precision import autocast, check_autocast
 from robust_restoration.models.restore import restore

@@ -22,8 +22,8 @@ import torchattacks
 from torch import Tensor, nn
 from torchattacks.attack import Attack as Original
 
-from robust_restoration.budgets import check_eps
 from robust_restoration.contracts import Attack, Denoiser, unwrapped
+from robust_restoration.contracts.budgets import check_eps
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
 from robust_restoration.models.classifiers import check_classifier, with_unit_range

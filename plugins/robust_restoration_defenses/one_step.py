@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from robust_restoration.freezing import frozen
+from robust_restoration.contracts.freezing import frozen
 
 # Wong et al., section 4.2: a full step from the random start and a quarter more.
 ALPHA = 1.25

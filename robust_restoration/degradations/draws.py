@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from robust_restoration.contracts.randomness import numbers_of
 from robust_restoration.errors import InputError
-from robust_restoration.randomness import numbers_of
 
 Draw = np.random.Generator
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack, frozen
-from robust_restoration.randomness import seeded
+from robust_restoration.contracts.randomness import seeded
 
 from .controls import DIRECTION, SIGN, control
 from .threats import attacked_images

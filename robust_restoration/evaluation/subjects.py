@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack, Degradation, Denoiser, Given, frozen, unwrapped
+from robust_restoration.contracts.randomness import seeded
 from robust_restoration.data import LabelledImages, RestorationImages, load_images, load_labelled
 from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.errors import DataError, InputError
@@ -34,7 +35,6 @@ from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.restore import conditioning, quality, restored, takes_sigma
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
-from robust_restoration.randomness import seeded
 
 from .controls import CLASSIFIERS, RESTORERS
 from .threats import BARE, WHOLE, Threat

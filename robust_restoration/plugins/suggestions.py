@@ -22,5 +22,10 @@ def train_command(kind: str, name: str) -> str:
         defense = known.shortest("defenses", offer)
     except UnknownNameError:
         defense = "DEFENSE"
-    what = f"--{role} {name}" + (" --classifier NAME" if role == "purifier" else "")
-    return f"robust-restoration train {defense} {what} --data FOLDER -o runs/mine"
+    # Two texts, each whole, as a test runs every command that stands in one.
+    if role == "denoiser":
+        return f"robust-restoration train {defense} --denoiser {name} --data FOLDER -o runs/mine"
+    return (
+        f"robust-restoration train {defense} --purifier {name} --classifier NAME --data FOLDER "
+        "-o runs/mine"
+    )

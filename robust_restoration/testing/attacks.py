@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from robust_restoration.budgets import NORMS, size
 from robust_restoration.contracts import Attack
+from robust_restoration.contracts.budgets import NORMS, size
+from robust_restoration.contracts.randomness import GlobalState
 from robust_restoration.errors import InputError, one_line
-from robust_restoration.randomness import GlobalState
 
 from .rules import ConformanceError, awkward_state, difference, refuses, rule, state_of
 

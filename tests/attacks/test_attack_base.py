@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from robust_restoration import Attack
-from robust_restoration.budgets import in_range, rounded, size, within
 from robust_restoration.contracts import frozen
+from robust_restoration.contracts.budgets import in_range, rounded, size, within
+from robust_restoration.contracts.randomness import GlobalState, PerImage, numbers_of
 from robust_restoration.errors import InputError
-from robust_restoration.randomness import GlobalState, PerImage, numbers_of
 
 
 class Leap(Attack):

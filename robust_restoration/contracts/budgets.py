@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from .errors import InputError
-from .numbers import check_level
+from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_level
 
 NORMS = (math.inf, 2.0, 1.0, 0.0)
 NARROW = (torch.float16, torch.bfloat16)

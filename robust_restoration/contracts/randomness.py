@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from .errors import InputError
+from robust_restoration.errors import InputError
 
 Values = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 # Beside seed and number, so that an attack's numbers are not those of the noise on the image, which

@@ -112,3 +112,9 @@ def ordinary(value: Any) -> Any:
     if not isinstance(value, Tensor):
         return value
     return value.clone() if value.is_inference() else value.detach()
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """What is inside a wrapper for several devices or processes; the model itself without one."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    return unwrapped(model.module) if isinstance(model, wrappers) else model

@@ -1,0 +1,23 @@
+"""What a plugin's degradation, denoiser, attack, defense and purifier must be."""
+
+from .attack import Attack
+from .defense import Batch, Defense, Stage, Step, TrainingSet
+from .degradation import Degradation, Given
+from .denoiser import Denoiser
+from .freezing import frozen, unwrapped
+from .purifier import Purifier
+
+__all__ = [
+    "Attack",
+    "Batch",
+    "Defense",
+    "Degradation",
+    "Denoiser",
+    "Given",
+    "Purifier",
+    "Stage",
+    "Step",
+    "TrainingSet",
+    "frozen",
+    "unwrapped",
+]
