@@ -152,7 +152,7 @@ def parse_options(
 def parse_call(
     text: str, *, levels: Collection[str] = LEVELS
 ) -> tuple[str, dict[str, Any]]:
-    """A name and its options out of one text: ``"pgd eps=8 steps=20"``.
+    """A name and its options out of one text: ``"NAME eps=8 steps=20"``.
 
     Args:
         text: The name, then ``option=value`` words; quotes keep spaces together.
@@ -165,8 +165,8 @@ def parse_call(
         InputError: If there is no name, a quote is not closed, or an option cannot be read.
 
     Example:
-        >>> parse_call("pgd eps=51 steps=20")
-        ('pgd', {'eps': 0.2, 'steps': 20})
+        >>> parse_call("mine eps=51 steps=20")
+        ('mine', {'eps': 0.2, 'steps': 20})
     """
     try:
         words = shlex.split(text)

@@ -14,7 +14,7 @@ WHAT, DATA, LOOP = "What is trained", "Data", "The loop"
 
 
 @app.command(
-    epilog="Example:  robust-restoration train DEFENSE --denoiser NAME --data train400 "
+    epilog="Example:  robust-restoration train DEFENSE --denoiser NAME --data photos/ "
     "--sigma 0-25 --steps 20000 -o runs/mine.  Example:  robust-restoration train DEFENSE "
     "--purifier NAME --classifier resnet18.a1_in1k --data images/ --size 224 -o runs/mine.  "
     "Example:  robust-restoration train --recipe runs/mine/recipe.yaml -o runs/again"

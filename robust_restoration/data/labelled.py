@@ -74,7 +74,7 @@ def load_labelled(
     """Load labelled images.
 
     Args:
-        data: The name of a data set, in any letter case, such as ``"cifar10:test"``
+        data: The name of a data set, in any letter case, as ``"NAME:test"``
             (``robust-restoration datasets`` lists them); an ``.npz`` file with ``x``
             (N, H, W[, C]) uint8 and ``y`` (N,); or a folder with
 

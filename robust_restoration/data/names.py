@@ -44,7 +44,7 @@ def understand(word: Path | str, root: Path | str | None = None) -> Meaning:
     """Tell what a word means.
 
     An existing file or folder comes first, then what plugins offer, then any folder directly under
-    the data root. In names, letter case, dashes and underscores do not matter: CIFAR-10 is cifar10.
+    the data root. In names, letter case, dashes and underscores do not matter: SET-10 is set10.
 
     Raises:
         DataError: If it looks like a path and does not exist.

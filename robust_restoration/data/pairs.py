@@ -130,7 +130,7 @@ def load_images(
 
     Args:
         data: A folder, which is searched to the bottom for images, or an image file; the name of
-            a data set, such as ``"set12"``, in any letter case (``robust-restoration datasets``
+            a data set in any letter case (``robust-restoration datasets``
             lists them); a tensor (N, C, H, W) or (C, H, W), or a list of tensors (C, H, W), uint8
             or floating-point in [0, 1]; `RestorationImages`, or `LabelledImages`, whose labels
             are dropped. An existing path comes before a name. Files are read upright, as their

@@ -43,8 +43,8 @@ def parse_noise(text: str) -> Degradation:
     Args:
         text: ``name:value,option=value,...``, in which the first values may go without their
             options' names, or ``"name option=value ..."``. Values are written as everywhere, see
-            `robust_restoration.numbers`: ``gaussian:25`` is a level of 25/255, ``poisson:30`` is
-            30 photons; several values are joined by ``..``.
+            `robust_restoration.numbers`: ``gaussian:25`` is a level of 25/255, ``mine:30`` is
+            the number 30; several values are joined by ``..``.
 
     Raises:
         UnknownNameError: If there is no such noise.

@@ -81,7 +81,7 @@ def evaluate(
         subject: A denoiser or any module from images to images; a classifier; or a mapping from
             names to several denoisers, or to several classifiers. What a plain module is, it is
             asked with the first image.
-        data: For denoisers what `load_images` takes, a name such as ``"set12"``, a folder, tensors;
+        data: For denoisers what `load_images` takes, a set's name, a folder, tensors;
             sets of real noise are taken with their noise. For classifiers what `load_labelled`
             takes.
         purifiers: Before the classifier: names, ``NAME=WEIGHTS``, or names with modules. The bare
@@ -129,8 +129,8 @@ def evaluate(
         DataError: If there are no such data.
 
     Example:
-        >>> rr.evaluate(denoiser, "set12", threats=["obsatk", "denoising_pgd steps=20"])
-        >>> rr.evaluate(classifier, "test/", purifiers=["median"], eps=[1 / 255, 4 / 255])
+        >>> rr.evaluate(denoiser, "photos/", sigma=25 / 255, eps=[2 / 255, 5 / 255])
+        >>> rr.evaluate(classifier, "test/", threats=["gray-box", "white-box"], eps=4 / 255)
     """
     precision.check_autocast(autocast)
     if batch_size is not None and batch_size < 1:

@@ -26,7 +26,7 @@ def check_defense(defense: Any, model: nn.Module, data: Any) -> None:
         ConformanceError: With the first rule it breaks.
 
     Example:
-        >>> check_defense(create_defense("mine"), create_denoiser("dncnn", depth=3), data)
+        >>> check_defense(create_defense("mine"), denoiser, data)
     """
     name = type(defense).__name__
     rule(isinstance(defense, Defense), f"{name} is no robust_restoration.Defense.")

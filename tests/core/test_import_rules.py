@@ -195,22 +195,6 @@ ORDINARY = {
     "transforms",  # of images
     "uniform",  # random numbers
 }
-# What still stands where it should not, to be taken away with its file's next change.
-LEFTOVERS = {
-    "cli/evaluate.py": {"poisson"},
-    "cli/train.py": {"train400"},
-    "cli/weights.py": {"dncnn", "hat"},
-    "data/labelled.py": {"cifar10"},
-    "data/names.py": {"cifar10"},
-    "data/pairs.py": {"set12"},
-    "degradations/names.py": {"poisson"},
-    "evaluation/result/result.py": {"hat", "obsatk"},
-    "evaluation/run.py": {"denoising_pgd", "median", "obsatk", "poisson", "set12"},
-    "numbers.py": {"pgd"},
-    "testing/defenses.py": {"dncnn"},
-    "training/by_name.py": {"dncnn_b", "hat", "train400"},
-    "training/loop.py": {"hat", "train400"},
-}
 
 
 def offered_names():
@@ -232,6 +216,5 @@ def test_the_core_names_no_plugin_and_no_entry():
         for file in sources(CORE)
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
         for word in set(re.findall(r"\w+", line)) & names
-        if word not in LEFTOVERS.get(file.relative_to(CORE).as_posix(), ())
     }
     assert not offending, "\n".join(sorted(offending))
