@@ -178,35 +178,47 @@ def evaluate(name: str, root: Path, quick: bool, limit: int | None) -> None:
     right = _right(model, images, labels)
     result["clean"] = _share(right)
     print(f"clean {result['clean']}", flush=True)
-    for eps in EPSILONS:
-        rows = result["attacks"].setdefault(f"{255 * eps:g}/255", {})
-        standing = right.clone()
-        for attack, (entry, options) in attacks(eps, quick).items():
-            if attack not in rows:
+    rows = {eps: result["attacks"].setdefault(f"{255 * eps:g}/255", {}) for eps in EPSILONS}
+    standing = {eps: right for eps in EPSILONS}
+    for attack in attacks(0.0, quick):  # each at all strengths before the next, which costs more
+        for eps in EPSILONS:
+            if attack not in rows[eps]:
+                entry, options = attacks(eps, quick)[attack]
                 # No image that is wrong without an attack needs one.
-                tried = right if attack in ("PGD-20", "APGD-CE") else standing
-                held = tried.clone()
-                left = tried.nonzero().flatten()
-                for start in range(0, len(left), 100):
-                    rows_at = left[start : start + 100]
-                    torch.manual_seed(0)
-                    x, y = images[rows_at], labels[rows_at]
-                    made = getattr(torchattacks, entry)(model, **options)(x, y)
-                    made = (x + (made - x).clamp(-eps, eps)).clamp(0, 1)  # FAB may go further
-                    held[rows_at] = _right(model, made, y)
-                standing = standing & held
-                rows[attack] = {
+                everyone = attack in ("PGD-20", "APGD-CE")
+                held = _held(model, entry, options, eps, images, labels,
+                             right if everyone else standing[eps])
+                left = standing[eps] & held
+                rows[eps][attack] = {
                     "options": {k: v for k, v in options.items() if k != "eps"},
-                    **({"alone": _share(held)} if tried is right else {}),
-                    "worst_so_far": _share(standing),
-                    "standing": standing.nonzero().flatten().tolist(),
+                    **({"alone": _share(held)} if everyone else {}),
+                    "worst_so_far": _share(left),
+                    "standing": left.nonzero().flatten().tolist(),
                 }
                 path.parent.mkdir(exist_ok=True)
                 write_json(path, result)
-            kept = torch.tensor(rows[attack]["standing"], dtype=torch.long)
-            standing = torch.zeros_like(right).index_fill(0, kept, True)
-            shown = {k: v for k, v in rows[attack].items() if k in ("alone", "worst_so_far")}
+            row = rows[eps][attack]
+            kept = torch.tensor(row["standing"], dtype=torch.long)
+            standing[eps] = torch.zeros_like(right).index_fill(0, kept, True)
+            shown = {k: v for k, v in row.items() if k in ("alone", "worst_so_far")}
             print(f"{255 * eps:g}/255 {attack}: {shown}", flush=True)
+
+
+def _held(
+    model: nn.Module, entry: str, options: dict[str, Any], eps: float, images: Tensor,
+    labels: Tensor, tried: Tensor,
+) -> Tensor:
+    """Which of the images that are ``tried``, (N,) bool, are right under an attack as well."""
+    held = tried.clone()
+    left = tried.nonzero().flatten()
+    for start in range(0, len(left), 100):
+        rows = left[start : start + 100]
+        x, y = images[rows], labels[rows]
+        torch.manual_seed(0)
+        made = getattr(torchattacks, entry)(model, **options)(x, y)
+        made = (x + (made - x).clamp(-eps, eps)).clamp(0, 1)  # FAB may go further
+        held[rows] = _right(model, made, y)
+    return held
 
 
 def _right(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
