@@ -66,14 +66,12 @@ def _lite(number: int) -> nn.Module:
 
 def resnet20_cifar10() -> nn.Module:
     """CIFAR ResNet-20 with option-A shortcuts."""
-    model = _CifarResNet(3)
-    model.pretrained_cfg = {
-        "architecture": "resnet20_cifar10",
-        "input_size": (3, 32, 32),
-        "mean": (0.485, 0.456, 0.406),
-        "std": (0.229, 0.224, 0.225),
-    }
-    return _loaded(model, "resnet20_cifar10")
+    return _cifar(3, "resnet20_cifar10")
+
+
+def resnet32_cifar10() -> nn.Module:
+    """CIFAR ResNet-32 with option-A shortcuts."""
+    return _cifar(5, "resnet32_cifar10")
 
 
 def lenet5_mnist_clean() -> nn.Module:
@@ -84,6 +82,17 @@ def lenet5_mnist_clean() -> nn.Module:
 def lenet5_mnist_adversarial() -> nn.Module:
     """LeNet-5 on MNIST, adversarially trained (L-infinity, 0.3); takes [0, 1]."""
     return _loaded(_LeNet5(), "lenet5_mnist_adversarial")
+
+
+def _cifar(blocks: int, name: str) -> nn.Module:
+    model = _CifarResNet(blocks)
+    model.pretrained_cfg = {
+        "architecture": name,
+        "input_size": (3, 32, 32),
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+    }
+    return _loaded(model, name)
 
 
 def _loaded(model: nn.Module, name: str) -> nn.Module:
