@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 
-from robust_restoration.classifiers import load_classifier
 from robust_restoration.contracts import Purifier
-from robust_restoration.datasets import load_labelled
+from robust_restoration.data import load_labelled
 from robust_restoration.evaluation import PurificationResult, evaluate_purifiers
 from robust_restoration.evaluation.purification import STRENGTHS
-from robust_restoration.factory import create_purifier
-from robust_restoration.weights import shipped
+from robust_restoration.models.classifiers import load_classifier
+from robust_restoration.models.create import create_purifier
+from robust_restoration.models.weights import shipped
 
 RESULTS = Path(__file__).parent / "results"
 LEARNED = ("advfilter", "filtering", "additive")

@@ -24,11 +24,11 @@ from robust_restoration_advfilter.pairs import attack_of_strength
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from robust_restoration.classifiers import with_unit_range
-from robust_restoration.datasets import LabelledImages, load_labelled
+from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.environment import environment
-from robust_restoration.factory import create_purifier
 from robust_restoration.files import write_json
+from robust_restoration.models.classifiers import with_unit_range
+from robust_restoration.models.create import create_purifier
 
 CLASSIFIERS = (
     "mobilenetv1_075", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"

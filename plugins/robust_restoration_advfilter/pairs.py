@@ -19,13 +19,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
-from robust_restoration.classifiers import classifier_name, with_unit_range
 from robust_restoration.contracts import Batch
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
-from robust_restoration.factory import create_attack
 from robust_restoration.files import atomic_path, cache_folder, write_json
-from robust_restoration.precision import autocast as autocast_to
+from robust_restoration.models.classifiers import classifier_name, with_unit_range
+from robust_restoration.models.create import create_attack
+from robust_restoration.models.precision import autocast as autocast_to
 
 # The paper's twelve: {1, 3, 5} * 10^-m for m = 4, 3, 2, 1.
 PAPER_EPSILONS = tuple(float(f"{digit}e-{power}") for power in (4, 3, 2, 1) for digit in (1, 3, 5))
@@ -146,7 +146,7 @@ def make_pairs(
         augment: Applied to the images before they are attacked, such as
             `robust_restoration_advfilter.augmentation.photographic`: (N, C, H, W) in [0, 1] to
             the same, of any one size. Its result is rounded to 8 bits.
-        autocast: ``"bf16"`` attacks in bfloat16; see `robust_restoration.precision`.
+        autocast: ``"bf16"`` attacks in bfloat16; see `robust_restoration.models.precision`.
         cache: The cache folder; the user's own by default.
         seed: Of everything random.
         progress: Show a progress bar.

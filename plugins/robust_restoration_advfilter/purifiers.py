@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
-from robust_restoration.images import check_layout
+from robust_restoration.images.checks import check_layout
 
 from .networks import FusionNet, PixelNet
 from .pixel_filter import blur_kernels
@@ -173,7 +173,7 @@ class MultiHead(_PixelPurifier):
     def __init__(self, *, head: int = 4, **options: Any) -> None:
         super().__init__(**options)
         if head not in range(1, self.heads + 1):
-            raise InputError(f"head is {head}; wanted 1 to {self.heads}.")
+            raise InputError(f"head is {head}; expected 1 to {self.heads}.")
         self.head = head
         self.net = self._kernel_net(INITIAL_BLUR, heads=self.heads)
 

@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from robust_restoration.classifiers import with_unit_range
 from robust_restoration.contracts import Batch, Defense, Stage
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError, did_you_mean
+from robust_restoration.models.classifiers import with_unit_range
 
 from .augmentation import photographic
 from .pairs import ATTACKS, EPSILONS, AdversarialPairs, make_pairs
@@ -112,7 +112,7 @@ class AdvFilterTraining(Defense):
         self,
         data: LabelledImages | Tensor | Sequence[LabelledImages | Tensor],
         *,
-        holdout: float = 0.05,
+        val_fraction: float = 0.05,
         progress: bool = True,
     ) -> tuple[AdversarialPairs, AdversarialPairs | None]:
         """Attack the images, or read them from the cache, and hold some out for validation.
@@ -130,7 +130,7 @@ class AdvFilterTraining(Defense):
         pairs.clean_share, pairs.fusion_clean_share = self.clean_share, self.fusion_clean_share
         count = int(pairs.images.max()) + 1
         order = torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))
-        held = order[: round(count * holdout)]
+        held = order[: round(count * val_fraction)]
         training, validation = pairs.split(held)
         return training, validation if len(held) else None
 

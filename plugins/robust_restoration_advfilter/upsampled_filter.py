@@ -107,11 +107,11 @@ class _Work:
         return found
 
     def gradients(
-        self, images: Tensor, maps: Tensor, grad: Tensor, wanted: tuple[bool, bool]
+        self, images: Tensor, maps: Tensor, grad: Tensor, needed: tuple[bool, bool]
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Those of the images and of the small maps, as far as they are wanted."""
-        of_images = torch.zeros_like(images) if wanted[0] else None
-        of_maps = torch.zeros_like(maps) if wanted[1] else None
+        """Those of the images and of the small maps, as far as they are needed."""
+        of_images = torch.zeros_like(images) if needed[0] else None
+        of_maps = torch.zeros_like(maps) if needed[1] else None
         rows_of, room = self.rows_of(maps), torch.zeros_like(self.kernels)
         for part in self.parts:
             apart, row_of = self._apart(images[part], self.size // 2), rows_of(part)

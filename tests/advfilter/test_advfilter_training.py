@@ -14,9 +14,9 @@ from robust_restoration_advfilter.training import _parts
 from torch import Tensor, nn
 
 from robust_restoration import create_defense, create_purifier, train
-from robust_restoration.classifiers import NormalizedClassifier
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
+from robust_restoration.models.classifiers import NormalizedClassifier
 
 
 @pytest.fixture
@@ -210,10 +210,10 @@ def test_prepare_splits_by_image_and_attacks_without_labels(
         "advfilter", classifier=[tiny_classifier, other_classifier], per_image=2, attack_steps=1,
         cache=tmp_path, augment=True,
     )
-    training, validation = method.prepare(data, holdout=0.25, progress=False)
+    training, validation = method.prepare(data, val_fraction=0.25, progress=False)
     assert (len(training), len(validation)) == (60, 20)
     assert not set(training.images.tolist()) & set(validation.images.tolist())
-    assert method.prepare(data, holdout=0.0, progress=False)[1] is None
+    assert method.prepare(data, val_fraction=0.0, progress=False)[1] is None
 
 
 def test_validation_counts_kept_predictions(

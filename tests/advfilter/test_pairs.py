@@ -18,9 +18,9 @@ from robust_restoration_advfilter.pairs import (
 )
 from torch import Tensor, nn
 
-from robust_restoration.classifiers import NormalizedClassifier
-from robust_restoration.datasets import LabelledImages
+from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
+from robust_restoration.models.classifiers import NormalizedClassifier
 
 
 @pytest.fixture
