@@ -27,6 +27,8 @@ from robust_restoration.models.classifiers import classifier_name, with_unit_ran
 from robust_restoration.models.create import create_attack
 from robust_restoration.models.precision import autocast as autocast_to
 
+from .clean_images import as_bytes
+
 # The paper's twelve: {1, 3, 5} * 10^-m for m = 4, 3, 2, 1.
 PAPER_EPSILONS = tuple(float(f"{digit}e-{power}") for power in (4, 3, 2, 1) for digit in (1, 3, 5))
 # What rounding to 8 bits does not undo, up to what no filter mends.
@@ -156,7 +158,7 @@ def make_pairs(
     """
     classifiers = [classifiers] if isinstance(classifiers, nn.Module) else list(classifiers)
     sets = [data] if isinstance(data, LabelledImages | Tensor) else list(data)
-    tensors = [_bytes(part) for part in sets]
+    tensors = [as_bytes(part) for part in sets]
     weights = dict(attacks) if isinstance(attacks, Mapping) else dict.fromkeys(attacks, 1.0)
     epsilons = sorted(epsilons)
     if not (classifiers and weights and epsilons and per_image > 0 and epsilons[0] > 0):
@@ -316,14 +318,6 @@ def _read(path: Path) -> dict[str, Tensor]:
     except SafetensorError as error:
         raise InputError(f"{path} is damaged ({error}); remove it to have it made again.") \
             from error
-
-
-def _bytes(images: LabelledImages | Tensor) -> Tensor:
-    """(N, C, H, W) uint8."""
-    found = images.images if isinstance(images, LabelledImages) else images
-    if found.is_floating_point():
-        found = (found * 255).round().clamp(0, 255).to(torch.uint8)
-    return found
 
 
 def _hash(images: Tensor) -> str:

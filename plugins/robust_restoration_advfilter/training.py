@@ -19,11 +19,11 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from robust_restoration.contracts import Batch, Defense, Stage
-from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError, did_you_mean
 from robust_restoration.models.classifiers import with_unit_range
 
 from .augmentation import photographic
+from .clean_images import clean_images
 from .pairs import ATTACKS, EPSILONS, AdversarialPairs, make_pairs
 
 # Below it, rounding to 8 bits gives the clean image back.
@@ -110,22 +110,26 @@ class AdvFilterTraining(Defense):
 
     def prepare(
         self,
-        data: LabelledImages | Tensor | Sequence[LabelledImages | Tensor],
+        data: Any,
         *,
         val_fraction: float = 0.05,
         progress: bool = True,
     ) -> tuple[AdversarialPairs, AdversarialPairs | None]:
         """Attack the images, or read them from the cache, and hold some out for validation.
 
-        ``data`` is one set of images or several, as `make_pairs` takes them; labels are not used.
+        Args:
+            data: One set of images or a list of several: labelled images or (N, C, H, W), as
+                `make_pairs` takes them; or a folder, an image file or a data set's name, whose
+                images are brought to the classifier's size. Labels are not used.
+            val_fraction: The share of the images that is held out.
+            progress: Show a progress bar.
         """
+        sets = [clean_images(part, self.bare[0]) for part in _several(data)]
         augment = self.augment
         if augment is True:
-            first = data if isinstance(data, LabelledImages | Tensor) else data[0]
-            images = first.images if isinstance(first, LabelledImages) else first
-            augment = photographic(min(images.shape[-2:]))
+            augment = photographic(min(min(part.shape[-2:]) for part in sets))
         pairs = make_pairs(
-            self.bare, data, augment=augment or None, progress=progress, **self.plan
+            self.bare, sets, augment=augment or None, progress=progress, **self.plan
         )
         pairs.clean_share, pairs.fusion_clean_share = self.clean_share, self.fusion_clean_share
         count = int(pairs.images.max()) + 1
@@ -223,6 +227,11 @@ class AdvFilterTraining(Defense):
             figures["weight"] = float(weight.mean())
             figures["weight_clean"] = float((weight * clean).mean())
         return figures
+
+
+def _several(data: Any) -> list[Any]:
+    one = isinstance(data, Tensor | str | Path) or hasattr(data, "clean") or hasattr(data, "images")
+    return [data] if one else list(data)
 
 
 def _parts(found: dict[str, Tensor], eps: Tensor) -> dict[str, tuple[Tensor, Tensor]]:

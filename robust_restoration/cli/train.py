@@ -68,7 +68,7 @@ def train(
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=VALUE, an option of the network such as depth=10 or noise_level=false; may "
+            help="NAME=VALUE, an option of the network such as depth=10 or input_bits=8; may "
             "be given several times.",
         ),
     ] = None,
@@ -97,31 +97,24 @@ def train(
             help="Weight of the semantic loss; 0 for the paper's recipe.",
             rich_help_panel=PURIFIERS,
         ),
-    ] = 0.05,
-    distance: Annotated[
-        str,
-        typer.Option(
-            help="Of the semantic loss: kl, saturated-kl, or l1 (the paper's).",
-            rich_help_panel=PURIFIERS,
-        ),
-    ] = "kl",
+    ] = 0.1,
     layer: Annotated[
         str,
         typer.Option(
-            help="Classifier layer of the semantic loss; the logits by default.",
+            help="A layer of the classifier for the semantic loss; by default its predictions.",
             rich_help_panel=PURIFIERS,
         ),
     ] = "",
     strengths: Annotated[
         int,
         typer.Option(
-            help="Strengths each image is attacked with, of the paper's 12; 0: all.",
+            help="How many attacked images each image gives, of strengths drawn at random.",
             rich_help_panel=PURIFIERS,
         ),
-    ] = 0,
+    ] = 1,
     attack_steps: Annotated[
-        int, typer.Option(help="PGD steps for the training images.", rich_help_panel=PURIFIERS)
-    ] = 40,
+        int, typer.Option(help="Attack steps for the training images.", rich_help_panel=PURIFIERS)
+    ] = 10,
     cache: Annotated[
         str, typer.Option(help="Where attacked images are kept.", rich_help_panel=PURIFIERS)
     ] = "",
@@ -216,9 +209,8 @@ def train(
             defense_options={
                 "image": image_loss,
                 "semantic": semantic_loss,
-                "distance": distance,
                 "layer": layer,
-                "per_image": strengths or None,
+                "per_image": strengths,
                 "attack_steps": attack_steps,
                 "cache": cache or None,
                 **further,

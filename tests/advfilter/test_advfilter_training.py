@@ -216,6 +216,23 @@ def test_prepare_splits_by_image_and_attacks_without_labels(
     assert method.prepare(data, val_fraction=0.0, progress=False)[1] is None
 
 
+def test_a_folder_of_photographs_of_any_size_will_do(
+    tiny_classifier: nn.Module, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number, size in enumerate([(40, 50), (32, 32), (70, 33), (20, 25)]):
+        Image.effect_noise(size, 50).convert("RGB").save(folder / f"{number}.png")
+    method = create_defense(
+        "advfilter", classifier=tiny_classifier, attack_steps=1, cache=tmp_path / "cache"
+    )
+    for data in (folder, str(folder), [folder]):
+        pairs, _ = method.prepare(data, val_fraction=0, progress=False)
+        assert pairs.clean.shape == (4, 3, 32, 32)
+
+
 def test_validation_counts_kept_predictions(
     tiny_classifier: nn.Module, pairs: AdversarialPairs
 ) -> None:
