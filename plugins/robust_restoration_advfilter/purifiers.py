@@ -218,20 +218,19 @@ class AdvFilter(_PixelPurifier):
         )
 
     def outputs(self, images: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
-        """The result ``out``, and the first decoder's ``weight`` (N, 1, h, w) at half the size.
+        """The result ``out``, and the fusion net's ``weight`` (N, 1, h, w) at half the size.
 
         Args:
             images: (N, C, H, W) in [0, 1].
-            weight: Taken in place of the fusion net's, (N, 1, 1, 1) or of its size: 1 for the
-                first decoder's filter alone, 0 for the second's.
+            weight: What ``out`` is weighed by in place of the fusion net's, (N, 1, 1, 1) or of its
+                size: 1 for the first decoder's filter alone, 0 for the second's.
         """
         return self._candidates(self.rounded(images), weight)
 
     def _candidates(self, images: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
         features = self.net.encode(images)
         small, large = self.net.decode(features)
-        if weight is None:
-            maps = [kernels.amax(dim=1, keepdim=True) for kernels in (small, large)]
-            weight = self.fusion(torch.cat(maps, dim=1), features)
-        kernels = torch.lerp(large, small, weight.to(small.dtype))
-        return {"weight": weight, "out": upsampled_filter(images, kernels)}
+        maps = [kernels.amax(dim=1, keepdim=True) for kernels in (small, large)]
+        found = self.fusion(torch.cat(maps, dim=1), features)
+        kernels = torch.lerp(large, small, (found if weight is None else weight).to(small.dtype))
+        return {"weight": found, "out": upsampled_filter(images, kernels)}

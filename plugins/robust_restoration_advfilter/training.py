@@ -2,8 +2,10 @@
 
 Stage 1 trains the filtering (AdvFilter, section 4.2): the first decoder on small strengths, clean
 images among them, the second on the others, so that there is something to choose between. Stage 2
-freezes them and trains the fusion net. Purifiers without a fusion net have stage 1 alone, on all
-strengths. Both stages compare what the attacked classifier says of the purified image with what it
+freezes them and trains the fusion net on what comes out. Beyond the paper, the fusion net is told
+in both stages which decoder an image is for: what comes out says so much too faintly, and the
+encoder has to learn to see it. Purifiers without a fusion net have stage 1 alone, on all strengths.
+Both stages compare what the attacked classifier says of the purified image with what it
 says of the clean one, so that no labels are needed, and with several classifiers the purifier is
 for none of them in particular.
 """
@@ -44,6 +46,8 @@ class AdvFilterTraining(Defense):
         small_up_to: The largest eps that AdvFilter's first decoder is trained on.
         large_from: The smallest that the second is trained on. What is for both trains one of
             them, drawn at random. The paper: 0.5 and 0.1.
+        choice: Weight of the cross-entropy between the fusion net's weights and the decoder that an
+            image is for; the paper has none.
         fusion_share: The share of the steps spent on stage 2.
         attacks: What the images are attacked with; see `make_pairs`.
         epsilons: The eps they are attacked with.
@@ -68,13 +72,14 @@ class AdvFilterTraining(Defense):
         layer: str = "",
         small_up_to: float = ROUNDED_AWAY,
         large_from: float = ROUNDED_AWAY,
-        fusion_share: float = 0.25,
+        choice: float = 0.05,
+        fusion_share: float = 0.15,
         attacks: Sequence[str] | Mapping[str, float] = ATTACKS,
         epsilons: Sequence[float] = EPSILONS,
         attack_steps: int = 10,
         per_image: int = 1,
         augment: bool | nn.Module = False,
-        clean_share: float = 0.3,
+        clean_share: float = 0.35,
         fusion_clean_share: float = 0.5,
         autocast: str | None = None,
         cache: Path | str | None = None,
@@ -99,7 +104,7 @@ class AdvFilterTraining(Defense):
         self.image, self.semantic = image, semantic
         self.layers = [_layer(c, layer) for c in self.bare]
         self.small_up_to, self.large_from = small_up_to, large_from
-        self.fusion_share = fusion_share
+        self.choice, self.fusion_share = choice, fusion_share
         self.augment = augment
         self.plan: dict[str, Any] = {
             "attacks": attacks, "epsilons": epsilons, "steps": attack_steps,
@@ -145,20 +150,26 @@ class AdvFilterTraining(Defense):
         return tuple(stage for stage in stages if stage.share)
 
     def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
-        """The predicting net or the fusion net."""
-        return model.get_submodule("net" if stage == "filters" else stage).parameters()
+        """All in stage 1, the fusion net in stage 2."""
+        return (model if stage == "filters" else model.get_submodule(stage)).parameters()
 
     def loss(
         self, model: nn.Module, batch: Batch, stage: str, generator: Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch of `AdversarialPairs`."""
         attacked, eps = batch["attacked"], batch["eps"]
-        chosen: dict[str, Tensor] = {}
-        if stage == "filters" and hasattr(model, "fusion"):
-            chosen["weight"] = self._decoders(eps, generator)
-        found = model.outputs(attacked, **chosen)  # type: ignore[operator]
         total = attacked.new_zeros(())
         figures: dict[str, float] = {}
+        if hasattr(model, "fusion"):
+            decoders = self._decoders(eps, generator)
+            given = decoders if stage == "filters" else None
+            found = model.outputs(attacked, weight=given)  # type: ignore[operator]
+            if self.choice:
+                entropy = _cross_entropy(found["weight"], decoders)
+                figures["choice"] = float(entropy.detach())
+                total = total + self.choice * entropy
+        else:
+            found = model.outputs(attacked)  # type: ignore[operator]
         for name, (restored, rows) in _parts(found, eps).items():
             if not bool(rows.any()):
                 continue
@@ -232,6 +243,12 @@ class AdvFilterTraining(Defense):
 def _several(data: Any) -> list[Any]:
     one = isinstance(data, Tensor | str | Path) or hasattr(data, "clean") or hasattr(data, "images")
     return [data] if one else list(data)
+
+
+def _cross_entropy(weight: Tensor, decoders: Tensor) -> Tensor:
+    """Between weights in [0, 1] and the decoders that images are for, 0 or 1."""
+    likely = torch.where(decoders > 0.5, weight.float(), 1 - weight.float())
+    return -likely.clamp(min=1e-6).log().mean()
 
 
 def _parts(found: dict[str, Tensor], eps: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
