@@ -38,16 +38,16 @@ BENCHES: dict[str, dict[str, Any]] = {
         "augment": True,
         "purifier": {"input_bits": 8},
         "training": {"attack_steps": 8, "autocast": "bf16"},
-        "settings": {"steps": 1500, "batch_size": 12},
+        "settings": {"steps": 650, "batch_size": 12},
     },
     "general-32": {
         "classifiers": ("resnet20_cifar10", "resnet32_cifar10"),
         "data": (("cifar10_subset/train.npz", {}),),
         "size": 32,
         "augment": False,
-        "purifier": {"input_bits": 8, "width": 0.25},
-        "training": {"attack_steps": 8, "per_image": 2},
-        "settings": {"steps": 2000, "batch_size": 48},
+        "purifier": {"input_bits": 8},
+        "training": {"attack_steps": 8},
+        "settings": {"steps": 900, "batch_size": 48},
     },
 }
 

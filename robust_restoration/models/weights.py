@@ -206,7 +206,8 @@ def find_weights(kind: str, name: str, weights: str) -> Path:
 def weights_for(kind: str, name: str, classifier: str, size: int | None) -> str:
     """The tag of the shipped weights that suit a classifier best.
 
-    Those made for it; else, with a warning, those made for images of the nearest size.
+    Those made for it; else those made for any (``"classifier": "any"`` in their card), and else,
+    with a warning, those made for another; of several, those for images of the nearest size.
 
     Args:
         kind: ``"purifiers"``.
@@ -229,8 +230,12 @@ def weights_for(kind: str, name: str, classifier: str, size: int | None) -> str:
             f"{name!r} comes without weights. Give weights=FILE, or train it for your classifier: "
             f"robust-restoration train {name} --classifier NAME --data FOLDER"
         )
-    sizes = {tag: int(model_card(path).get("input_size", 224)) for tag, path in tags.items()}
+    cards = {tag: model_card(path) for tag, path in tags.items()}
+    general = {tag: card for tag, card in cards.items() if card.get("classifier") == "any"}
+    sizes = {tag: int(card.get("input_size", 224)) for tag, card in (general or cards).items()}
     nearest = min(sizes, key=lambda tag: abs(sizes[tag] - (size or 224)))
+    if general:
+        return nearest
     warnings.warn(
         f"No {name!r} weights were trained for {classifier!r}; using those for {nearest!r} "
         f"({sizes[nearest]} pixels), which protect it less. To train your own: "

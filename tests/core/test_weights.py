@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import nn
 import robust_restoration as rr
 from robust_restoration.errors import InputError, WeightsError
 from robust_restoration.models.weights import (
+    WeightsWarning,
     find_weights,
     load_weights,
     model_card,
@@ -104,8 +106,8 @@ def test_other_shapes_are_named(saved: Path) -> None:
 def test_missing_file_tag_and_suffix(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="There is no file of weights"):
         rr.create_purifier("additive", weights=str(tmp_path / "none.safetensors"))
-    with pytest.raises(WeightsError, match=r"has no weights 'resnet20_cifar'.*'resnet20_cifar10'"):
-        find_weights("purifiers", "advfilter", "resnet20_cifar")
+    with pytest.raises(WeightsError, match=r"has no weights 'genral'.*'general'"):
+        find_weights("purifiers", "advfilter", "genral")
     with pytest.raises(InputError, match=r"written as \.safetensors"):
         save_weights(nn.Linear(1, 1), tmp_path / "a.pt", kind="purifiers", name="additive")
 
@@ -130,7 +132,7 @@ def test_hub_repository(monkeypatch: pytest.MonkeyPatch, saved: Path) -> None:
 
 def test_shipped_weights_load_offline_and_have_cards() -> None:
     tags = shipped("purifiers", "advfilter")
-    assert {"mobilenetv1_075", "resnet20_cifar10"} <= set(tags)
+    assert {"general", "general-32"} <= set(tags)
     for name in ("advfilter", "filtering", "additive"):
         for tag, path in shipped("purifiers", name).items():
             assert path.stat().st_size <= 4_000_000
@@ -142,7 +144,22 @@ def test_shipped_weights_load_offline_and_have_cards() -> None:
             assert card["options"] == model.options
 
 
-def test_names_with_timm_tags_find_their_architecture() -> None:
-    assert weights_for("purifiers", "advfilter", "mobilenetv1_075.some_tag", 224) == (
-        "mobilenetv1_075"
-    )
+def test_weights_of_a_classifier_come_before_general_ones(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And those of a timm architecture are found by the name with a tag."""
+    files = {}
+    for tag, about, size in (
+        ("resnet18", "resnet18", 224), ("general", "any", 224), ("general-32", "any", 32)
+    ):
+        files[tag] = tmp_path / f"additive.{tag}.safetensors"
+        files[tag].with_suffix(".json").write_text(
+            json.dumps({"classifier": about, "input_size": size})
+        )
+    monkeypatch.setattr("robust_restoration.models.weights.shipped", lambda *_: files)
+    assert weights_for("purifiers", "additive", "resnet18.some_tag", 224) == "resnet18"
+    assert weights_for("purifiers", "additive", "resnet50", 240) == "general"
+    assert weights_for("purifiers", "additive", "resnet50", 28) == "general-32"
+    del files["general"], files["general-32"]
+    with pytest.warns(WeightsWarning, match="No 'additive' weights.*'resnet18'"):
+        assert weights_for("purifiers", "additive", "resnet50", 224) == "resnet18"
