@@ -49,16 +49,12 @@ class Encoder(nn.Module):
         width: Scales the paper's 64-128-256-512-512.
         halved: Whether what comes in is of half the image's size already, for block 2: the first
             block, at full size, costs most and gives no features of its own.
-
-    Attributes:
-        features: Channels of all that it gives, together.
     """
 
     def __init__(self, channels: int, width: float, *, halved: bool) -> None:
         super().__init__()
         sizes = [channels, *(_scaled(c, width) for c in ENCODER[halved:])]
         self.blocks = nn.ModuleList(block(a, b) for a, b in pairwise(sizes))
-        self.features = sum(sizes[-4:])
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Features of blocks 2 to 5, at 1/2, 1/4, 1/8 and 1/16 of the image's size."""
@@ -157,10 +153,6 @@ class PixelNet(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """``outputs`` maps at half the padded size, a tensor a head, decoder by decoder."""
-        return self.decode(self.encode(images))
-
-    def encode(self, images: Tensor) -> list[Tensor]:
-        """The encoder's features, at 1/2, 1/4, 1/8 and 1/16 of the padded size."""
         height, width = images.shape[-2:]
         seen = 2 * images - 1  # without it the first blocks hardly see past the brightness
         if self.grain:
@@ -168,11 +160,7 @@ class PixelNet(nn.Module):
         seen = F.pad(seen, (0, -width % STEP, 0, -height % STEP), mode="replicate")
         if self.halved:
             seen = F.pixel_unshuffle(seen, 2)
-        found: list[Tensor] = self.encoder(seen.contiguous(memory_format=torch.channels_last))
-        return found
-
-    def decode(self, features: list[Tensor]) -> list[Tensor]:
-        """What `forward` gives, of features."""
+        features = self.encoder(seen.contiguous(memory_format=torch.channels_last))
         return [m for decoder in self.decoders for m in decoder(features)]
 
 
@@ -181,12 +169,11 @@ class FusionNet(nn.Module):
 
     Args:
         hidden: Channels between them.
-        features: How many features there are whose means over the image it is given as well, or 0,
-            which is the paper's. Whether an image is attacked, all of it together tells better
-            than any place.
+        detector: What its logits are added to those of the convolutions, or ``None``, which is the
+            paper's.
     """
 
-    def __init__(self, hidden: int, features: int = 0) -> None:
+    def __init__(self, hidden: int, detector: nn.Module | None = None) -> None:
         super().__init__()
         sizes = [2, *[hidden] * 5, 1]
         layers: list[nn.Module] = []
@@ -195,18 +182,16 @@ class FusionNet(nn.Module):
                 layers.append(nn.ReLU(inplace=True))
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))
         self.layers = nn.Sequential(*layers)
-        self.whole: nn.Module | None = None
-        if features:
-            self.whole = nn.Sequential(
-                nn.LayerNorm(features), nn.Linear(features, 32), nn.ReLU(), nn.Linear(32, 1)
-            )
+        self.detector = detector
+        if detector is not None:  # the convolutions then begin with no opinion
+            nn.init.zeros_(layers[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
 
-    def forward(self, maps: Tensor, features: list[Tensor]) -> Tensor:
-        """Uncertainty (N, 2, h, w), and features at any sizes -> weights (N, 1, h, w) in [0, 1]."""
-        found: Tensor = self.layers(maps.contiguous(memory_format=torch.channels_last)).float()
-        if self.whole is not None:
-            means = torch.cat([f.float().mean(dim=(2, 3)) for f in features], dim=1)
-            with torch.autocast(means.device.type, enabled=False):
-                means = means.to(next(self.whole.parameters()).dtype)
-                found = found + self.whole(means).float().view(-1, 1, 1, 1)
-        return torch.sigmoid(found).to(maps.dtype)
+    def forward(self, maps: Tensor, images: Tensor) -> Tensor:
+        """Uncertainty (N, 2, h, w) of images (N, C, H, W) -> weights (N, 1, h, w) in [0, 1]."""
+        found: Tensor = self.layers(maps.contiguous(memory_format=torch.channels_last))
+        found = found.to(maps.dtype)
+        if self.detector is not None:
+            told = self.detector(fine_grain(images))
+            found = found + told.to(found.dtype).view(-1, 1, 1, 1)
+        return torch.sigmoid(found)

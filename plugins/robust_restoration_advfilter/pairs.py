@@ -104,7 +104,8 @@ class AdversarialPairs:
 
         ``expected`` are log-probabilities. Some are left clean, with an eps of 0.
         """
-        share = self.fusion_clean_share if stage == "fusion" else self.clean_share
+        shares = {"fusion": self.fusion_clean_share, "detector": 0.0}  # it sees both of each
+        share = shares.get(stage, self.clean_share)
         left_clean = torch.rand(len(indices), generator=generator) < share
         clean = self.clean[indices].float() / 255
         delta = self.perturbations[indices].float()

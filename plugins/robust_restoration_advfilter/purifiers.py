@@ -11,6 +11,7 @@ from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
 
+from .detector import Detector
 from .networks import FusionNet, PixelNet
 from .pixel_filter import blur_kernels
 from .upsampled_filter import upsampled, upsampled_filter
@@ -203,19 +204,17 @@ class AdvFilter(_PixelPurifier):
         halved: Whether they work at half the size throughout; the paper's do not.
         input_bits: Round to so many bits a value first; 8 undo changes below 1/510.
         fusion_features: Channels within the fusion net.
-        fusion_whole: Whether the fusion net is also given the means of the encoder's features over
-            the image; the paper's is not.
+        detector: Whether the fusion net also has a `Detector` of attacked images; the paper's has
+            none.
     """
 
     def __init__(
-        self, *, fusion_features: int = 8, fusion_whole: bool = True, **options: Any
+        self, *, fusion_features: int = 8, detector: bool = True, **options: Any
     ) -> None:
         super().__init__(**options)
-        self.options |= {"fusion_features": fusion_features, "fusion_whole": fusion_whole}
+        self.options |= {"fusion_features": fusion_features, "detector": detector}
         self.net = self._kernel_net(0.0, INITIAL_BLUR)
-        self.fusion = FusionNet(
-            fusion_features, self.net.encoder.features if fusion_whole else 0
-        )
+        self.fusion = FusionNet(fusion_features, Detector(self.channels) if detector else None)
 
     def outputs(self, images: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
         """The result ``out``, and the fusion net's ``weight`` (N, 1, h, w) at half the size.
@@ -228,9 +227,8 @@ class AdvFilter(_PixelPurifier):
         return self._candidates(self.rounded(images), weight)
 
     def _candidates(self, images: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
-        features = self.net.encode(images)
-        small, large = self.net.decode(features)
+        small, large = self.net(images)
         maps = [kernels.amax(dim=1, keepdim=True) for kernels in (small, large)]
-        found = self.fusion(torch.cat(maps, dim=1), features)
+        found = self.fusion(torch.cat(maps, dim=1), images)
         kernels = torch.lerp(large, small, (found if weight is None else weight).to(small.dtype))
         return {"weight": found, "out": upsampled_filter(images, kernels)}

@@ -1,13 +1,14 @@
 """Two-stage training of the pixel-wise purifiers.
 
 Stage 1 trains the filtering (AdvFilter, section 4.2): the first decoder on small strengths, clean
-images among them, the second on the others, so that there is something to choose between. Stage 2
-freezes them and trains the fusion net on what comes out. Beyond the paper, the fusion net is told
-in both stages which decoder an image is for: what comes out says so much too faintly, and the
-encoder has to learn to see it. Purifiers without a fusion net have stage 1 alone, on all strengths.
-Both stages compare what the attacked classifier says of the purified image with what it
-says of the clean one, so that no labels are needed, and with several classifiers the purifier is
-for none of them in particular.
+images among them, the second on the others, so that there is something to choose between. The last
+stage freezes them and trains the fusion net on what comes out. Both compare what the attacked
+classifier says of the purified image with what it says of the clean one, so that no labels are
+needed, and with several classifiers the purifier is for none of them in particular.
+
+Beyond the paper, a stage between the two tells the fusion net's detector which images are attacked:
+what comes out says so too faintly for it to learn by. That needs no classifier, so that a step
+costs little. Purifiers without a fusion net have stage 1 alone, on all strengths.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from robust_restoration.models.classifiers import with_unit_range
 
 from .augmentation import photographic
 from .clean_images import clean_images
+from .grain import fine_grain
 from .pairs import ATTACKS, EPSILONS, AdversarialPairs, make_pairs
 
 # Below it, rounding to 8 bits gives the clean image back.
 ROUNDED_AWAY = 1 / 510
+DETECTOR_LR = 4.0  # times the filters': unlike them it has batch norm, and few steps
 
 
 class AdvFilterTraining(Defense):
@@ -46,9 +49,8 @@ class AdvFilterTraining(Defense):
         small_up_to: The largest eps that AdvFilter's first decoder is trained on.
         large_from: The smallest that the second is trained on. What is for both trains one of
             them, drawn at random. The paper: 0.5 and 0.1.
-        choice: Weight of the cross-entropy between the fusion net's weights and the decoder that an
-            image is for; the paper has none.
-        fusion_share: The share of the steps spent on stage 2.
+        detector_share: The share of the steps spent on the detector, if there is one.
+        fusion_share: The share spent on the fusion net.
         attacks: What the images are attacked with; see `make_pairs`.
         epsilons: The eps they are attacked with.
         attack_steps: Steps of an attack.
@@ -56,7 +58,7 @@ class AdvFilterTraining(Defense):
         augment: Whether images are made various by `photographic` before they are attacked; or a
             module of one's own that does it.
         clean_share: The share of the images that are not attacked, in stage 1.
-        fusion_clean_share: The same in stage 2, which decides what a purifier costs on clean
+        fusion_clean_share: The same in the last stage, which decides what a purifier costs on clean
             images: most of what a classifier sees is not attacked.
         autocast: ``"bf16"`` attacks in bfloat16.
         cache: Where attacked images are kept; the user's cache folder by default.
@@ -72,8 +74,8 @@ class AdvFilterTraining(Defense):
         layer: str = "",
         small_up_to: float = ROUNDED_AWAY,
         large_from: float = ROUNDED_AWAY,
-        choice: float = 0.05,
-        fusion_share: float = 0.15,
+        detector_share: float = 0.4,
+        fusion_share: float = 0.1,
         attacks: Sequence[str] | Mapping[str, float] = ATTACKS,
         epsilons: Sequence[float] = EPSILONS,
         attack_steps: int = 10,
@@ -90,8 +92,11 @@ class AdvFilterTraining(Defense):
                 f"image is {image} and semantic {semantic}; expected weights of at least 0, "
                 "not both 0."
             )
-        if not 0 <= fusion_share <= 1:
-            raise InputError(f"fusion_share is {fusion_share}; expected a share from 0 to 1.")
+        if min(detector_share, fusion_share, 1 - detector_share - fusion_share) < -1e-9:
+            raise InputError(
+                f"detector_share is {detector_share:g} and fusion_share {fusion_share:g}; expected "
+                "shares of at least 0 that add up to at most 1."
+            )
         if large_from > small_up_to and any(small_up_to < e < large_from for e in epsilons):
             raise InputError(
                 f"No decoder is trained on what lies between small_up_to={small_up_to:g} and "
@@ -104,7 +109,7 @@ class AdvFilterTraining(Defense):
         self.image, self.semantic = image, semantic
         self.layers = [_layer(c, layer) for c in self.bare]
         self.small_up_to, self.large_from = small_up_to, large_from
-        self.choice, self.fusion_share = choice, fusion_share
+        self.detector_share, self.fusion_share = detector_share, fusion_share
         self.augment = augment
         self.plan: dict[str, Any] = {
             "attacks": attacks, "epsilons": epsilons, "steps": attack_steps,
@@ -144,32 +149,36 @@ class AdvFilterTraining(Defense):
         return training, validation if len(held) else None
 
     def stages(self, model: nn.Module) -> tuple[Stage, ...]:
-        """``filters``, then ``fusion`` where there is something to fuse."""
-        fusion = self.fusion_share if hasattr(model, "fusion") else 0.0
-        stages = (Stage("filters", 1 - fusion), Stage("fusion", fusion))
-        return tuple(stage for stage in stages if stage.share)
+        """``filters``, then ``detector`` and ``fusion`` where there is something to fuse."""
+        fusion = getattr(model, "fusion", None)
+        shares = {
+            "detector": 0.0 if getattr(fusion, "detector", None) is None else self.detector_share,
+            "fusion": 0.0 if fusion is None else self.fusion_share,
+        }
+        shares = {"filters": round(1 - sum(shares.values()), 9), **shares}
+        rates = {"detector": DETECTOR_LR}
+        return tuple(
+            Stage(name, share, lr=rates.get(name, 1.0)) for name, share in shares.items() if share
+        )
 
     def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
-        """All in stage 1, the fusion net in stage 2."""
-        return (model if stage == "filters" else model.get_submodule(stage)).parameters()
+        """The predicting net, the detector, or the fusion net with its detector."""
+        names = {"filters": "net", "detector": "fusion.detector"}
+        return model.get_submodule(names.get(stage, stage)).parameters()
 
     def loss(
         self, model: nn.Module, batch: Batch, stage: str, generator: Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch of `AdversarialPairs`."""
         attacked, eps = batch["attacked"], batch["eps"]
+        if stage == "detector":
+            return self._detector_loss(model, batch), {}
+        chosen: dict[str, Tensor] = {}
+        if stage == "filters" and hasattr(model, "fusion"):
+            chosen["weight"] = self._decoders(eps, generator)
+        found = model.outputs(attacked, **chosen)  # type: ignore[operator]
         total = attacked.new_zeros(())
         figures: dict[str, float] = {}
-        if hasattr(model, "fusion"):
-            decoders = self._decoders(eps, generator)
-            given = decoders if stage == "filters" else None
-            found = model.outputs(attacked, weight=given)  # type: ignore[operator]
-            if self.choice:
-                entropy = _cross_entropy(found["weight"], decoders)
-                figures["choice"] = float(entropy.detach())
-                total = total + self.choice * entropy
-        else:
-            found = model.outputs(attacked)  # type: ignore[operator]
         for name, (restored, rows) in _parts(found, eps).items():
             if not bool(rows.any()):
                 continue
@@ -181,6 +190,15 @@ class AdvFilterTraining(Defense):
             figures[name] = float(loss.detach())
             total = total + loss
         return total, figures if len(figures) > 1 else {}
+
+    def _detector_loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Of each clean image and of its attacked copy, unless rounding brings that back."""
+        clean, attacked = (model.rounded(batch[n]) for n in ("clean", "attacked"))  # type: ignore[operator]
+        other = (clean != attacked).flatten(1).any(dim=1) & (batch["eps"] > self.small_up_to)
+        grain = fine_grain(torch.cat([clean, attacked[other]]))
+        logits = model.fusion.detector(grain)  # type: ignore[union-attr, operator]
+        as_taken = torch.arange(len(logits), device=logits.device) < len(clean)
+        return F.binary_cross_entropy_with_logits(logits.float(), as_taken.float())
 
     def _decoders(self, eps: Tensor, generator: Generator) -> Tensor:
         """(N, 1, 1, 1): 1 for the images that train the first decoder, 0 for the second's."""
@@ -243,12 +261,6 @@ class AdvFilterTraining(Defense):
 def _several(data: Any) -> list[Any]:
     one = isinstance(data, Tensor | str | Path) or hasattr(data, "clean") or hasattr(data, "images")
     return [data] if one else list(data)
-
-
-def _cross_entropy(weight: Tensor, decoders: Tensor) -> Tensor:
-    """Between weights in [0, 1] and the decoders that images are for, 0 or 1."""
-    likely = torch.where(decoders > 0.5, weight.float(), 1 - weight.float())
-    return -likely.clamp(min=1e-6).log().mean()
 
 
 def _parts(found: dict[str, Tensor], eps: Tensor) -> dict[str, tuple[Tensor, Tensor]]:

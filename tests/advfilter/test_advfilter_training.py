@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from robust_restoration_advfilter.grain import fine_grain
 from robust_restoration_advfilter.pairs import AdversarialPairs
 from robust_restoration_advfilter.training import _parts
 from torch import Tensor, nn
@@ -48,23 +49,28 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return all(torch.equal(a[k], b[k]) for k in a)
 
 
-def test_the_second_stage_trains_the_fusion_net_alone(
+def test_each_stage_trains_its_part_only(
     tiny_classifier: nn.Module, pairs: AdversarialPairs
 ) -> None:
     model = create_purifier("advfilter", width=0.05)
-    method = create_defense("advfilter", classifier=tiny_classifier, fusion_share=0.5)
-    before = state(model.net), state(model.fusion), state(tiny_classifier)
-    seen: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
-    train(
-        model, method, pairs, steps=6, batch_size=8, progress=False,
-        on_step=lambda *_: seen.append((state(model.net), state(model.fusion))),
+    method = create_defense(
+        "advfilter", classifier=tiny_classifier, detector_share=0.25, fusion_share=0.25
     )
-    nets, fusions = [before[0], *(s[0] for s in seen)], [before[1], *(s[1] for s in seen)]
-    changed = [(not same(a, b)) for a, b in pairwise(nets)]
-    assert changed == [True] * 3 + [False] * 3
-    changed = [(not same(a, b)) for a, b in pairwise(fusions)]
-    assert changed == [True] * 6
-    assert same(before[2], tiny_classifier.state_dict())
+    assert [s.name for s in method.stages(model)] == ["filters", "detector", "fusion"]
+    parts = [model.net, model.fusion.detector.last, model.fusion.layers]
+    before = state(tiny_classifier)
+    seen = [[state(part) for part in parts]]
+    train(
+        model, method, pairs, steps=8, batch_size=8, progress=False,
+        on_step=lambda *_: seen.append([state(part) for part in parts]),
+    )
+    changed = [
+        [not same(a, b) for a, b in pairwise(states)] for states in zip(*seen, strict=True)
+    ]
+    assert changed[0] == [True] * 4 + [False] * 4
+    assert changed[1] == [False] * 4 + [True] * 4
+    assert changed[2] == [False] * 6 + [True] * 2
+    assert same(before, tiny_classifier.state_dict())
 
 
 @pytest.mark.parametrize("name", ["additive", "filtering", "multi_head"])
@@ -74,32 +80,53 @@ def test_others_have_one_stage(tiny_classifier: nn.Module, name: str) -> None:
     assert [s.name for s in method.stages(model)] == ["filters"]
 
 
-@pytest.mark.parametrize(("share", "names"), [(0.0, ["filters"]), (1.0, ["fusion"])])
+@pytest.mark.parametrize(
+    ("detector", "shares", "names"),
+    [
+        (True, (0.0, 0.0), ["filters"]),
+        (True, (0.0, 1.0), ["fusion"]),
+        (True, (0.9, 0.1), ["detector", "fusion"]),
+        (False, (0.4, 0.1), ["filters", "fusion"]),
+    ],
+)
 def test_a_stage_may_be_left_out(
-    tiny_classifier: nn.Module, share: float, names: list[str]
+    tiny_classifier: nn.Module, detector: bool, shares: tuple[float, float], names: list[str]
 ) -> None:
-    method = create_defense("advfilter", classifier=tiny_classifier, fusion_share=share)
-    model = create_purifier("advfilter", width=0.05)
+    given = dict(zip(("detector_share", "fusion_share"), shares, strict=True))
+    method = create_defense("advfilter", classifier=tiny_classifier, **given)
+    model = create_purifier("advfilter", width=0.05, detector=detector)
     assert [s.name for s in method.stages(model)] == names
+
+
+def test_detector_loss_by_hand(tiny_classifier: nn.Module, pairs: AdversarialPairs) -> None:
+    """Clean images, and those of the attacked that rounding does not bring back."""
+    model = create_purifier("advfilter", width=0.05, input_bits=8).eval()
+    method = create_defense("advfilter", classifier=tiny_classifier)
+    pairs.epsilons[:4] = 1e-3
+    pairs.perturbations[:4] = 1e-3
+    batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "detector")
+    assert bool((batch["eps"] > 0).all())
+    loss, _ = method.loss(model, batch, "detector", torch.Generator())
+    attacked = (batch["attacked"][4:] * 255).round() / 255
+    every = [
+        F.softplus(sign * model.fusion.detector(fine_grain(images)))
+        for sign, images in ((-1, batch["clean"]), (1, attacked))
+    ]
+    torch.testing.assert_close(loss, torch.cat(every).mean())
 
 
 @pytest.mark.parametrize("stage", ["filters", "fusion"])
 def test_loss_by_hand(tiny_classifier: nn.Module, pairs: AdversarialPairs, stage: str) -> None:
     """What the classifier says of the purified image, from what it says of the clean one."""
     model = create_purifier("filtering" if stage == "filters" else "advfilter", width=0.05)
-    method = create_defense("advfilter", classifier=tiny_classifier, image=0.3, semantic=0.7,
-                            choice=0.4)
+    method = create_defense("advfilter", classifier=tiny_classifier, image=0.3, semantic=0.7)
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), stage)
     loss, _ = method.loss(model, batch, stage, torch.Generator())
-    made = model.outputs(batch["attacked"])
-    out = made["out"]
+    out = model.outputs(batch["attacked"])["out"]
     whole = NormalizedClassifier(tiny_classifier)
     p, found = whole(batch["clean"]).softmax(dim=1), whole(out)
     kl = (p * (p.log() - found.log_softmax(dim=1))).sum(dim=1)
     expected = 0.3 * (out - batch["clean"]).abs().mean() + 0.7 * (kl / (1 + kl)).mean()
-    if stage == "fusion":  # 1 for clean images, 0 for attacked ones
-        weight, clean = made["weight"], (batch["eps"] == 0).view(-1, 1, 1, 1)
-        expected = expected + 0.4 * F.binary_cross_entropy(weight, clean.float().expand_as(weight))
     torch.testing.assert_close(loss, expected)
 
 
@@ -158,7 +185,6 @@ def test_gradients_reach_only_the_decoder_that_an_image_is_for(
     model = create_purifier("advfilter", width=0.05)
     method = create_defense("advfilter", classifier=tiny_classifier)
     pairs.clean_share = 0.0
-    method.choice = 0.0
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "filters")
     method.loss(model, batch, "filters", torch.Generator())[0].backward()
     sizes = [
@@ -192,16 +218,14 @@ def test_fusion_weight_learns_to_follow_the_strength(
 ) -> None:
     model = create_purifier("advfilter", width=0.05)
     method = create_defense(
-        "advfilter", classifier=tiny_classifier, image=1.0, semantic=0.0, fusion_share=0.5
+        "advfilter", classifier=tiny_classifier, detector_share=0.5, fusion_share=0.2
     )
-    strong = pairs.subset((pairs.epsilons > 0.01).nonzero()[:, 0])
-    strong.perturbations *= 5
-    train(model, method, strong, steps=240, batch_size=16, lr=4e-3, progress=False)
+    train(model, method, pairs, steps=100, batch_size=16, lr=1e-3, progress=False)
     with torch.no_grad():
-        clean = strong.clean.float() / 255
+        clean = pairs.clean.float() / 255
         weights = [
             float(model.outputs(images)["weight"].mean())
-            for images in (clean, clean + strong.perturbations.float())
+            for images in (clean, clean + pairs.perturbations.float())
         ]
     assert weights[0] > weights[1] + 0.3
 
@@ -261,7 +285,8 @@ def test_validation_counts_kept_predictions(
     [
         ({"layer": "layer9"}, "has no layer 'layer9'"),
         ({"image": 0.0, "semantic": 0.0}, "not both 0"),
-        ({"fusion_share": 1.5}, "fusion_share is 1.5"),
+        ({"fusion_share": 0.8}, "fusion_share 0.8"),
+        ({"detector_share": -0.1}, "detector_share is -0.1"),
         ({"small_up_to": 1e-3, "large_from": 1e-2}, "No decoder is trained"),
         ({"classifier": []}, "classifier is an empty list"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from robust_restoration_advfilter.grain import fine_grain
 from robust_restoration_advfilter.networks import Decoder, PixelNet
 from robust_restoration_advfilter.pixel_filter import pixel_filter
 from torch import Tensor, nn
@@ -100,24 +101,24 @@ def test_kernels_are_predicted_in_float32_under_autocast() -> None:
         assert net(torch.rand(1, 3, 32, 32))[0].dtype == torch.float32
 
 
-@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("detector", [False, True])
 @pytest.mark.parametrize("ours", [False, True])
-def test_advfilter_is_the_papers_fusion(whole: bool, ours: bool) -> None:
+def test_advfilter_is_the_papers_fusion(detector: bool, ours: bool) -> None:
     """Eqs. 8 to 11, written out, with the uncertainty maps and weights at half the size."""
     model = create_purifier(
-        "advfilter", width=0.05, kernel_size=3, grain=ours, halved=ours, fusion_whole=whole
+        "advfilter", width=0.05, kernel_size=3, grain=ours, halved=ours, detector=detector
     ).eval()
     for decoder in model.net.decoders:
         nn.init.normal_(decoder.heads[0].weight, std=0.1)
+    nn.init.normal_(model.fusion.layers[-1].weight)
     images = torch.rand(2, 3, 16, 16)
     with torch.no_grad():
         found = model.outputs(images)
         first, second = model.net(images)
         maps = torch.cat([first.max(1, True).values, second.max(1, True).values], dim=1)
         logits = model.fusion.layers(maps)
-        if whole:
-            means = torch.cat([f.mean(dim=(2, 3)) for f in model.net.encode(images)], dim=1)
-            logits = logits + model.fusion.whole(means)[..., None, None]
+        if detector:
+            logits = logits + model.fusion.detector(fine_grain(images)).view(2, 1, 1, 1)
         weight = torch.sigmoid(logits)
         expected = pixel_filter(
             images,
@@ -125,7 +126,7 @@ def test_advfilter_is_the_papers_fusion(whole: bool, ours: bool) -> None:
                 weight * first + (1 - weight) * second, scale_factor=2, mode="bilinear"
             ),
         )
-    assert len([m for m in model.fusion.modules() if isinstance(m, nn.Conv2d)]) == 6
+    assert len([m for m in model.fusion.layers.modules() if isinstance(m, nn.Conv2d)]) == 6
     torch.testing.assert_close(found["weight"], weight)
     torch.testing.assert_close(found["out"], expected)
     torch.testing.assert_close(model(images), expected.clamp(0, 1))
