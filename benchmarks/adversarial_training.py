@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from train_advfilter import RUNS
+from classifiers import RUNS
 
 from robust_restoration.data import load_labelled
 from robust_restoration.evaluation import evaluate_purifiers

@@ -1,7 +1,7 @@
 """Train the purifiers that the package ships: ``python benchmarks/train_advfilter.py BENCH NAME``.
 
-BENCH is ``general``, for photographs before any classifier, or ``general-32``, for colour images of
-32 pixels; NAME a purifier. Runs stand in ``runs/advfilter/BENCH/NAME`` and go on there after an
+BENCH is ``general``, for photographs before any classifier, ``general-32``, for colour images of 32
+pixels, or ``mnist``; NAME a purifier. Runs stand in ``runs/advfilter/BENCH/NAME`` and go on there after an
 interruption. ``--hold-out CLASSIFIER`` trains without one of the bench's classifiers, for deciding
 on a recipe: what it does before that one is what a user's classifier will see. ``--ship`` copies
 the weights, as float16 with their card, into the plugin.
@@ -48,6 +48,19 @@ BENCHES: dict[str, dict[str, Any]] = {
         "purifier": {"input_bits": 8},
         "training": {"attack_steps": 8},
         "settings": {"steps": 900, "batch_size": 48},
+    },
+    # For the question of `adversarial_training.py`; not shipped.
+    "mnist": {
+        "classifiers": ("lenet5_mnist_clean",),
+        "data": (("mnist_subset/mnist_train_first14262.npz", {"channels": 1, "limit": 2000}),),
+        "size": 28,
+        "augment": False,
+        "purifier": {"channels": 1},
+        "training": {
+            "epsilons": (0.01, 0.03, 0.05, 0.1, 0.3), "per_image": 4, "small_up_to": 0.03,
+            "large_from": 0.03,
+        },
+        "settings": {"steps": 600, "batch_size": 64},
     },
 }
 
