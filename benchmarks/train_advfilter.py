@@ -1,10 +1,10 @@
 """Train the purifiers that the package ships: ``python benchmarks/train_advfilter.py BENCH NAME``.
 
 BENCH is ``general``, for photographs before any classifier, ``general-32``, for colour images of 32
-pixels, or ``mnist``; NAME a purifier. Runs stand in ``runs/advfilter/BENCH/NAME`` and go on there after an
-interruption. ``--hold-out CLASSIFIER`` trains without one of the bench's classifiers, for deciding
-on a recipe: what it does before that one is what a user's classifier will see. ``--ship`` copies
-the weights, as float16 with their card, into the plugin.
+pixels, or ``mnist``; NAME a purifier. Runs stand in ``runs/advfilter/BENCH/NAME`` and go on there
+after an interruption. ``--hold-out CLASSIFIER`` trains without one of the bench's classifiers, for
+deciding on a recipe: what it does before that one is what a user's classifier will see. ``--ship``
+copies the weights, as float16 with their card, into the plugin.
 """
 
 from __future__ import annotations

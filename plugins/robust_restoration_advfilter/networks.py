@@ -18,6 +18,9 @@ from .grain import fine_grain
 
 ENCODER = (64, 128, 256, 512, 512)
 DECODER = (512, 256)
+# Half an image's attack is still an attack: of mixtures of the two filters, which a sigmoid gives
+# where it is in doubt, a classifier keeps less than of either.
+STEEPNESS = 4.0
 STEP = 16  # four poolings: sides are padded to a multiple of this
 
 
@@ -192,6 +195,6 @@ class FusionNet(nn.Module):
         found: Tensor = self.layers(maps.contiguous(memory_format=torch.channels_last))
         found = found.to(maps.dtype)
         if self.detector is not None:
-            told = self.detector(fine_grain(images))
+            told = STEEPNESS * self.detector(fine_grain(images))
             found = found + told.to(found.dtype).view(-1, 1, 1, 1)
         return torch.sigmoid(found)

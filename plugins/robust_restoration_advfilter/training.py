@@ -162,9 +162,9 @@ class AdvFilterTraining(Defense):
         )
 
     def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
-        """The predicting net, the detector, or the fusion net with its detector."""
-        names = {"filters": "net", "detector": "fusion.detector"}
-        return model.get_submodule(names.get(stage, stage)).parameters()
+        """The predicting net, the detector, or the fusion net's convolutions."""
+        names = {"filters": "net", "detector": "fusion.detector", "fusion": "fusion.layers"}
+        return model.get_submodule(names[stage]).parameters()
 
     def loss(
         self, model: nn.Module, batch: Batch, stage: str, generator: Generator
@@ -174,6 +174,8 @@ class AdvFilterTraining(Defense):
         if stage == "detector":
             return self._detector_loss(model, batch), {}
         chosen: dict[str, Tensor] = {}
+        if stage == "fusion" and getattr(model.fusion, "detector", None) is not None:
+            model.fusion.detector.eval()  # type: ignore[union-attr]  # its statistics are done
         if stage == "filters" and hasattr(model, "fusion"):
             chosen["weight"] = self._decoders(eps, generator)
         found = model.outputs(attacked, **chosen)  # type: ignore[operator]

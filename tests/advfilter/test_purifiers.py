@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from robust_restoration_advfilter.grain import fine_grain
-from robust_restoration_advfilter.networks import Decoder, PixelNet
+from robust_restoration_advfilter.networks import STEEPNESS, Decoder, PixelNet
 from robust_restoration_advfilter.pixel_filter import pixel_filter
 from torch import Tensor, nn
 
@@ -118,7 +118,7 @@ def test_advfilter_is_the_papers_fusion(detector: bool, ours: bool) -> None:
         maps = torch.cat([first.max(1, True).values, second.max(1, True).values], dim=1)
         logits = model.fusion.layers(maps)
         if detector:
-            logits = logits + model.fusion.detector(fine_grain(images)).view(2, 1, 1, 1)
+            logits = logits + STEEPNESS * model.fusion.detector(fine_grain(images)).view(2, 1, 1, 1)
         weight = torch.sigmoid(logits)
         expected = pixel_filter(
             images,
