@@ -120,6 +120,7 @@ def measure(given: Any) -> dict[str, Any]:
             left = {row: module for row, module in rows.items() if row not in told}
             if not left:
                 continue
+            count = told["images"]  # an earlier run may have had more or fewer
             images = test.subset(slice(count))
             seen = attacked(name, attack, eps, images, given)
             if given.attacks_only:
