@@ -132,7 +132,7 @@ def test_hub_repository(monkeypatch: pytest.MonkeyPatch, saved: Path) -> None:
 
 def test_shipped_weights_load_offline_and_have_cards() -> None:
     tags = shipped("purifiers", "advfilter")
-    assert {"general", "general-32"} <= set(tags)
+    assert "general" in tags
     for name in ("advfilter", "filtering", "additive"):
         for tag, path in shipped("purifiers", name).items():
             assert path.stat().st_size <= 4_000_000
