@@ -113,10 +113,10 @@ def measure(given: Any) -> dict[str, Any]:
     }
     found["environment"] = environment()
     rows = rows_of(given.learned)
-    for attack, eps, count in columns:
+    for attack, eps, usual in columns:
         for name in bench["classifiers"]:
             key = f"{name}|{attack}|{eps:g}"
-            told = found["counts"].setdefault(key, {"images": count})
+            told = found["counts"].setdefault(key, {"images": usual})
             left = {row: module for row, module in rows.items() if row not in told}
             if not left:
                 continue
