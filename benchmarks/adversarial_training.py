@@ -12,14 +12,15 @@ from pathlib import Path
 
 import torch
 from classifiers import RUNS
+from evaluate_advfilter import threats_of
 
 from robust_restoration.data import load_labelled
-from robust_restoration.evaluation import evaluate_purifiers
+from robust_restoration.evaluation import evaluate
 from robust_restoration.models.classifiers import load_classifier
 from robust_restoration.models.create import create_purifier
 
 RESULTS = Path(__file__).parent / "results"
-STRENGTHS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.3, 0.5)
+STRENGTHS = (0.01, 0.03, 0.05, 0.1, 0.3, 0.5)
 
 
 if __name__ == "__main__":
@@ -34,16 +35,16 @@ if __name__ == "__main__":
         for name in ("advfilter", "filtering", "additive")
     }
     for kind in ("clean", "adversarial"):
-        result = evaluate_purifiers(
+        result = evaluate(
             load_classifier(f"classifiers:lenet5_mnist_{kind}"),
             load_labelled("mnist:test", channels=1, limit=given.images, root=given.data),
             purifiers={**purifiers, "median 3x3": create_purifier("median")},
-            strengths=STRENGTHS,
-            white_box_images=200,
-            white_box_steps=20,
-            square_queries=100,
+            eps=STRENGTHS,
+            threats=threats_of(40, 200, 20, 100),
+            controls=False,
+            checks=False,
             batch_size=100,
-            state=RESULTS / f"mnist-{kind}.json",
+            state=RUNS / "mnist" / f"evaluation-{kind}.json",
         )
         result.to_json(RESULTS / f"mnist-{kind}.json")
         print(f"\nLeNet-5, {kind} training\n{result.to_markdown()}")

@@ -50,7 +50,7 @@ def main() -> None:
     images = rr.load_images("set12", root=ROOT, limit=given.images)
     top = slice(100, 100 + given.side)
     clean = torch.stack([images.image(i)[:, top, 90 : 90 + given.side] for i in range(len(images))])
-    noisy = rr.Gaussian(SIGMA)(clean, seed=0)
+    noisy, _ = rr.Gaussian(SIGMA)(clean, seed=0)
 
     def quality(attacked: Tensor) -> Tensor:
         with torch.no_grad():

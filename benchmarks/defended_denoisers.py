@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from conditions import means
 from skimage.restoration import estimate_sigma
 
 import robust_restoration as rr
 from robust_restoration.environment import environment
 from robust_restoration.files import write_json
-from robust_restoration.models.weights import shipped
+from robust_restoration.models.shipped import shipped
 
 RESULTS = Path(__file__).resolve().parent / "results"
 DENOISERS = {"gray": "dncnn_b", "colour": "dncnn_c", "one_level": "dncnn"}
@@ -60,6 +61,7 @@ REAL = {"bm3d": 35.19, "nt": 33.56, "vat": 34.49, "hat": 36.26}
 # Images of each set that are used without --full: minutes a model on one core.
 LIMITS = {"set68": 12, "cbsd68": 4, "set12": 7}
 WORST = {
+    "attack": "worst_case",
     "attacks": ["obsatk_auto", ("obsatk", {"steps": 20, "alpha": 0.1 * 5 / 255})],
     "restarts": 2,
 }
@@ -90,7 +92,7 @@ def figures(model: Any, name: str, data: str, limit: int | None, **options: Any)
         model, data, limit=limit, name=name, progress=False, batch_size=4, **options
     )
     print(result, flush=True)
-    return {"images": len(result.names), **result.to_dict()}
+    return result.to_dict()
 
 
 def obsatk_tables(model: Any, bench: str, name: str, full: bool) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def obsatk_tables(model: Any, bench: str, name: str, full: bool) -> dict[str, An
         for eps in (3, 5, 7):
             found[f"{level} Atk-{eps}"] = figures(
                 model, name, data, None if full else LIMITS[data], sigma=level / 255,
-                eps=eps / 255, within_level=True, attacks=["obsatk"], controls=False, checks=False,
+                eps=eps / 255, within_level=True, threats=["obsatk"], controls=False, checks=False,
             )
     return found
 
@@ -111,20 +113,19 @@ def stronger(model: Any, bench: str, name: str, full: bool) -> dict[str, Any]:
     data, limit = {"gray": ("set12", 7), "colour": ("cbsd68", 2)}[bench]
     return figures(
         model, name, data, None if full else limit, sigma=25 / 255, eps=5 / 255, within_level=True,
-        attacks={"obsatk": "obsatk", "obsatk_auto": "obsatk_auto", "worst": ("worst_case", WORST)},
+        threats={"obsatk": "obsatk", "obsatk_auto": "obsatk_auto", "worst": WORST},
     )
 
 
 def typical_tables(model: Any, bench: str, name: str, full: bool) -> dict[str, Any]:
     """Gaussian noise of 25/255, and the attacks of the denoising-PGD and typical-set papers."""
-    linf = {"eps": 0.012}
     return figures(
         model, name, "set12", None if full else LIMITS["set12"], sigma=25 / 255,
-        attacks={
-            "denoising_pgd, away from clean": ("denoising_pgd", linf),
-            "denoising_pgd, towards noisy": ("denoising_pgd", {**linf, "target": "noisy"}),
-            "l2_denoising_pgd": ("l2_denoising_pgd", linf),
-            "obsatk_auto": ("obsatk_auto", linf),
+        eps=0.012, threats={
+            "denoising_pgd, away from clean": "denoising_pgd",
+            "denoising_pgd, towards noisy": "denoising_pgd target=noisy",
+            "l2_denoising_pgd": "l2_denoising_pgd",
+            "obsatk_auto": "obsatk_auto",
         },
         checks=False,
     )
@@ -132,7 +133,7 @@ def typical_tables(model: Any, bench: str, name: str, full: bool) -> dict[str, A
 
 def real_noise(model: Any, bench: str, name: str, full: bool) -> dict[str, Any]:
     """The real noise of CC, for models trained with synthetic noise only."""
-    return figures(model, name, "cc", None, sigma=None, attacks=[], checks=False)
+    return figures(model, name, "cc", None, sigma=None, threats=[], checks=False)
 
 
 def parts(bench: str, tag: str) -> dict[str, Any]:
@@ -155,6 +156,16 @@ def load(bench: str, tag: str) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
+def read(figures: dict[str, Any]) -> rr.Result:
+    """One evaluation that a file holds."""
+    return rr.Result.from_json(json.dumps(figures))
+
+
+def psnr(figures: dict[str, Any]) -> dict[str, float]:
+    """Its PSNR by condition."""
+    return means(read(figures))
+
+
 def tables(bench: str) -> str:
     """Markdown of all models of a bench."""
     if bench not in PAPER:
@@ -166,8 +177,8 @@ def tables(bench: str) -> str:
         found = load(bench, tag)
         for level, theirs in levels.items():
             if found:
-                means = [found["obsatk"][f"{level} Atk-{e}"]["means"] for e in (3, 5, 7)]
-                ours = [means[0]["noisy"]["psnr"], *(m["obsatk"]["psnr"] for m in means)]
+                three = [psnr(found["obsatk"][f"{level} Atk-{e}"]) for e in (3, 5, 7)]
+                ours = [three[0]["noisy"], *(m["obsatk"] for m in three)]
                 cells = " | ".join(f"{v:.2f}" for v in (*ours, *theirs))
                 rows.append(f"| {tag} | {level} | {cells} |")
     blocks.append("\n".join(rows))
@@ -182,8 +193,8 @@ def tables(bench: str) -> str:
     for tag in PAPER[bench]:
         found = load(bench, tag)
         if found:
-            means = found["stronger"]["means"]
-            cells = " | ".join(f"{means[name]['psnr']:.2f}" for name in names)
+            ours = psnr(found["stronger"])
+            cells = " | ".join(f"{ours[name]:.2f}" for name in names)
             rows.append(f"| {tag} | {cells} |")
     blocks.append("\n".join(rows))
     if bench == "gray":
@@ -193,8 +204,8 @@ def tables(bench: str) -> str:
         for tag, theirs in REAL.items():
             found = load(bench, tag)
             if found:
-                ours = found["real"]["means"]["noisy"]["psnr"]
-                rows.append(f"| {tag} | {ours:.2f} | {theirs:.2f} |")
+                cc = psnr(found["real"])["noisy"]
+                rows.append(f"| {tag} | {cc:.2f} | {theirs:.2f} |")
         blocks.append("\n".join(rows))
     return "\n\n".join(blocks)
 
@@ -214,13 +225,14 @@ def _typical(bench: str) -> str:
     for tag in (*ONE_LEVEL, "nt", "vat", "hat"):
         found = load(bench, tag)
         if found:
-            means = found["typical"]["means"]
-            cells = " | ".join(f"{means[name]['psnr']:.2f}" for name in names)
-            noisy, hit = means["noisy"], means["denoising_pgd, towards noisy"]
+            ours = psnr(found["typical"])
+            cells = " | ".join(f"{ours[name]:.2f}" for name in names)
+            result, hit = read(found["typical"]), "denoising_pgd, towards noisy"
+            mae, ssim = means(result, "mae"), means(result, "ssim")
             theirs = " / ".join(f"{v:.2f}" for v in TYPICAL.get(tag, ()))
             rows.append(
-                f"| {tag} | {cells} | {255 * noisy['mae']:.2f} → {255 * hit['mae']:.2f} | "
-                f"{noisy['ssim']:.3f} → {hit['ssim']:.3f} | {theirs} |"
+                f"| {tag} | {cells} | {255 * mae['noisy']:.2f} → {255 * mae[hit]:.2f} | "
+                f"{ssim['noisy']:.3f} → {ssim[hit]:.3f} | {theirs} |"
             )
     return "\n".join(rows)
 

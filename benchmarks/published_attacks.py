@@ -20,7 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import robust_restoration_studies
 import torch
+from conditions import means
 
 import robust_restoration as rr
 from robust_restoration.environment import environment
@@ -73,16 +75,16 @@ def obsatk(limits: dict[str, int | None]) -> list[dict[str, Any]]:
             for eps, theirs in ((5, five), (7, seven)):
                 result = evaluate(
                     model, data, limits.get(data), sigma=level / 255, eps=eps / 255,
-                    within_level=True, attacks={
-                        "as released": ("obsatk", {"clip": "paper"}),
-                        "project": ("obsatk", {}),
+                    within_level=True, threats={
+                        "as released": "obsatk clip=paper", "project": "obsatk",
                     },
                 )
                 rows.append(
                     {
-                        "data": data, "images": len(result.names), "model": model, "level": level,
+                        "data": data, "images": len(result.images()), "model": model,
+                        "level": level,
                         "attack": f"Atk-{eps}/255", "paper": [normal, theirs],
-                        "ours": {c: result.mean(c) for c in result.conditions},
+                        "ours": means(result),
                     }
                 )
     return rows
@@ -92,19 +94,19 @@ def denoising_pgd(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     """Tables I to III of the denoising-PGD paper."""
     rows = []
     for model, theirs in DENOISING_PGD.items():
-        attacks = {
-            f"target={target}, clip={clip}": (
-                "denoising_pgd", {"eps": 0.012, "target": target, "clip": clip},
-            )
+        threats = {
+            f"target={target}, clip={clip}": {
+                "attack": "denoising_pgd", "eps": 0.012, "target": target, "clip": clip,
+            }
             for target, clip in (("clean", "paper"), ("noisy", "paper"), ("noisy", None))
         }
-        result = evaluate(model, "set12", limits.get("set12"), sigma=EPS, attacks=attacks)
+        result = evaluate(model, "set12", limits.get("set12"), sigma=EPS, threats=threats)
         rows.append(
             {
-                "model": model, "images": len(result.names), "paper": list(theirs),
-                "ours": {c: result.mean(c) for c in result.conditions},
-                "ssim": {c: result.mean(c, "ssim") for c in result.conditions},
-                "mae": {c: 255 * result.mean(c, "mae") for c in result.conditions},
+                "model": model, "images": len(result.images()), "paper": list(theirs),
+                "ours": means(result),
+                "ssim": means(result, "ssim"),
+                "mae": {c: 255 * v for c, v in means(result, "mae").items()},
             }
         )
     return rows
@@ -116,20 +118,20 @@ def noise2noise(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     for model in ("n2n_unet_color_gaussian", "n2n_unet_color_gaussian-clean"):
         result = evaluate(
             model, "cbsd68", limits.get("cbsd68"), sigma=EPS, controls=False,
-            attacks={"dag": ("dag", {}), "dag, L2": ("dag", {"norm": "l2"})},
+            threats={"dag": "dag", "dag, L2": {"attack": "dag", "options": {"norm": "l2"}}},
         )
         rows.append(
             {
-                "model": model, "images": len(result.names),
+                "model": model, "images": len(result.images()),
                 "ratios": {
                     c: [
                         a / b for a, b in zip(
-                            result.values["noisy"]["psnr"], result.values[c]["psnr"], strict=True
+                            result.values().values(), result.values(c).values(), strict=True
                         )
                     ]
-                    for c in result.attacks()
+                    for c in result.threats
                 },
-                "ours": {c: result.mean(c) for c in result.conditions},
+                "ours": means(result),
             }
         )
     return rows
@@ -142,12 +144,12 @@ def transfer(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     ]
     models = {name: load_published(WEIGHTS, name).to(DEVICE) for name in names}
     options = {"eps": 0.012, "target": "noisy", "clip": "paper"}
-    found = rr.transfer(
+    found = robust_restoration_studies.transfer(
         models, "set12", root=ROOT, limit=limits.get("transfer"), attack_options=options,
         sources=names[:2], sigma=EPS,
     )
     print(found, flush=True)
-    alike = rr.similitude(
+    alike = robust_restoration_studies.similitude(
         models, "set12", root=ROOT, limit=limits.get("similitude"), attack_options=options,
         sigma=EPS, count=limits.get("directions") or 100,
     )

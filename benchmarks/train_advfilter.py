@@ -10,7 +10,7 @@ copies the weights, as float16 with their card, into the plugin.
 from __future__ import annotations
 
 import argparse
-import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ import classifiers
 import torch
 from robust_restoration_advfilter.augmentation import photographic
 
-from robust_restoration.data import LabelledImages, load_labelled
+from robust_restoration.data import load_labelled
 from robust_restoration.environment import environment
 from robust_restoration.models.create import create_defense, create_purifier
 from robust_restoration.models.weights import save_weights
-from robust_restoration.training.train_to_weights import train_to_weights
+from robust_restoration.training import train
 
 SHIPPED = Path("plugins/robust_restoration_advfilter/weights")
 
@@ -91,34 +91,32 @@ def train_one(bench: str, name: str, given: argparse.Namespace) -> None:
     if given.steps:
         settings["steps"] = given.steps
     label = bench + (f"-without-{given.hold_out}" if given.hold_out else "")
-    images = LabelledImages(
-        sets[0].images[:0], sets[0].labels[:0],
-        name=", ".join(f"{s.name} ({len(s)} images)" for s in sets),
-    )
-    path = train_to_weights(
-        "purifiers", name, model, method, pairs, images, given.runs / label / name,
-        notes={
+    out = given.runs / label / name
+    began = time.monotonic()
+    train(model, method, pairs[0], out=out, validation=pairs[1], seed=0, **settings)
+    card = {
+        "entry": name,
+        "options": model.options,
+        "classifier": "*",
+        "input_size": told["size"],
+        "data": ", ".join(f"{s.name} ({len(s)} images)" for s in sets),
+        "training": {
             "defense": "advfilter", "classifiers": ", ".join(names), "pairs": len(pairs[0]),
             **{k: str(v) for k, v in told["training"].items()},
-            "augment": "photographic" if told["augment"] else "none",
+            "augment": "photographic" if told["augment"] else "none", **settings, "seed": 0,
         },
-        about={"classifier": "any", "input_size": told["size"]},
-        seed=0,
-        progress=True,
-        **settings,
-    )
-    if not given.ship:
-        return
-    card = json.loads(path.with_suffix(".json").read_text())
-    card["data"] = images.name
-    card["budget"] = (
-        f"{settings['steps']} steps of {settings['batch_size']} images, {card['minutes']:.0f} "
-        f"minutes on {torch.get_num_threads()} core(s) of {environment()['processor']}, bfloat16"
-    )
-    target = SHIPPED / f"{name}.{bench}.safetensors"
-    model = create_purifier(name, weights=str(path))
-    save_weights(model, target, kind="purifiers", name=name, card=card, half=True)
-    print(f"shipped {target}")
+        "budget": f"{settings['steps']} steps of {settings['batch_size']} images on "
+        f"{torch.get_num_threads()} core(s) of {environment()['processor']}, bfloat16; the last "
+        f"sitting took {(time.monotonic() - began) / 60:.0f} minutes",
+        "environment": environment(),
+        "numbers": {"how": "see benchmarks/transfer.py"},
+    }
+    weights = out / f"{name}.safetensors"
+    save_weights(model, weights, kind="purifiers", name=name, card=card)
+    if given.ship:
+        target = SHIPPED / f"{name}.{bench}.safetensors"
+        save_weights(model, target, kind="purifiers", name=name, card=card, half=True)
+        print(f"shipped {target}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import torch
 import robust_restoration as rr
 from robust_restoration.environment import environment
 from robust_restoration.models.weights import save_weights
-from robust_restoration.training.train_denoiser import train_denoiser
+from robust_restoration.training.by_name import train_by_name
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE.parent / "plugins/robust_restoration_denoisers/weights"
@@ -50,25 +50,16 @@ DEFENSES = {
     # The denoising-PGD paper's adversarial training, section V.
     "dpgd": ("adversarial", {"sigma": EPS, "attack": "denoising_pgd", "eps": 0.012, "mix": 0.5}),
 }
-COMPACT = {
-    "network": {"depth": 10, "features": 32},
-    "patch": 40,
-    "settings": {"batch_size": 64, "steps": 5000, "precision": "bf16"},
-}
-FULL = {  # the ObsAtk paper: 75 epochs of 3000 batches
-    "network": {},
-    "patch": 50,
-    "settings": {"batch_size": 128, "steps": 225_000, "precision": "bf16"},
-}
+FULL = {"gray": "obsatk-gray", "colour": "obsatk-colour", "one_level": "typical-set"}
 
 
 def measure(model: torch.nn.Module, bench: dict[str, Any]) -> dict[str, Any]:
     """Mean PSNR in dB on the test set, for the model card; seed 0, float32."""
     found = {
         f"sigma {level}/255": rr.evaluate(
-            model, bench["test"], attacks=[], sigma=level / 255, limit=bench["first"],
+            model, bench["test"], threats=[], sigma=level / 255, limit=bench["first"],
             checks=False, progress=False,
-        ).mean("noisy")
+        ).mean()
         for level in (15, 25)
     }
     return {"test_set": bench["test"], "first_images": bench["first"], "seed": 0, **found}
@@ -88,8 +79,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    bench, recipe = BENCHES[options.bench], FULL if options.full else COMPACT
-    settings = dict(recipe["settings"])
+    bench, recipe = BENCHES[options.bench], FULL[options.bench] if options.full else "compact"
+    settings = {}
     if "steps" in bench and not options.full:
         settings["steps"] = bench["steps"]
     if options.steps:
@@ -97,17 +88,14 @@ def main() -> None:
     for tag in options.defenses:
         defense, defense_options = DEFENSES[tag]
         size = "full" if options.full else "compact"
-        path = train_denoiser(
-            bench["denoiser"],
+        path = train_by_name(
+            defense,
             bench["data"],
             options.runs / f"{options.bench}-{size}-{tag}-{options.seed}",
-            defense=defense,
-            denoiser_options=recipe["network"],
-            defense_options={**defense_options, "patch": recipe["patch"]},
+            denoiser=bench["denoiser"],
+            recipe=recipe,
+            options=defense_options,
             seed=options.seed,
-            lr=1e-3,
-            betas=(0.9, 0.999),
-            schedule="steps",
             validate_every=500,
             save_every=100,
             **settings,

@@ -18,6 +18,7 @@ from timing import medians, write
 from torch import Tensor, nn
 
 import robust_restoration as rr
+from robust_restoration.contracts import Step
 
 EPS = 5 / 255
 
@@ -60,7 +61,7 @@ def main() -> None:
         "standard": rr.create_defense("standard"),
         "adversarial": rr.create_defense("adversarial"),
         "hat": rr.create_defense("hat"),
-        "hat, not shared": rr.create_defense("hat", shared=False),
+        "hat, shared": rr.create_defense("hat", shared=True),
         "typical_set": rr.create_defense("typical_set"),
     }
     batch = {
@@ -82,7 +83,7 @@ def main() -> None:
             return step
 
         work = {
-            name: stepped(lambda d=defense: d.loss(model, batch, "train", generator)[0])
+            name: stepped(lambda d=defense: d.loss(model, batch, Step("train", 0.0, generator))[0])
             for name, defense in defenses.items()
         }
         work["plain normal loop"] = stepped(lambda: plain_normal(model, batch))

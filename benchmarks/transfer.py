@@ -29,7 +29,7 @@ from robust_restoration.environment import environment
 from robust_restoration.files import write_json
 from robust_restoration.models.classifiers import with_unit_range
 from robust_restoration.models.create import create_purifier
-from robust_restoration.models.weights import shipped
+from robust_restoration.models.shipped import shipped
 
 BENCHES: dict[str, dict[str, Any]] = {
     "general": {

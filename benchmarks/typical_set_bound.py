@@ -25,9 +25,9 @@ BLIND = "dncnn_blind_gray_sigma0-55"
 def restored(model: torch.nn.Module, level: float, images: int) -> float:
     """Mean PSNR on Set12 with Gaussian noise of a level."""
     return rr.evaluate(
-        model, "set12", root=ROOT, limit=images, sigma=level, attacks=[], checks=False,
+        model, "set12", root=ROOT, limit=images, sigma=level, threats=[], checks=False,
         progress=False,
-    ).mean("noisy")
+    ).mean()
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     known = rr.create_denoiser("dncnn_b", weights="nt_25").to(memory_format=torch.channels_last)
     blind = load_published(WEIGHTS, BLIND).to(memory_format=torch.channels_last)
     images = rr.load_images("set12", root=ROOT, limit=given.images)
-    noisy, clean = images.pair(range(len(images)), rr.Gaussian(LEVEL), seed=0)
+    noisy, clean, _ = images.pair(range(len(images)), rr.Gaussian(LEVEL), seed=0)
     rows: list[dict[str, Any]] = [{"clip": "", "level": 255 * LEVEL}]
     for clip in (None, "paper"):
         attack = rr.create_attack("denoising_pgd", known, eps=EPS, target="noisy", clip=clip)

@@ -1,7 +1,12 @@
-"""Files in, files out: restore, attack or purify image files; originals stay as they are."""
+"""Files in, files out: restore, attack or purify image files; originals stay as they are.
+
+One rule for colours: a colour image goes through a network for gray images channel by channel, and
+a gray one through a network for colour images as colour.
+"""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,26 +17,29 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from .contracts import frozen
-from .degradations.noise import Gaussian
+from .contracts import Denoiser, Purifier, frozen
+from .degradations.gaussian import Gaussian
 from .errors import DataError, InputError
 from .evaluation.strips import write_strip
 from .files import atomic_path
-from .images.files import STRIP, find_images, read_image, write_image
+from .images.files import read_image, write_image
+from .images.folders import STRIP, find_images
+from .images.pixels import compact
 from .images.tiling import Tiled
-from .models.create import create_attack, create_purifier
+from .models.create import create_attack
+from .models.purify import find_purifier
 from .models.restore import restore, takes_sigma
-from .models.weights import shipped, weights_for
+from .plugins.registry import registry
 
-Change = Callable[[Tensor, Path], Tensor]
+Change = Callable[[Tensor, int, Path], Tensor]
 
 
-def map_files(
+def apply(
     paths: Iterable[Path | str],
     out: Path | str,
-    change: Callable[[list[Path]], Change],
+    change: Change,
     *,
-    doing: str,
+    doing: str = "working",
     overwrite: bool = False,
     progress: bool = True,
 ) -> dict[str, list[str]]:
@@ -39,19 +47,20 @@ def map_files(
 
     Args:
         paths: Files, and folders that are searched to the bottom.
-        out: Where results go, under the same relative names.
-        change: Given all files, makes the function from an image (C, H, W) in [0, 1], and the path
-            its result goes to, to the result.
+        out: Where results go, under the same relative names. Gray images of 16 bits stay so.
+        change: Makes a result of an image (C, H, W) in [0, 1], its number, and the path that the
+            result goes to.
         doing: What the progress bar says.
         overwrite: Replace files in ``out``; otherwise those there are left, so that an
             interrupted call goes on.
         progress: Show a progress bar.
 
     Returns:
-        ``written`` and ``kept``: paths; ``damaged``: a sentence a file that could not be read.
+        ``written`` and ``kept``: paths; ``damaged``: a sentence a file that could not be worked
+        with.
 
     Raises:
-        InputError: If a result would replace an original.
+        InputError: If a result would replace an original, or no image at all fits.
         DataError: If there is no image at all.
     """
     out = Path(out)
@@ -63,20 +72,30 @@ def map_files(
             raise InputError(
                 f"{target} would replace an original; choose a folder other than the images' own."
             )
-    changed = change([source for source, _ in found])
     done: dict[str, list[str]] = {"written": [], "kept": [], "damaged": []}
+    unfit: InputError | None = None
     with Progress(console=Console(stderr=True), disable=not progress) as bar:
-        for source, target in bar.track(targets, description=doing):
-            if target.exists() and not overwrite:
-                done["kept"].append(str(target))
-                continue
+        for number, (source, target) in enumerate(bar.track(targets, description=doing)):
             try:
+                if target.exists() and not overwrite:
+                    done["kept"].append(str(target))
+                    continue
                 image = read_image(source)
+                bits = 8 if compact(image).dtype == torch.uint8 else 16
+                write_image(change(image, number, target), target, bits=bits)
             except DataError as error:
                 done["damaged"].append(str(error))
-                continue
-            write_image(changed(image, target), target)
-            done["written"].append(str(target))
+            except InputError as error:
+                unfit = unfit or error
+                done["damaged"].append(f"{source}: {error}")
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                done["damaged"].append(f"{source} has too long a name for what is written of it.")
+            else:
+                done["written"].append(str(target))
+    if unfit and not done["written"] and not done["kept"]:
+        raise unfit
     return done
 
 
@@ -96,8 +115,7 @@ def denoise_files(
     Args:
         paths: Noisy images: files, and folders that are searched to the bottom.
         out: Where the restored images go, under the same relative names.
-        denoiser: Gray images go through one for colour as colour, and the other way round each
-            channel goes through one for gray.
+        denoiser: For gray or for colour images, see the module.
         sigma: The noise level, as a fraction of [0, 1], for a denoiser that is told it.
         tile: Images with a longer side are restored in tiles of this side.
         device: Where to compute.
@@ -105,17 +123,18 @@ def denoise_files(
         progress: Show a progress bar.
 
     Returns:
-        As `image_files.map_files`.
+        As `apply`.
 
     Raises:
         InputError: If a result would replace an original, or the denoiser must be told a level.
     """
     model = Tiled(denoiser.to(device), tile=tile)
 
-    def change(files: list[Path]) -> Change:
-        return lambda image, _: _restore(model, image.to(device), sigma)
+    def change(image: Tensor, number: int, target: Path) -> Tensor:
+        with torch.no_grad(), frozen(model):
+            return _as(image, restore(model, _batch(image.to(device), model), sigma))
 
-    return map_files(paths, out, change, doing="denoising", overwrite=overwrite, progress=progress)
+    return apply(paths, out, change, doing="denoising", overwrite=overwrite, progress=progress)
 
 
 def attack_files(
@@ -123,7 +142,7 @@ def attack_files(
     out: Path | str,
     denoiser: nn.Module,
     *,
-    attack: str = "obsatk_auto",
+    attack: str | None = None,
     attack_options: dict[str, Any] | None = None,
     sigma: float = 25 / 255,
     seed: int = 0,
@@ -135,77 +154,58 @@ def attack_files(
 
     Beside each written image, which is the attacked one rounded to 8 bits, stand ``NAME.npz`` with
     the float arrays ``clean``, ``noisy`` and ``attacked`` (C, H, W), since rounding takes part of a
-    small perturbation away, and ``NAME.strip.png``, which shows what was done.
+    small perturbation away, and ``NAME.strip.png``, which shows what was done; NAME is the image's
+    whole file name, such as ``a.png``.
 
     Args:
         paths: Clean images: files, and folders.
         out: Where results go.
-        denoiser: What is attacked.
-        attack: The attack's name.
+        denoiser: What is attacked; for gray or for colour images, see the module.
+        attack: The attack's name; the default one for denoisers where it is ``None``.
         attack_options: Its options.
         sigma: The level of the Gaussian noise that is added first; 0 for none.
-        seed: Of the noise.
+        seed: Of the noise, which depends on it and on the image's number among the files.
         device: Where to compute.
         overwrite: Replace files in ``out``.
         progress: Show a progress bar.
 
     Returns:
-        As `image_files.map_files`.
+        As `apply`.
 
     Raises:
         InputError: If the images do not fit the denoiser, or an option makes no sense.
     """
     model = denoiser.to(device)
-    told = sigma if takes_sigma(model) and not getattr(model, "blind", False) else None
+    level = sigma if takes_sigma(model) and not getattr(model, "blind", False) else None
     attacker = create_attack(
-        attack, model, **({"sigma": told} if told is not None else {}), **(attack_options or {})
+        attack or registry().default("attacks", "denoiser"),
+        model,
+        **({"sigma": level} if level is not None else {}),
+        **(attack_options or {}),
     )
 
-    def change(files: list[Path]) -> Change:
-        return attacked_image
-
-    def attacked_image(image: Tensor, target: Path) -> Tensor:
-        channels = getattr(model, "channels", None)
-        if channels == 1 and image.shape[0] == 3:
-            raise InputError(
-                f"{target.name} has 3 channels and the denoiser wants 1: use one for colour."
-            )
-        if channels == 3 and image.shape[0] == 1:
-            image = image.expand(3, -1, -1)
-        clean = image[None].to(device)
-        noisy = Gaussian(sigma)(clean, seed=seed) if sigma else clean
-        attacked = attacker(noisy, clean)
+    def change(image: Tensor, number: int, target: Path) -> Tensor:
+        image = image.to(device)
+        noisy_image = Gaussian(sigma)(image[None], seed=seed, index=number)[0][0]
+        clean, noisy = _batch(image, model), _batch(noisy_image, model)
+        attacked = attacker(noisy, clean, index=number * len(noisy))
         with torch.no_grad(), frozen(model):
-            before, after = restore(model, noisy, told), restore(model, attacked, told)
-        with atomic_path(target.with_suffix(".npz")) as temporary, temporary.open("wb") as file:
-            arrays = {"clean": clean, "noisy": noisy, "attacked": attacked}
-            np.savez_compressed(file, **{k: v[0].cpu().numpy() for k, v in arrays.items()})
-        strip = target.with_name(target.stem + STRIP)
-        write_strip(strip, clean[0], noisy[0], before[0], attacked[0], after[0])
-        return attacked[0]
+            before, after = restore(model, noisy, level), restore(model, attacked, level)
+        panels = [_whole(batch) for batch in (clean, noisy, before, attacked, after)]
+        arrays = [panels[k].detach().cpu().numpy() for k in (0, 1, 3)]
+        with atomic_path(beside(target, ".npz")) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, clean=arrays[0], noisy=arrays[1], attacked=arrays[2])
+        write_strip(beside(target, STRIP), *panels)
+        return panels[3]
 
-    return map_files(paths, out, change, doing="attacking", overwrite=overwrite, progress=progress)
-
-
-def _restore(model: Tiled, image: Tensor, sigma: float | None) -> Tensor:
-    channels = model.channels
-    batch = image[None]
-    if channels == 3 and len(image) == 1:
-        batch = batch.expand(-1, 3, -1, -1)
-    elif channels == 1 and len(image) == 3:
-        batch = image[:, None]
-    with torch.no_grad(), frozen(model):
-        restored = restore(model, batch, sigma)
-    if channels == 1:
-        return restored[:, 0]
-    return restored[0].mean(0, keepdim=True) if len(image) == 1 else restored[0]
+    return apply(paths, out, change, doing="attacking", overwrite=overwrite, progress=progress)
 
 
 def purify_files(
     paths: Iterable[Path | str],
     out: Path | str,
     *,
-    purifier: str = "advfilter",
+    purifier: str | nn.Module | None = None,
     weights: str | None = None,
     classifier: str | None = None,
     device: str = "cpu",
@@ -217,50 +217,53 @@ def purify_files(
     Args:
         paths: Files, and folders that are searched to the bottom.
         out: Where the purified images go, under the same relative names.
-        purifier: A purifier's name.
+        purifier: A purifier's name, or a module; the default one for classifiers where it is
+            ``None``.
         weights: A tag, file or hub repository; those for ``classifier`` by default.
         classifier: The name of the classifier the images are for.
         device: Where to compute.
-        overwrite: Replace files in ``out``; otherwise those there are left, so that an
-            interrupted call goes on.
+        overwrite: Replace files in ``out``.
         progress: Show a progress bar.
 
     Returns:
-        ``written`` and ``kept``: paths; ``damaged``: a sentence a file that could not be read.
+        As `apply`.
 
     Raises:
         InputError: If a result would replace an original.
         DataError: If there is no image at all.
     """
+    paths = list(paths)
+    find_images(paths)  # that there are none is said before weights are looked for
+    model = find_purifier(classifier or None, purifier, weights=weights).to(device)
 
-    def change(files: list[Path]) -> Change:
-        made = create_purifier(purifier, weights=weights)
-        if weights is None and any(True for _ in made.parameters()):
-            tag = _tag(purifier, classifier, files[0])
-            made = create_purifier(purifier, weights=tag)
-        made = made.to(device)
-        return lambda image, _: _purify(made, image.to(device))
+    def change(image: Tensor, number: int, target: Path) -> Tensor:
+        with torch.no_grad():
+            return _as(image, model(_batch(image.to(device), model)))
 
-    return map_files(
-        paths, out, change, doing="purifying", overwrite=overwrite, progress=progress
-    )
+    return apply(paths, out, change, doing="purifying", overwrite=overwrite, progress=progress)
 
 
-def _tag(purifier: str, classifier: str | None, example: Path) -> str:
-    tags = shipped("purifiers", purifier)
-    if classifier in tags:
-        return str(classifier)
-    try:
-        size = min(read_image(example).shape[-2:])
-    except DataError:
-        size = 224
-    return weights_for("purifiers", purifier, classifier or "an unnamed classifier", size)
+def beside(target: Path, ending: str) -> Path:
+    """The path of what stands beside a result: its whole name, then an ending."""
+    return target.with_name(target.name + ending)
 
 
-def _purify(purifier: Any, image: torch.Tensor) -> torch.Tensor:
-    channels = getattr(purifier, "channels", None)
-    gray = image.shape[0] == 1 and channels == 3
-    batch = image.expand(3, -1, -1)[None] if gray else image[None]
-    with torch.no_grad():
-        pure = purifier(batch)[0]
-    return pure.mean(dim=0, keepdim=True) if gray else pure
+def _batch(image: Tensor, model: nn.Module) -> Tensor:
+    """The batch that a network for gray or for colour images takes for an image (C, H, W)."""
+    # A plain module's `channels`, if it has one, may be anything, such as a U-Net's widths.
+    ours = isinstance(model, Denoiser | Purifier)
+    channels = getattr(model, "channels", None) if ours else None
+    if channels == 3 and len(image) == 1:
+        return image.expand(3, -1, -1)[None]
+    return image[:, None] if channels == 1 else image[None]
+
+
+def _whole(batch: Tensor) -> Tensor:
+    """The image (C, H, W) that a `_batch` holds."""
+    return batch[0] if len(batch) == 1 else batch[:, 0]
+
+
+def _as(image: Tensor, batch: Tensor) -> Tensor:
+    """The image (C, H, W) that a `_batch` holds, gray again where the image was."""
+    whole = _whole(batch)
+    return whole.mean(0, keepdim=True) if len(image) == 1 and len(whole) == 3 else whole

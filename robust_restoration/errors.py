@@ -52,7 +52,24 @@ def did_you_mean(name: str, choices: list[str]) -> str:
 
 def one_line(error: BaseException) -> str:
     """An error's kind and what it says, on one line, for a row of a table."""
+    kind, text = type(error).__name__, first_words(error)
+    return f"{kind}: {text}" if text else kind
+
+
+def first_words(error: BaseException) -> str:
+    """What an error says, on one line of at most 300 characters, whatever raised it."""
+    try:
+        return cleaned(str(error), 300)
+    except BaseException as second:  # a plugin's error may fail at saying what it is
+        return f"(its message cannot be shown: {type(second).__name__})"
+
+
+def cleaned(text: str, length: int = 80) -> str:
+    """Text from elsewhere, such as a file, for a message: one short line of what can be printed."""
     from textwrap import shorten
 
-    text = shorten(str(error), 300, placeholder=" ...")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    plain = "".join(c if c.isprintable() or c.isspace() else "?" for c in text[: 20 * length])
+    short = shorten(plain, length, placeholder=" ...")
+    if len(plain) > length and len(short) < length // 2:  # one long word
+        short = " ".join(plain.split())[: length - 4] + " ..."
+    return short

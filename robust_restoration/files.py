@@ -23,7 +23,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    short = path.stem[:20]  # a long name would be too long with what is added to it
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{short}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -34,5 +34,19 @@ def defenses() -> list[Entry]:
             "robust_restoration_advfilter.training:AdvFilterTraining",
             "trains a purifier on attacked images of a classifier, in two stages",
             PAPER,
+            roles=("purifier",),
+        )
+    ]
+
+
+@hookimpl(specname="recipes")  # a submodule of that name would take the hook's place
+def offered_recipes() -> list[Entry]:
+    """How it trains where no recipe is named."""
+    return [
+        Entry(
+            "advfilter",
+            "robust_restoration_advfilter.recipes:SHORT",
+            "2,000 steps of 16 images",
+            roles=("advfilter",),
         )
     ]

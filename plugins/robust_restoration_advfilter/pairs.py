@@ -288,7 +288,7 @@ def attack_of_strength(name: str, classifier: nn.Module, eps: float, steps: int)
     """
     ready = _Contiguous(with_unit_range(classifier))
     attack = create_attack(name, ready)
-    if str(getattr(attack, "norm", "")).startswith("L2"):
+    if attack.norm == 2:
         return _MeanSquare(name, ready, eps, steps)
     return create_attack(name, ready, **_options(attack, eps, steps))
 

@@ -13,22 +13,23 @@ costs little. Purifiers without a fusion net have stage 1 alone, on all strength
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+from torch.optim import Adam, Optimizer
 
-from robust_restoration.contracts import Batch, Defense, Stage
+from robust_restoration.contracts import Batch, Defense, Stage, Step, TrainingSet
 from robust_restoration.errors import InputError, did_you_mean
 from robust_restoration.models.classifiers import with_unit_range
 
 from .augmentation import photographic
 from .clean_images import clean_images
 from .grain import fine_grain
-from .pairs import ATTACKS, EPSILONS, AdversarialPairs, make_pairs
+from .pairs import ATTACKS, EPSILONS, make_pairs
 
 # Below it, rounding to 8 bits gives the clean image back.
 ROUNDED_AWAY = 1 / 510
@@ -122,18 +123,23 @@ class AdvFilterTraining(Defense):
         self,
         data: Any,
         *,
+        model: nn.Module | None = None,
         val_fraction: float = 0.05,
         progress: bool = True,
-    ) -> tuple[AdversarialPairs, AdversarialPairs | None]:
+    ) -> tuple[TrainingSet, TrainingSet | None]:
         """Attack the images, or read them from the cache, and hold some out for validation.
 
         Args:
             data: One set of images or a list of several: labelled images or (N, C, H, W), as
                 `make_pairs` takes them; or a folder, an image file or a data set's name, whose
-                images are brought to the classifier's size. Labels are not used.
+                images are brought to the classifier's size. Labels are not used. A `TrainingSet`
+                is left as it is.
+            model: Not used: images have the classifier's channels.
             val_fraction: The share of the images that is held out.
             progress: Show a progress bar.
         """
+        if isinstance(data, TrainingSet):
+            return data, None
         sets = [clean_images(part, self.bare[0]) for part in _several(data)]
         augment = self.augment
         if augment is True:
@@ -156,29 +162,31 @@ class AdvFilterTraining(Defense):
             "fusion": 0.0 if fusion is None else self.fusion_share,
         }
         shares = {"filters": round(1 - sum(shares.values()), 9), **shares}
-        rates = {"detector": DETECTOR_LR}
-        return tuple(
-            Stage(name, share, lr=rates.get(name, 1.0)) for name, share in shares.items() if share
+        stages = (
+            Stage("filters", shares["filters"], parameters=_parameters("net")),
+            Stage(
+                "detector", shares["detector"], lr=DETECTOR_LR,
+                parameters=_parameters("fusion.detector"),
+            ),
+            Stage("fusion", shares["fusion"], parameters=_parameters("fusion.layers")),
         )
+        return tuple(stage for stage in stages if stage.share)
 
-    def parameters(self, model: nn.Module, stage: str) -> Iterable[nn.Parameter]:
-        """The predicting net, the detector, or the fusion net's convolutions."""
-        names = {"filters": "net", "detector": "fusion.detector", "fusion": "fusion.layers"}
-        return model.get_submodule(names[stage]).parameters()
+    def optimizer(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
+        """Adam with the paper's betas."""
+        return Adam(parameters, lr=lr, betas=(0.5, 0.999))
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch of `AdversarialPairs`."""
-        attacked, eps = batch["attacked"], batch["eps"]
+        attacked, eps, stage = batch["attacked"], batch["eps"], step.stage
         if stage == "detector":
             return self._detector_loss(model, batch), {}
         chosen: dict[str, Tensor] = {}
         if stage == "fusion" and getattr(model.fusion, "detector", None) is not None:
             model.fusion.detector.eval()  # type: ignore[union-attr]  # its statistics are done
         if stage == "filters" and hasattr(model, "fusion"):
-            chosen["weight"] = self._decoders(eps, generator)
-        found = model.outputs(attacked, **chosen)  # type: ignore[operator]
+            chosen["weight"] = self._decoders(eps, step.generator)
+        found = _outputs(model, attacked, **chosen)
         total = attacked.new_zeros(())
         figures: dict[str, float] = {}
         for name, (restored, rows) in _parts(found, eps).items():
@@ -238,7 +246,7 @@ class AdvFilterTraining(Defense):
             return self._validate(model, batch)
 
     def _validate(self, model: nn.Module, batch: Batch) -> dict[str, float]:
-        found = model.outputs(batch["attacked"])  # type: ignore[operator]
+        found = _outputs(model, batch["attacked"])
         restored = found["out"].clamp(0, 1)
         right = torch.zeros(len(restored), device=restored.device)
         for number, classifier in enumerate(self.classifiers):
@@ -258,6 +266,22 @@ class AdvFilterTraining(Defense):
             figures["weight"] = float(weight.mean())
             figures["weight_clean"] = float((weight * clean).mean())
         return figures
+
+
+def _parameters(part: str) -> Callable[[nn.Module], Iterable[nn.Parameter]]:
+    """Those of a part; all of a purifier that has no such part."""
+
+    def of(model: nn.Module) -> Iterable[nn.Parameter]:
+        has = hasattr(model, part.split(".")[0])
+        return (model.get_submodule(part) if has else model).parameters()
+
+    return of
+
+
+def _outputs(model: nn.Module, images: Tensor, **chosen: Tensor) -> dict[str, Tensor]:
+    """What a purifier makes of images, by name: a purifier of another plugin has one output."""
+    outputs = getattr(model, "outputs", None)
+    return {"out": model(images)} if outputs is None else outputs(images, **chosen)
 
 
 def _several(data: Any) -> list[Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_count, check_level, check_positive
 
 from .denoiser_attack import DenoiserAttack
 from .projections import lengths
@@ -17,7 +20,7 @@ class DAG(DenoiserAttack):
     It starts at the *clean* image x and adds r until the denoiser's output is the noisy image L_a
     everywhere: T = pixels where sum_c |f(x + r) - L_a| >= ``threshold``; r gains ``gamma`` times
     the normalised gradient of sum T f (L_a - L_c), masked by T; it stops, image by image, where T
-    is empty or the gradient 0, and after ``steps``. Results are clamped to [0, 1].
+    is empty or the gradient 0, and after ``steps``. r stays in [-1, 1] and images in [0, 1].
 
     There is no budget: the size of r is a result, such as the PSNR ratio
     PSNR(f(noisy)) / PSNR(f(attacked)) is.
@@ -27,8 +30,9 @@ class DAG(DenoiserAttack):
         steps: Largest number of iterations.
         gamma: Length of a step, in the norm below.
         threshold: When a pixel counts as reached; 0.04.
-        norm: In which norm the gradient is normalised: ``"linf"`` (the report) or ``"l2"`` (the
-            authors' code).
+        norm: How the gradient is normalised: ``"l2"``, by its L2 norm before it is masked (the
+            authors' code, whose figures the report shows), or ``"linf"``, by its largest value
+            after (the report's text).
         sigma: The noise level that the denoiser is told.
         surrogate: As in `DenoiserAttack`.
         autocast: As in `DenoiserAttack`.
@@ -44,7 +48,7 @@ class DAG(DenoiserAttack):
         steps: int = 40,
         gamma: float = 0.1,
         threshold: float = 0.04,
-        norm: str = "linf",
+        norm: str = "l2",
         sigma: float | Tensor | None = None,
         surrogate: nn.Module | None = None,
         autocast: str | None = None,
@@ -57,37 +61,33 @@ class DAG(DenoiserAttack):
             surrogate=surrogate,
             autocast=autocast,
         )
-        del self.eps  # there is no budget
-        if steps < 1 or gamma <= 0 or threshold < 0:
-            raise InputError(
-                f"steps is {steps}, gamma {gamma} and threshold {threshold}; expected at least one "
-                "step, gamma above 0 and a threshold of at least 0."
-            )
+        self.eps = None  # there is no budget
+        check_count("steps", steps)
+        check_positive("gamma", gamma)
+        check_level("threshold", threshold, highest=math.inf)
         if norm not in ("linf", "l2"):
             raise InputError(f"norm is {norm!r}; expected 'linf' or 'l2'.")
-        self.steps, self.gamma, self.threshold, self.norm = steps, gamma, threshold, norm
+        self.steps, self.gamma, self.threshold, self.scale = steps, gamma, threshold, norm
 
-    def forward(self, inputs: Tensor, targets: Tensor, index: int = 0) -> Tensor:
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """The attack; see the class."""
-        attacked = targets.clamp(0, 1)
-        expected = inputs - targets
+        start, expected = targets.clamp(0, 1), inputs - targets
+        attacked, added = start, torch.zeros_like(start)
         for _ in range(self.steps):
             images = attacked.detach().requires_grad_()
             restored = self.output(images)
             missed = (restored - inputs).abs().sum(1, keepdim=True) >= self.threshold
             if not bool(missed.any()):
                 break
-            (gradient,) = torch.autograd.grad((missed * restored * expected).sum(), images)
-            gradient = gradient * missed
-            if self.norm == "l2":
-                size = lengths(gradient)
+            gradient = self.derivative((missed * restored * expected).sum(), images)
+            if self.scale == "l2":
+                along = missed * gradient / lengths(gradient).clamp(min=1e-30)
             else:
-                size = gradient.abs().flatten(1).amax(1).view(-1, 1, 1, 1)
-            if not bool((size > 0).any()):
+                gradient = missed * gradient
+                largest = gradient.abs().flatten(1).amax(1).view(-1, 1, 1, 1)
+                along = gradient / largest.clamp(min=1e-30)
+            if not bool(along.any()):
                 break
-            attacked = (attacked + self.gamma * gradient / size.clamp(min=1e-30)).clamp(0, 1)
+            added = (added + self.gamma * along).clamp(-1, 1)
+            attacked = (start + added).clamp(0, 1)
         return attacked
-
-    def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
-        """Within [0, 1]."""
-        return attacked.clamp(0, 1)

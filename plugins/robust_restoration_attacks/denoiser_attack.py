@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from robust_restoration.budgets import in_range, within
 from robust_restoration.contracts import Attack, frozen
-from robust_restoration.degradations.noise import draws_of
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path
+from robust_restoration.freezing import ordinary
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.precision import autocast, check_autocast
 from robust_restoration.models.restore import restore
+from robust_restoration.numbers import check_count, check_level, check_positive
 
 from .projections import room
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+NO_GRADIENT = (
+    "{} gives no gradient to attack along: say `differentiable = False` on it, so that it is "
+    "attacked through the straight-through estimate, or give a surrogate."
+)
 
 
 def squared_error(restored: Tensor, clean: Tensor) -> Tensor:
@@ -30,10 +35,9 @@ def squared_error(restored: Tensor, clean: Tensor) -> Tensor:
 
 def check_steps(steps: int, alpha: float | None) -> None:
     """Raise an `InputError` unless there is a step, of a length above 0 or left to the attack."""
-    if steps < 1 or (alpha is not None and alpha <= 0):
-        raise InputError(
-            f"steps is {steps} and alpha {alpha}; expected at least one step, and alpha above 0."
-        )
+    check_count("steps", steps)
+    if alpha is not None:
+        check_positive("alpha", alpha, at_most=1.0)
 
 
 class DenoiserAttack(Attack):
@@ -48,15 +52,15 @@ class DenoiserAttack(Attack):
         eps: The budget, as a fraction of [0, 1]; a number, or (N,) with one for each image.
         sigma: The noise level that the denoiser is told, a number or (N,).
         clip: ``"project"``: the result stays in [0, 1], and no pixel that the noise put outside
-            moves
-            further out, while the budget holds to the digit; ``"paper"``: the result is
-            clamped to [0, 1] as the papers' code does, noise and all; ``None``: no range.
+            moves further out, while the budget holds to the digit; ``"paper"``: the result is
+            clamped to [0, 1] as the papers' code does, noise and all, and the budget is about the
+            clamped input; ``None``: no range.
         loss: What is maximised: ``loss(restored, targets) -> (N,)``; the squared error to the
             clean image by default. With a classifier in it, and labels as the targets, an attack
             goes through denoiser and classifier together.
         surrogate: A module whose gradients are used instead of the model's own (transfer).
         autocast: ``"bf16"`` or ``"fp16"``: the network runs in it; ``None`` for float32.
-        seed: Of random starts; ``None`` takes torch's global generator.
+        seed: Of random starts; as in `Attack`.
 
     Raises:
         InputError: If an option makes no sense.
@@ -79,48 +83,46 @@ class DenoiserAttack(Attack):
         super().__init__(type(self).__name__, model)
         self.supported_mode = ["default"]
         self.eps = eps
-        if float(torch.as_tensor(eps).min()) < 0 or float(torch.as_tensor(eps).max()) > 1:
-            raise InputError(f"eps is {eps}; expected a budget from 0 to 1, such as 5/255.")
+        check_level("eps", eps)
         if clip not in ("project", "paper", None):
-            raise InputError(f"clip is {clip!r}; expected 'exact', 'released' or None.")
+            raise InputError(f"clip is {clip!r}; expected 'project', 'paper' or None.")
         check_autocast(autocast)
+        self.bounds = (0.0, 1.0) if clip == "project" else None
         self.sigma, self.clip, self.loss = sigma, clip, loss
         self.surrogate, self.autocast, self.seed = surrogate, autocast, seed
 
-    def __call__(self, inputs: Tensor, labels: Tensor | None = None, *args: Any, **kw: Any) -> Any:
-        """Attack noisy images.
+    def check(self, inputs: Tensor, targets: Tensor | None) -> None:
+        """As in `Attack`; the clean images are needed, and everything is finite.
 
         Args:
             inputs: Noisy images (N, C, H, W), not clamped by need.
-            labels: Clean images (N, C, H, W), or what ``loss`` compares with.
-            *args: Passed to the attack.
-            **kw: Passed to the attack; ``index`` is the number of the first image, so that a
-                seeded random start is the same in any batch.
-
-        Returns:
-            The attacked images, of the shape, dtype and device of ``inputs``.
+            targets: Clean images (N, C, H, W), or what ``loss`` compares with.
         """
-        self._check(inputs, labels)
+        super().check(inputs, targets)
         name = type(self).__name__
-        if labels is None:
+        if targets is None:
             raise InputError(f"{name} needs the clean images: attack(noisy, clean).")
-        if self.loss is None and labels.shape != inputs.shape:
+        if self.loss is None and targets.shape != inputs.shape:
             raise InputError(
-                f"{name} got inputs {tuple(inputs.shape)} and targets {tuple(labels.shape)}; "
+                f"{name} got inputs {tuple(inputs.shape)} and targets {tuple(targets.shape)}; "
                 "expected clean images of the same shape. Classifiers, with labels, are attacked "
                 "by 'torchattacks/...'."
             )
-        eps = torch.as_tensor(getattr(self, "eps", 1.0))
-        if eps.ndim and eps.shape != inputs.shape[:1]:
-            raise InputError(
-                f"eps has shape {tuple(eps.shape)} for {len(inputs)} images; expected one "
-                f"number or "
-                f"({len(inputs)},)."
-            )
-        with ExitStack() as stack:
-            if self.surrogate is not None:
-                stack.enter_context(frozen(self.surrogate))
-            return super().__call__(inputs, labels, *args, **kw)
+        for what, images in (("inputs", inputs), ("targets", targets)):
+            if not bool(torch.isfinite(images).all()):
+                raise InputError(
+                    f"{name} got {what} with NaN or infinite values; expected finite images."
+                )
+
+    def models(self) -> list[Any]:
+        """The denoiser, and the surrogate where there is one."""
+        return [self.model] if self.surrogate is None else [self.model, self.surrogate]
+
+    def part(self, cut: Callable[[Any], Any]) -> Attack:
+        """As in `Attack`, with the image's own noise level."""
+        part = super().part(cut)
+        part.sigma = cut(self.sigma)
+        return part
 
     # -- for subclasses ---------------------------------------------------------------------
 
@@ -128,23 +130,41 @@ class DenoiserAttack(Attack):
         """The loss of each image, (N,), and its gradient, (N, C, H, W), in float32."""
         images = images.detach().requires_grad_()
         value = (self.loss or squared_error)(self.output(images), targets)
-        (found,) = torch.autograd.grad(value.sum(), images)
-        return value.detach(), found.float()
+        return value.detach(), self.derivative(value.sum(), images).float()
+
+    def derivative(self, value: Tensor, images: Tensor) -> Tensor:
+        """The gradient of a number with respect to ``images``."""
+        found = None
+        if value.requires_grad:
+            (found,) = torch.autograd.grad(value, images, allow_unused=True)
+        if found is None:
+            raise InputError(NO_GRADIENT.format(type(self.source).__name__))
+        return found
+
+    @property
+    def source(self) -> Any:
+        """The model whose gradients are taken."""
+        return self.model if self.surrogate is None else self.surrogate
 
     def output(self, images: Tensor) -> Tensor:
         """What is restored, in float32, differentiable in ``images``."""
-        source = self.model if self.surrogate is None else self.surrogate
+        source, sigma = self.source, ordinary(self.sigma)
         with autocast(images, self.autocast):
             if getattr(source, "differentiable", True):
-                return restore(source, images, self.sigma).float()
+                try:
+                    return restore(source, images, sigma).float()
+                except RuntimeError as error:
+                    if "requires grad" not in str(error):  # as numpy() of such a tensor says
+                        raise
+                    raise InputError(NO_GRADIENT.format(type(source).__name__)) from error
             with torch.no_grad():
-                restored = restore(source, images, self.sigma)
+                restored = restore(source, images, sigma)
         return images + (restored - images).detach().float()
 
     def evaluate(self, images: Tensor, targets: Tensor) -> Tensor:
         """The loss of each image, (N,), on the model itself, without a gradient."""
         with torch.no_grad(), autocast(images, self.autocast):
-            restored = restore(self.model, images, self.sigma)
+            restored = restore(self.model, images, ordinary(self.sigma))
         return (self.loss or squared_error)(restored.float(), targets)
 
     def budget(self, inputs: Tensor) -> Tensor:
@@ -152,39 +172,24 @@ class DenoiserAttack(Attack):
         eps = torch.as_tensor(self.eps, dtype=torch.float32, device=inputs.device)
         return eps.expand(len(inputs)).view(-1, 1, 1, 1)
 
-    def radius(self, inputs: Tensor) -> Tensor:
-        """The L2 norm that a budget of ``eps`` a pixel means, ``eps sqrt(CHW)``, (N,)."""
-        return self.budget(inputs).flatten() * inputs[0].numel() ** 0.5
-
-    def bounds(self, inputs: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """How far each pixel may move where ``clip`` is exact."""
+    def room(self, inputs: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """How far each pixel may move where ``clip`` is ``"project"``."""
         return room(inputs) if self.clip == "project" else (None, None)
 
     def add(self, inputs: Tensor, perturbation: Tensor) -> Tensor:
         """Inputs plus a perturbation, within the range that ``clip`` says, to the last bit."""
-        return self.in_range(inputs + perturbation, inputs)
-
-    def in_range(self, attacked: Tensor, inputs: Tensor) -> Tensor:
-        """``attacked`` within the range that ``clip`` says."""
+        attacked = inputs + perturbation
         if self.clip == "paper":
             return attacked.clamp(0, 1)
-        if self.clip == "project":
-            return torch.minimum(
-                torch.maximum(attacked, inputs.clamp(max=0)), inputs.clamp(min=1)
-            )
-        return attacked
+        return attacked if self.bounds is None else in_range(attacked, inputs, self.bounds)
 
-    def uniform(self, inputs: Tensor, index: int) -> Tensor:
-        """Uniform in [-1, 1], each image's numbers given by the seed and its number."""
-        draws = draws_of(len(inputs), seed=self.seed, index=index)
-        rows = [torch.from_numpy(d.random(inputs.shape[1:], "float32")) for d in draws]
-        return torch.stack(rows).to(inputs) * 2 - 1
-
-    def normal(self, inputs: Tensor, index: int) -> Tensor:
-        """Standard normal numbers, as `uniform`."""
-        draws = draws_of(len(inputs), seed=self.seed, index=index)
-        rows = [torch.from_numpy(d.standard_normal(inputs.shape[1:], "float32")) for d in draws]
-        return torch.stack(rows).to(inputs)
+    def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
+        """As in `Attack`; with ``clip="paper"`` about the clamped inputs."""
+        if self.clip != "paper":
+            return super().limit(attacked, inputs)
+        return within(
+            attacked, inputs.clamp(0, 1), norm=self.norm, radius=self.radius(inputs)
+        )
 
     # -- torchattacks' own ------------------------------------------------------------------
 
@@ -218,7 +223,7 @@ class DenoiserAttack(Attack):
         kept: dict[str, list[Tensor]] = {"adv_inputs": [], "labels": []}
         quality, norms, start, first = [], [], time.perf_counter(), 0
         for noisy, clean in data_loader:
-            attacked = self(noisy, clean, **({"index": first} if self.random else {}))
+            attacked = self(noisy, clean, index=first)
             first += len(noisy)
             with torch.no_grad(), frozen(self.model):
                 restored = restore(self.model, attacked, self.sigma)

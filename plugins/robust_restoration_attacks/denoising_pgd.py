@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
@@ -35,6 +37,8 @@ class DenoisingPGD(DenoiserAttack):
         >>> attacked = DenoisingPGD(denoiser, eps=3 / 255)(noisy, clean)
     """
 
+    norm = math.inf
+
     def __init__(
         self,
         model: nn.Module,
@@ -55,24 +59,19 @@ class DenoisingPGD(DenoiserAttack):
         self.steps, self.alpha, self.target = steps, alpha, target
         self.random = random_start
 
-    def forward(self, inputs: Tensor, targets: Tensor, index: int = 0) -> Tensor:
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """The attack; see the class."""
         away = self.target == "clean"
         eps = self.budget(inputs)
         step = eps / self.steps if self.alpha is None and away else self.alpha or 2 / 255
         expected = targets if away else inputs
-        start = eps * self.uniform(inputs, index) if self.random else 0 * inputs
+        start = eps * (2 * torch.rand_like(inputs) - 1) if self.random else 0 * inputs
         attacked = self.add(inputs, start)
         for _ in range(self.steps):
             _, gradient = self.gradient(attacked, expected)
             moved = attacked + (step if away else -step) * gradient.sign()
             attacked = self.add(inputs, (moved - inputs).clamp(-eps, eps))
         return attacked
-
-    def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
-        """Within eps of ``inputs`` and the range; with ``clip="paper"`` the range goes first."""
-        eps = self.budget(inputs)
-        return self.add(inputs, (attacked - inputs).clamp(-eps, eps))
 
 
 class FGSM(DenoisingPGD):

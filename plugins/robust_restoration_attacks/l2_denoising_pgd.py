@@ -34,6 +34,7 @@ class L2DenoisingPGD(DenoiserAttack):
         InputError: If an option makes no sense.
     """
 
+    norm = 2.0
     random = True
 
     def __init__(
@@ -58,12 +59,12 @@ class L2DenoisingPGD(DenoiserAttack):
             )
         self.steps, self.alpha, self.center, self.target = steps, alpha, center, target
 
-    def forward(self, inputs: Tensor, targets: Tensor, index: int = 0) -> Tensor:
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """The attack; see the class."""
         away = self.target == "clean"
         eps = self.budget(inputs)
         step = eps / self.steps if self.alpha is None else self.alpha
-        delta = self._within(eps / 2 * self.normal(inputs, index), inputs, targets)
+        delta = self._within(eps / 2 * torch.randn_like(inputs), inputs, targets)
         for _ in range(self.steps):
             _, gradient = self.gradient(inputs + delta, targets if away else inputs)
             delta = delta + (step if away else -step) * gradient.sign()
@@ -73,16 +74,13 @@ class L2DenoisingPGD(DenoiserAttack):
     def _within(self, delta: Tensor, inputs: Tensor, clean: Tensor) -> Tensor:
         if self.center == "clean":
             return on_sphere(delta, inputs - clean, self.radius(inputs))
-        low, high = self.bounds(inputs)
+        low, high = self.room(inputs)
         radius = self.radius(inputs)
         return project(delta, radius=radius, low=low, high=high, zero_mean=False)
 
-    def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
-        """Within the ball about ``inputs`` and the range."""
-        low, high = self.bounds(inputs)
-        radius = self.radius(inputs)
-        delta = project(attacked - inputs, radius=radius, low=low, high=high, zero_mean=False)
-        return self.add(inputs, delta)
+    def radius(self, inputs: Tensor) -> Tensor:
+        """The largest L2 norm of each image's perturbation, (N,)."""
+        return self.budget(inputs).flatten() * inputs[0].numel() ** 0.5
 
 
 def on_sphere(delta: Tensor, noise: Tensor, radius: Tensor) -> Tensor:

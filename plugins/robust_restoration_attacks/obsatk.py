@@ -39,6 +39,8 @@ class ObsAtk(DenoiserAttack):
         >>> attacked = ObsAtk(denoiser, eps=5 / 255)(noisy, clean)
     """
 
+    norm: float | None = 2.0
+
     def __init__(
         self,
         model: nn.Module,
@@ -52,6 +54,8 @@ class ObsAtk(DenoiserAttack):
         super().__init__(model, eps=eps, **options)
         check_steps(steps, alpha)
         self.steps, self.alpha, self.pixels = steps, alpha, pixels
+        if self.clip == "paper":
+            self.norm = None  # clamped before the mean is removed, it keeps to no norm
 
     def radius(self, inputs: Tensor) -> Tensor:
         """The largest L2 norm of each image's perturbation, (N,)."""
@@ -62,7 +66,7 @@ class ObsAtk(DenoiserAttack):
         return (self.pixels or inputs[0].numel()) ** 0.5
 
     def forward(
-        self, inputs: Tensor, targets: Tensor, index: int = 0, gradient: Tensor | None = None
+        self, inputs: Tensor, targets: Tensor, gradient: Tensor | None = None
     ) -> Tensor:
         """The attack; see the class.
 
@@ -87,7 +91,7 @@ class ObsAtk(DenoiserAttack):
 
     def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
         """The nearest perturbation that keeps to all constraints."""
-        low, high = self.bounds(inputs)
+        low, high = self.room(inputs)
         return project(delta, radius=self.radius(inputs), low=low, high=high)
 
     def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_count
 
 from .obsatk import ObsAtk
 from .projections import lengths
@@ -49,24 +50,21 @@ class ObsAtkAuto(ObsAtk):
         **options: Any,
     ) -> None:
         super().__init__(model, eps=eps, steps=steps, **options)
-        if restarts < 1 or not 0 <= momentum < 1:
-            raise InputError(
-                f"restarts is {restarts} and momentum {momentum}; expected at least one run, and a "
-                "momentum from 0 to below 1."
-            )
+        check_count("restarts", restarts)
+        if not 0 <= momentum < 1:
+            raise InputError(f"momentum is {momentum}; expected a number from 0 to below 1.")
         if self.clip == "paper":
-            raise InputError("clip='released' is of plain obsatk; expected 'exact' or None.")
+            raise InputError("clip='paper' is for plain obsatk; expected 'project' or None.")
         self.restarts, self.momentum = restarts, momentum
         self.random = restarts > 1
 
     def forward(
-        self, inputs: Tensor, targets: Tensor, index: int = 0, gradient: Tensor | None = None
+        self, inputs: Tensor, targets: Tensor, gradient: Tensor | None = None
     ) -> Tensor:
         """The attack; see the class."""
         best, highest = self._run(torch.zeros_like(inputs), inputs, targets)
-        for number in range(1, self.restarts):
-            start = self.normal(inputs, index + number * 1_000_003)
-            start = self.within(start * self.budget(inputs), inputs)
+        for _ in range(1, self.restarts):
+            start = self.within(torch.randn_like(inputs) * self.budget(inputs), inputs)
             found, value = self._run(start, inputs, targets)
             best = torch.where(_wide(value > highest), found, best)
             highest = torch.maximum(highest, value)

@@ -1,32 +1,57 @@
 """Every torchattacks attack, created by name for a classifier whose inputs stay in [0, 1].
 
 ``create_attack("torchattacks/pgd", classifier, eps=8/255, steps=10)`` gives an object that *is* a
-``torchattacks.PGD``, with three things mended: the classifier's normalisation comes from its
-``pretrained_cfg``, its modes and ``requires_grad`` flags are put back also when the attack raises,
-and bad inputs are refused in a sentence.
+``torchattacks.PGD`` and a `robust_restoration.Attack`: it declares norm and budget and keeps to
+them, its random numbers depend on seed and image alone, the classifier's normalisation comes from
+its ``pretrained_cfg``, its modes and flags are put back also when the attack raises, and bad inputs
+are refused in a sentence. ``seed`` is an option of each.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import math
+from contextlib import redirect_stdout
+from copy import copy
+from io import StringIO
 from typing import Any
 
+import torch
 import torchattacks
 from torch import Tensor, nn
+from torchattacks.attack import Attack as Original
 
-from robust_restoration.contracts import Attack
+from robust_restoration.budgets import check_eps
+from robust_restoration.contracts import Attack, Denoiser, unwrapped
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
 from robust_restoration.models.classifiers import check_classifier, with_unit_range
+from robust_restoration.numbers import check_level
 
-from . import TORCHATTACKS
+from .torchattacks_table import TORCHATTACKS, Bridged
+
+NORMS = {"Linf": math.inf, "L2": 2.0}
+FOR_DENOISERS = (
+    "attacks classifiers, with labels (N,) as targets. Denoisers are attacked by 'obsatk_auto', "
+    "'denoising_pgd' and others, with the clean images as targets."
+)
 
 
 class _ClassifierAttack(Attack):
     """What the bridge adds to an attack of torchattacks."""
 
-    def __call__(self, inputs: Tensor, labels: Tensor | None = None, *args: Any, **kw: Any) -> Any:
+    original: type[Original]
+    facts: Bridged
+    norm_word: str | None = None
+
+    def check(self, inputs: Tensor, targets: Tensor | None) -> None:
+        """As in `Attack`; images are in [0, 1] and fit the classifier, and there are labels."""
+        if isinstance(targets, Tensor) and (targets.ndim != 1 or targets.is_floating_point()):
+            raise InputError(
+                f"{type(self).__name__} {FOR_DENOISERS} It got targets of shape "
+                f"{tuple(targets.shape)} and {targets.dtype}."
+            )
         check_images(
             inputs,
             "inputs",
@@ -34,22 +59,21 @@ class _ClassifierAttack(Attack):
             "applied inside",
         )
         check_classifier(self.model, inputs, "inputs")
-        if labels is None:
+        if targets is None:
             raise InputError("An attack on a classifier needs the labels (N,): attack(x, labels).")
-        return super().__call__(inputs, labels, *args, **kw)
+        if inputs.dtype == torch.float64 and not self.facts.double:
+            raise InputError(
+                f"{type(self).__name__} of torchattacks cannot work in float64: give it "
+                "images.float()."
+            )
+        super().check(inputs, targets)
 
-    norm = ""
-
-    def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
-        """Within [0, 1], and within eps in the attack's norm where it has the two."""
-        eps = getattr(self, "eps", None)
-        delta = attacked - inputs
-        if isinstance(eps, float | int) and self.norm == "L-inf":
-            attacked = inputs + delta.clamp(-eps, eps)
-        elif isinstance(eps, float | int) and self.norm == "L2":
-            length = delta.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-            attacked = inputs + delta * (eps / length.clamp(min=1e-12)).clamp(max=1)
-        return attacked.clamp(0, 1)
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The original's, for which ``norm`` is a word."""
+        inner = copy(self)
+        inner.__dict__["norm"] = self.norm_word
+        attacked: Tensor = self.original.forward(inner, inputs, targets)
+        return attacked
 
 
 @functools.cache
@@ -62,18 +86,48 @@ def _bridge(name: str) -> type[Attack]:
         ),
         None,
     )
-    if original is None:
+    if original is None or name not in TORCHATTACKS:
         raise AttributeError(f"torchattacks {torchattacks.__version__} has no attack {name!r}")
+    facts = TORCHATTACKS[name]
+    known = inspect.signature(original.__init__).parameters
+    seeds = "seed" in known
 
     def __init__(self: Any, model: nn.Module, **options: Any) -> None:
-        original.__init__(self, with_unit_range(model), **options)
+        if isinstance(unwrapped(model), Denoiser):
+            raise InputError(
+                f"'torchattacks/{name}' {FOR_DENOISERS} It got the denoiser "
+                f"{type(unwrapped(model)).__name__}."
+            )
+        seed = None if seeds else options.pop("seed", None)
+        if facts.norm == "option" and options.get("norm", "Linf") not in NORMS:
+            raise InputError(f"norm is {options['norm']!r}; expected 'Linf' or 'L2'.")
+        if "eps" in options:
+            options[facts.eps] = options.pop("eps")
+        with redirect_stdout(StringIO()):  # it prints where a model has no parameters
+            original.__init__(self, with_unit_range(model), **options)
+        if not seeds:
+            self.seed = seed
+        if facts.norm == "option":
+            self.norm_word, self.norm = self.norm, NORMS[self.norm]
+        if self.norm is not None:
+            self.eps = getattr(self, facts.eps)
+        if isinstance(facts.random, str):
+            self.random = bool(getattr(self, facts.random))
+        check_eps(self.eps, self.norm)
+        if self.norm == math.inf and hasattr(self, "alpha"):
+            check_level("alpha", self.alpha)
 
-    signature = inspect.signature(original.__init__)
-    __init__.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[
-            p if p.name in ("self", "model") else p.replace(kind=p.KEYWORD_ONLY)
-            for p in signature.parameters.values()
-            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    word = inspect.Parameter.KEYWORD_ONLY
+    options = {
+        "eps" if name == facts.eps else name: parameter.default
+        for name, parameter in known.items()
+        if name not in ("self", "model") and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    }
+    __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [known["self"], known["model"]]
+        + [
+            inspect.Parameter(name, word, default=value)
+            for name, value in (options if seeds else {**options, "seed": None}).items()
         ]
     )
     return type(
@@ -83,7 +137,12 @@ def _bridge(name: str) -> type[Attack]:
             "__init__": __init__,
             "__doc__": original.__doc__,
             "__module__": __name__,
-            "norm": TORCHATTACKS.get(name, "").split(",")[0],
+            "original": original,
+            "facts": facts,
+            "norm": None if facts.norm == "option" else facts.norm,
+            "random": bool(facts.random),
+            "differentiates": facts.differentiates,
+            "rowwise": facts.rowwise,
         },
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 from robust_restoration.contracts import Attack
 from robust_restoration.errors import InputError
 from robust_restoration.models.create import create_attack
+from robust_restoration.numbers import check_count
 
 from .denoiser_attack import DenoiserAttack
+from .projections import lengths
 
 Word = str | tuple[str, dict[str, Any]] | Attack
 
@@ -46,12 +49,9 @@ class WorstCase(DenoiserAttack):
         **options: Any,
     ) -> None:
         super().__init__(model, eps=eps, **options)
-        if not attacks or restarts < 1 or isinstance(attacks, str):
-            raise InputError(
-                f"attacks is {attacks!r} and restarts {restarts}; expected a list of attacks, "
-                f"and at "
-                "least one run of each."
-            )
+        check_count("restarts", restarts)
+        if not attacks or isinstance(attacks, str):
+            raise InputError(f"attacks is {attacks!r}; expected a list of attacks, at least one.")
         self.members = []
         for word in attacks:
             if isinstance(word, Attack):
@@ -60,29 +60,31 @@ class WorstCase(DenoiserAttack):
             name, own = (word, {}) if isinstance(word, str) else word
             self.members.append(create_attack(name, model, **{"eps": eps, **options, **own}))
         self.restarts = restarts
-        self.random = any(getattr(member, "random", True) for member in self.members)
+        self.random = any(member.random for member in self.members)
 
-    def forward(self, inputs: Tensor, targets: Tensor, index: int = 0) -> Tensor:
+    def run(
+        self, images: Tensor, targets: Tensor | None, numbers: list[int], *args: Any, **kw: Any
+    ) -> Tensor:
         """The attack; see the class."""
-        worst, lowest = inputs, self.evaluate(inputs, targets)
+        assert targets is not None  # `check` sees to it
+        worst, lowest = images, self.evaluate(images, targets)
         for member in self.members:
-            random = getattr(member, "random", True)
-            seed = getattr(member, "seed", None)
-            for run in range(self.restarts if random else 1):
-                if seed is not None:
-                    member.seed = seed + run
-                try:
-                    where = {"index": index} if isinstance(member, DenoiserAttack) else {}
-                    attacked = member(inputs, targets, **where)
-                finally:
-                    if seed is not None:
-                        member.seed = seed
-                found = self.evaluate(attacked, targets)
-                better = (found > lowest).view(-1, 1, 1, 1)
+            first = self.seed if member.seed is None else member.seed
+            for number in range(self.restarts if member.random else 1):
+                again = copy(member)
+                again.seed = None if first is None else first + number
+                attacked = again(images, targets, index=numbers)
+                value = self.evaluate(attacked, targets)
+                better = (value > lowest).view(-1, 1, 1, 1)
                 worst = torch.where(better, attacked, worst)
-                lowest = torch.maximum(found, lowest)
+                lowest = torch.maximum(value, lowest)
         return worst
 
     def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
-        """Within the range; budgets are the members' own affair."""
-        return self.in_range(attacked, inputs)
+        """The nearest image within the budget of one of the members."""
+        nearest = self.members[0].limit(attacked, inputs)
+        for member in self.members[1:]:
+            other = member.limit(attacked, inputs)
+            closer = lengths(other - attacked) < lengths(nearest - attacked)
+            nearest = torch.where(closer, other, nearest)
+        return nearest

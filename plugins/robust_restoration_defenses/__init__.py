@@ -19,7 +19,13 @@ def defenses() -> list[Entry]:
             "on attacked images, all or a share of them",
             OBSATK,
         ),
-        Entry("hat", f"{at}.hat:HAT", "hybrid adversarial training", OBSATK),
+        Entry(
+            "hat",
+            f"{at}.hat:HAT",
+            "hybrid adversarial training",
+            OBSATK,
+            roles=("denoiser",),
+        ),
         Entry(
             "typical_set",
             f"{at}.typical_set:TypicalSet",
@@ -41,11 +47,44 @@ def defenses() -> list[Entry]:
             f"{at}.madry:Madry",
             "classifiers on attacked images",
             "arXiv:1706.06083",
+            roles=("classifier",),
         ),
         Entry(
             "trades",
             f"{at}.trades:TRADES",
             "classifiers whose answers hold about an image",
             "arXiv:1901.08573",
+        ),
+    ]
+
+
+@hookimpl(specname="recipes")  # a submodule of that name would take the hook's place
+def offered_recipes() -> list[Entry]:
+    """The settings of the papers' trainings."""
+    at = "robust_restoration_defenses.recipes"
+    return [
+        Entry(
+            "obsatk-gray",
+            f"{at}:OBSATK_GRAY",
+            "gray denoisers: 225,000 steps of 128 squares",
+            OBSATK,
+        ),
+        Entry(
+            "obsatk-colour",
+            f"{at}:OBSATK_COLOUR",
+            "colour denoisers: 150,000 steps of 128 squares",
+            OBSATK,
+        ),
+        Entry(
+            "typical-set",
+            f"{at}:TYPICAL_SET",
+            "DnCNN at one level: 93,100 steps of 128 squares at four scales",
+            "typical-set paper",
+        ),
+        Entry(
+            "compact",
+            f"{at}:COMPACT",
+            "a small denoiser on a processor: 5,000 steps of 64 squares",
+            roles=("denoiser",),
         ),
     ]

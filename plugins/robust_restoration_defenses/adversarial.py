@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from robust_restoration.contracts import Batch
-from robust_restoration.errors import InputError
+from robust_restoration.contracts import Batch, Step
+from robust_restoration.numbers import check_fraction
 
 from .denoising import DenoisingDefense, half_mean_square
 from .inner_attack import InnerAttack
@@ -42,19 +42,15 @@ class Adversarial(DenoisingDefense):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if not 0 < mix <= 1:
-            raise InputError(f"mix is {mix!r}; expected the share attacked, above 0 and up to 1.")
         self.attack = InnerAttack(attack, eps, attack_options)
-        self.mix = mix
+        self.mix = check_fraction("mix", mix, above=0)
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """SSE / (2B) on the images, the first share of which is attacked."""
         count = max(1, round(self.mix * len(batch["noisy"])))
-        part = {name: tensor[:count] for name, tensor in batch.items() if tensor.ndim}
+        part = {name: tensor[:count] for name, tensor in batch.items()}
         images = torch.cat([self.attack(model, part), batch["noisy"][count:]])
-        restored = self.restore(model, images, batch["sigma"])
+        restored = self.restore(model, images, batch.get("sigma"))
         return half_mean_square(restored, batch["clean"]), {}
 
     def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:

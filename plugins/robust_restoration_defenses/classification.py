@@ -29,6 +29,10 @@ class LabelledBatches:
     def __len__(self) -> int:
         return len(self.data)
 
+    def fingerprint(self) -> str:
+        """A hash of the images and labels."""
+        return self.data.fingerprint()
+
     def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
         """The samples at ``indices``, each moved and mirrored by itself."""
         images = self.data.pixels(indices)

@@ -8,13 +8,21 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch, Defense, TrainingSet
+from robust_restoration.contracts import (
+    Batch,
+    Defense,
+    Degradation,
+    Denoiser,
+    TrainingSet,
+    unwrapped,
+)
+from robust_restoration.data import load_images
 from robust_restoration.data.patches import Patches
 from robust_restoration.degradations.names import parse_noise
-from robust_restoration.degradations.noise import Noise
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.restore import restore
+from robust_restoration.numbers import check_count, check_levels
 
 LEVELS = (0.0, 25 / 255)
 
@@ -30,48 +38,61 @@ class DenoisingDefense(Defense):
         sigma: The noise level, or the lowest and highest one: each image draws its own, evenly
             between them (the ObsAtk paper: 0 to 25/255).
         noise: Another noise than Gaussian: a noise model, or a word such as ``"poisson:30"``;
-            ``sigma`` is then what the denoiser is told, if it wants to be told a level.
+            ``sigma`` is then the level given to a denoiser that takes one.
         patch: Side of the squares that are cut from the images.
         scales: Factors by which images are scaled first; each square draws one.
 
     Raises:
-        InputError: If ``sigma`` is no level or pair of levels.
+        InputError: If ``sigma`` is not a level or a pair of levels.
     """
 
     def __init__(
         self,
         *,
         sigma: float | Sequence[float] = LEVELS,
-        noise: Noise | str | None = None,
+        noise: Degradation | str | None = None,
         patch: int = 50,
         scales: Sequence[float] = (1.0,),
     ) -> None:
-        levels = (sigma, sigma) if isinstance(sigma, int | float) else tuple(sigma)
-        if len(levels) != 2 or not 0 <= levels[0] <= levels[1] <= 1:
-            raise InputError(
-                f"sigma is {sigma!r}; expected a noise level as a fraction of [0, 1], or the "
-                f"lowest "
-                "and the highest, such as (0, 25/255)."
-            )
-        self.levels = (float(levels[0]), float(levels[1]))
+        self.levels = check_levels("sigma", sigma)
         self.noise = parse_noise(noise) if isinstance(noise, str) else noise
-        self.patch, self.scales = patch, tuple(scales)
+        self.patch, self.scales = check_count("patch", patch), tuple(scales)
 
     def prepare(
-        self, data: Any, *, val_fraction: float = 0.05, progress: bool = True
+        self,
+        data: Any,
+        *,
+        model: nn.Module | None = None,
+        val_fraction: float = 0.05,
+        progress: bool = True,
     ) -> tuple[TrainingSet, TrainingSet | None]:
         """Patches of images, with noise, and a share of the *images* held out for validation.
 
         Args:
-            data: Anything `robust_restoration.load_images` takes, or `Patches`.
+            data: Anything `robust_restoration.load_images` takes, or `Patches`. Sets of real noise
+                are trained on as they are, noisy image and clean one.
+            model: Decides whether images are made gray or colour.
             val_fraction: The share of the images that is held out.
             progress: Not used: nothing here takes long.
+
+        Raises:
+            InputError: If the data have real noise and this defense brings noise of its own.
         """
-        patches = data
+        if isinstance(data, TrainingSet) and not isinstance(data, Patches):
+            return data, None
         if not isinstance(data, Patches):
-            patches = Patches(data, side=self.patch, scales=self.scales)
-        patches.corrupt = self.corrupt
-        return patches.split(val_fraction)
+            inner = None if model is None else unwrapped(model)
+            # A plain module's `channels`, if it has one, may be anything.
+            channels = inner.channels if isinstance(inner, Denoiser) else None
+            images = load_images(data, channels=channels)
+            data = Patches(images, side=self.patch, scales=self.scales)
+        own_noise = self.noise is not None or type(self).corrupt is not DenoisingDefense.corrupt
+        if data.noisy is not None and own_noise:
+            raise InputError(
+                f"{data.name} has real noisy images, and this defense brings noise of its own: "
+                "hand it the clean images alone, dataclasses.replace(images, noisy=None)."
+            )
+        return data.corrupted(self.corrupt).split(val_fraction)
 
     def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
         """Noise for a batch.
@@ -86,12 +107,12 @@ class DenoisingDefense(Defense):
         low, high = self.levels
         sigma = low + (high - low) * torch.rand(len(clean), generator=generator)
         if self.noise is not None:
-            return {"noisy": self.noise(clean, generator=generator), "sigma": sigma}
+            return {"noisy": self.noise(clean, generator=generator)[0], "sigma": sigma}
         draw = torch.randn(clean.shape, generator=generator)
         return {"noisy": clean + sigma.view(-1, 1, 1, 1) * draw, "sigma": sigma}
 
     def restore(self, model: nn.Module, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:
-        """The model's output in float32, told the level where it can be."""
+        """The model's output in float32; a model that takes a level is given it."""
         return restore(model, noisy, sigma).float()
 
     def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from robust_restoration.contracts import Batch
+from robust_restoration.contracts import Batch, Step
 from robust_restoration.errors import InputError
 
 from .adversarial import validate_attacked
@@ -22,14 +22,15 @@ class HAT(DenoisingDefense):
     through both f(Y) and f(Y'), and Y' the attacked Y.
 
     Args:
-        alpha: Weight of the second term: 1 in Tables 2 and 3, 2 for real noise; 0 is normal
+        alpha: Weight of the second term: 1 in Tables 2 and 3, 2 for real noise; 0 is standard
             training.
         attack: The inner attack's name.
         eps: Its budget; 5/255 in the paper.
         attack_options: Its options; for ``obsatk``, one step by default.
         shared: Take f(Y) of the loss for the attack's first gradient as well, as the attack begins
-            at Y: a forward pass less in each step. The attack then sees batch norm in training
-            mode, as the loss does. Only ``obsatk`` can, where it is the default.
+            at Y: one forward pass less in each step. The attack then sees batch norm in training
+            mode, which couples the images of a batch and makes it weaker, so it is off by default:
+            the authors attack in eval mode. Only ``obsatk`` can.
         **options: As `DenoisingDefense` takes them.
 
     Raises:
@@ -46,7 +47,7 @@ class HAT(DenoisingDefense):
         attack: str = "obsatk",
         eps: float = 5 / 255,
         attack_options: dict[str, Any] | None = None,
-        shared: bool | None = None,
+        shared: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -56,28 +57,26 @@ class HAT(DenoisingDefense):
             )
         self.alpha = alpha
         self.attack = InnerAttack(attack, eps, attack_options)
-        self.shared = attack == "obsatk" if shared is None else shared
+        self.shared = shared
         if self.shared and attack != "obsatk":
             raise InputError(
                 f"shared=True with attack={attack!r}: only 'obsatk' begins at the noisy image and "
                 "takes its first gradient from outside. Leave shared out."
             )
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch, and the share of it that is the second term's."""
         noisy, clean = batch["noisy"], batch["clean"]
         if self.shared:
             noisy = noisy.detach().requires_grad_()
-        restored = self.restore(model, noisy, batch["sigma"])
+        restored = self.restore(model, noisy, batch.get("sigma"))
         fit = half_mean_square(restored, clean)
         if self.shared:
             (gradient,) = torch.autograd.grad(fit, noisy, retain_graph=True)
             attacked = self.attack(model, batch, gradient=gradient)
         else:
             attacked = self.attack(model, batch)
-        under = self.restore(model, attacked, batch["sigma"])
+        under = self.restore(model, attacked, batch.get("sigma"))
         apart = half_mean_square(under, restored)
         total = (fit + self.alpha * apart) / (1 + self.alpha)
         return total, {"fit": float(fit.detach()), "apart": float(apart.detach())}

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack, Batch, Denoiser, unwrapped
-from robust_restoration.errors import InputError
 from robust_restoration.models.create import create_attack, list_attacks
+from robust_restoration.numbers import check_level, check_positive
 
 # One step of full length, as the ObsAtk paper trains (section 4.2). The noise of training is not
 # clipped, so neither is the attack.
@@ -18,6 +18,9 @@ ONE_STEP = {"steps": 1, "clip": None}
 class InnerAttack:
     """Makes the attacked images of a batch, by any registered attack on denoisers.
 
+    The denoiser is in eval mode meanwhile, as in the ObsAtk paper's released code: in train mode
+    batch norm couples the images of a batch, and the attack is weaker.
+
     Args:
         name: The attack's name.
         eps: Its budget.
@@ -25,15 +28,11 @@ class InnerAttack:
             attack's own defaults for others.
 
     Raises:
-        InputError: If there is no such attack, or the budget is no fraction of [0, 1].
+        InputError: If there is no such attack, or the budget is not a fraction of [0, 1].
     """
 
     def __init__(self, name: str, eps: float, options: dict[str, Any] | None) -> None:
-        if not 0 < eps <= 1:
-            raise InputError(
-                f"eps is {eps:g}; expected the inner attack's budget as a fraction of [0, 1], such "
-                "as 5/255."
-            )
+        check_positive("eps", check_level("eps", eps), "the inner attack's budget")
         if name not in list_attacks():
             create_attack(name, nn.Identity())  # says what there is instead
         self.name, self.eps = name, eps
@@ -44,15 +43,15 @@ class InnerAttack:
 
         Args:
             model: The denoiser, wrapped for several processes or not.
-            batch: With ``noisy``, ``clean`` and ``sigma``.
+            batch: With ``noisy`` and ``clean``, and ``sigma`` where the level is known.
             **more: Passed to the attack's call.
 
         Returns:
             (B, C, H, W), without gradients.
         """
         inner = unwrapped(model)
-        told = isinstance(inner, Denoiser) and not inner.blind
-        where = {"sigma": batch["sigma"]} if told else {}
+        conditioned = isinstance(inner, Denoiser) and not inner.blind
+        where = {"sigma": batch["sigma"]} if conditioned and "sigma" in batch else {}
         attack: Attack = create_attack(
             self.name, inner, **{"eps": self.eps, **where, **self.options}
         )

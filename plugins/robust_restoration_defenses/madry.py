@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from robust_restoration.contracts import Batch, Defense, TrainingSet, unwrapped
-from robust_restoration.errors import InputError
-from robust_restoration.models.classifiers import with_unit_range
+from robust_restoration.contracts import Batch, Defense, Step, TrainingSet, unwrapped
+from robust_restoration.data import LabelledImages, load_labelled
+from robust_restoration.models.classifiers import input_channels, with_unit_range
 from robust_restoration.models.create import create_attack
+from robust_restoration.numbers import check_count, check_fraction, check_level, check_positive
 
 from .classification import split
 
@@ -19,8 +20,9 @@ from .classification import split
 class Madry(Defense):
     """Minimises the cross-entropy on attacked images.
 
-    Classifiers take [0, 1], or have a ``pretrained_cfg`` with the mean and standard deviation that
-    are applied here. A classifier behind a purifier, `PurifiedClassifier`, is one too.
+    The model that is trained is the classifier. It takes [0, 1], or has a ``pretrained_cfg`` with
+    the mean and standard deviation that are applied here. A classifier behind a purifier,
+    `PurifiedClassifier`, is one too.
 
     Args:
         attack: The inner attack's name; it runs with the classifier in eval mode.
@@ -48,22 +50,36 @@ class Madry(Defense):
         shift: int = 0,
         mirror: bool = False,
     ) -> None:
-        if not 0 < mix <= 1 or not 0 < eps <= 1 or steps < 1:
-            raise InputError(
-                f"mix is {mix}, eps {eps} and steps {steps}; expected a share above 0 and up to 1, "
-                "a budget as a fraction of [0, 1], and at least one step."
-            )
+        self.mix = check_fraction("mix", mix, above=0)
+        check_positive("eps", check_level("eps", eps))
+        check_count("steps", steps)
         step = min(eps, 2.5 * eps / steps) if alpha is None else alpha
         self.attack = attack
         self.options = {"eps": eps, "steps": steps, "alpha": step, **(attack_options or {})}
-        self.mix, self.shift, self.mirror = mix, shift, mirror
+        self.shift, self.mirror = check_count("shift", shift, 0), mirror
 
     def prepare(
-        self, data: Any, *, val_fraction: float = 0.05, progress: bool = True
+        self,
+        data: Any,
+        *,
+        model: nn.Module | None = None,
+        val_fraction: float = 0.05,
+        progress: bool = True,
     ) -> tuple[TrainingSet, TrainingSet | None]:
-        """Batches of `LabelledImages`, and a share held out; a `TrainingSet` is left as it is."""
+        """Batches of labelled images, and a share held out.
+
+        Args:
+            data: Anything `robust_restoration.load_labelled` takes, or a `TrainingSet`, which is
+                left as it is.
+            model: The classifier, for its channels.
+            val_fraction: The share of the images that is held out.
+            progress: Not used: nothing here takes long.
+        """
         if isinstance(data, TrainingSet):
             return data, None
+        if not isinstance(data, LabelledImages):
+            channels = None if model is None else input_channels(model)
+            data = load_labelled(data, channels=channels or 3)
         return split(data, val_fraction, shift=self.shift, mirror=self.mirror)
 
     def attacked(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -72,9 +88,7 @@ class Madry(Defense):
         found: Tensor = attack(images, labels)
         return found
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy, the first share of the batch being attacked."""
         images, labels = batch["images"], batch["labels"]
         count = max(1, round(self.mix * len(images)))

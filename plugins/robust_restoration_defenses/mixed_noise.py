@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from robust_restoration.degradations.noise import MixedLevels
+from robust_restoration.degradations.names import create_noise
 
 from .standard import Standard
 
@@ -29,5 +29,7 @@ class MixedNoise(Standard):
         proportions: Sequence[float] | None = None,
         **options: Any,
     ) -> None:
-        noise = MixedLevels(tuple(levels), proportions and tuple(proportions))
+        noise = create_noise(
+            "mixed_levels", tuple(levels), proportions and tuple(proportions)
+        )
         super().__init__(noise=noise, sigma=(min(levels), max(levels)), **options)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch
-from robust_restoration.degradations.noise import Impulse, Poisson
+from robust_restoration.contracts import Batch, Step
+from robust_restoration.degradations.names import create_noise
 from robust_restoration.errors import InputError
 
 from .denoising import DenoisingDefense
@@ -58,9 +57,9 @@ class Noise2Noise(DenoisingDefense):
             raise InputError("noise2noise has noise of its own, see kind; leave noise out.")
         self.kind = kind
         if kind == "poisson":
-            self.noise = Poisson(photons, dispersion)
+            self.noise = create_noise("poisson", photons, dispersion)
         elif kind == "impulse":
-            self.noise = Impulse(impulse_sigma, probability)
+            self.noise = create_noise("impulse", impulse_sigma, probability)
 
     def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
         """Two noisy copies of a batch.
@@ -72,14 +71,12 @@ class Noise2Noise(DenoisingDefense):
         first = super().corrupt(clean, generator)
         return {**first, "target": super().corrupt(clean, generator)["noisy"]}
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """The mean of |restored - target|^p over the batch: p is 2, 1, or falls from 2 to 0."""
-        away = self.restore(model, batch["noisy"], batch["sigma"]) - batch["target"]
+        away = self.restore(model, batch["noisy"], batch.get("sigma")) - batch["target"]
         if self.kind == "gaussian":
             return away.square().mean(), {}
         if self.kind == "poisson":
             return away.abs().mean(), {}
-        gamma = 2 * (1 - batch.get("progress", torch.tensor(0.0)))
-        return (away.abs() + EPSILON).pow(gamma).mean(), {"gamma": float(gamma)}
+        gamma = 2 * (1 - step.progress)
+        return (away.abs() + EPSILON).pow(gamma).mean(), {"gamma": gamma}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from robust_restoration.contracts import Batch
+from robust_restoration.contracts import Batch, Step
 
 from .denoising import DenoisingDefense, half_mean_square
 
@@ -12,9 +12,7 @@ from .denoising import DenoisingDefense, half_mean_square
 class Standard(DenoisingDefense):
     """Minimises |f(y) - x|^2 / 2, averaged over the batch: what all others are compared with."""
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """SSE / (2B)."""
-        restored = self.restore(model, batch["noisy"], batch["sigma"])
+        restored = self.restore(model, batch["noisy"], batch.get("sigma"))
         return half_mean_square(restored, batch["clean"]), {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from robust_restoration.contracts import Batch
+from robust_restoration.contracts import Batch, Step
 from robust_restoration.errors import InputError
 from robust_restoration.models.classifiers import with_unit_range
 
@@ -36,9 +36,7 @@ class TRADES(Madry):
             raise InputError(f"beta is {beta}; expected the weight of the second term, 0 or more.")
         self.beta = beta
 
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch, and its two terms."""
         images, labels = batch["images"], batch["labels"]
         attacked = self.attacked(model, images, labels)

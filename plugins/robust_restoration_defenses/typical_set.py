@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from robust_restoration.contracts import Batch
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_count, check_fraction
 
 from .standard import Standard
 from .typical_set_sampling import sample_typical_tail
@@ -17,7 +18,7 @@ SHARES = {"pres": 1 / 3, "def": 1 / 2}
 
 
 class TypicalSet(Standard):
-    """TS-Pres and TS-Def: normal training with atypical noise mixed in (typical-set paper, 3.2).
+    """TS-Pres and TS-Def: standard training with atypical noise mixed in (typical-set paper, 3.2).
 
     The atypical noise comes of Algorithm 3.1: of K + 1 Gaussian draws the least likely is kept,
     which is drawn here in one go, equal in law.
@@ -25,7 +26,8 @@ class TypicalSet(Standard):
     Args:
         variant: ``"pres"``: Gaussian and atypical noise 2 : 1, which keeps the quality on Gaussian
             noise; ``"def"``: 1 : 1, which defends more.
-        k: K of Algorithm 3.1.
+        k: K of Algorithm 3.1. The paper does not print it; 100 is our inference from the length of
+            the noise that it reports.
         share: The share of atypical noise, instead of the variant's.
         sigma: The level, or the lowest and the highest; 25/255 in the paper.
         **options: As `DenoisingDefense` takes them, but for ``noise``.
@@ -44,16 +46,12 @@ class TypicalSet(Standard):
         **options: Any,
     ) -> None:
         super().__init__(sigma=sigma, **options)
-        if variant not in SHARES or k < 1:
-            raise InputError(
-                f"variant is {variant!r} and k {k}; expected 'pres' or 'def', and k of at least 1."
-            )
+        if variant not in SHARES:
+            raise InputError(f"variant is {variant!r}; expected 'pres' or 'def'.")
         if self.noise is not None:
             raise InputError("typical_set has noise of its own; leave noise out.")
-        self.share = SHARES[variant] if share is None else share
-        if not 0 <= self.share <= 1:
-            raise InputError(f"share is {share!r}; expected a share from 0 to 1.")
-        self.k = k
+        self.share = check_fraction("share", SHARES[variant] if share is None else share)
+        self.k = check_count("k", k)
 
     def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
         """Gaussian noise, and atypical noise on a share of the images; see the base class."""

@@ -29,8 +29,8 @@ def sample_typical_tail(
     Args:
         shape: (B, ...); each of the B is a sample of d values.
         sigma: The Gaussian's standard deviation, a number or (B,), as a fraction of [0, 1].
-        k: K of the algorithm; 100 in the paper, where d = 1600 and the level comes to about 26.1
-            for sigma 25.
+        k: K of the algorithm, which the paper does not print. 100 is our inference: with d = 1600
+            the level comes to about 26.1 for sigma 25.
         generator: Where all random numbers come from, on the CPU.
 
     Returns:

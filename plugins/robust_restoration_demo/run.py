@@ -32,7 +32,7 @@ def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str
     summary = {
         "seconds": round(time.monotonic() - began, 1), **found, "denoisers": denoisers["psnr"]
     }
-    record = {**summary, "result": result, "photographs": denoisers["results"]}
+    record = {**summary, "result": result, "photographs": denoisers["result"]}
     write_json(out / "demo.json", record)
     pictures = ", ".join(
         str(out / name) for name in ("photographs.png", "digits.png", "accuracy.png")

@@ -12,7 +12,7 @@ from robust_restoration.contracts import Denoiser
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
 
-from .arguments import sigma_per_image
+from .sigma import sigma_per_image
 
 BLOCK = 8  # the side of the blocks that are matched
 PROFILES = {  # the package's names for them

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser
 from robust_restoration.images.checks import check_layout
-
-from .arguments import check_counts, check_sigma_range
+from robust_restoration.numbers import check_count, check_levels
 
 LEVEL = 25 / 255  # the level, and the highest level of the blind ones, of the ObsAtk paper
 
@@ -51,10 +50,11 @@ class DnCNN(Denoiser):
         sigma_range: Sequence[float] = (LEVEL, LEVEL),
     ) -> None:
         super().__init__()
-        check_counts(channels=channels, features=features)
-        check_counts(2, depth=depth)
+        check_count("channels", channels)
+        check_count("features", features)
+        check_count("depth", depth, at_least=2)
         self.channels: int = channels
-        self.sigma_range = check_sigma_range(sigma_range)
+        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
         self.options: dict[str, Any] = {
             "channels": channels,
             "depth": depth,

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser
 from robust_restoration.images.checks import check_layout
+from robust_restoration.numbers import check_count, check_levels
 
-from .arguments import check_counts, check_sigma_range, sigma_per_image
+from .sigma import sigma_per_image
 
 GRAY, COLOUR = (15, 64), (12, 96)  # depth and features of the paper (section III.B)
 
@@ -48,10 +49,11 @@ class FFDNet(Denoiser):
         usual = GRAY if channels == 1 else COLOUR
         depth = usual[0] if depth is None else depth
         features = usual[1] if features is None else features
-        check_counts(channels=channels, features=features)
-        check_counts(2, depth=depth)
+        check_count("channels", channels)
+        check_count("features", features)
+        check_count("depth", depth, at_least=2)
         self.channels: int = channels
-        self.sigma_range = check_sigma_range(sigma_range)
+        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
         self.options: dict[str, Any] = {
             "channels": channels,
             "depth": depth,

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser
 from robust_restoration.images.checks import check_layout
-
-from .arguments import check_counts, check_sigma_range
+from robust_restoration.numbers import check_count, check_levels
 
 STEP = 32  # five poolings: sides are padded to a multiple of this
 LAST = (64, 32)  # channels of the two convolutions before the last
@@ -44,9 +43,10 @@ class N2NUNet(Denoiser):
         sigma_range: Sequence[float] = (0.0, 50 / 255),
     ) -> None:
         super().__init__()
-        check_counts(channels=channels, features=features)
+        check_count("channels", channels)
+        check_count("features", features)
         self.channels: int = channels
-        self.sigma_range = check_sigma_range(sigma_range)
+        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
         self.options: dict[str, Any] = {
             "channels": channels,
             "features": features,

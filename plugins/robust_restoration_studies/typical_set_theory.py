@@ -105,6 +105,60 @@ def worst_linf_direction(noise: Tensor, eta: float) -> Tensor:
     return eta * torch.where(noise < 0, -1.0, 1.0).to(noise)
 
 
+def folded_normal_density(values: Tensor, sigma: float) -> Tensor:
+    """Lemma 3.14: the density of |n_i|, sqrt(2 / pi) / sigma exp(-x^2 / (2 sigma^2)) for x >= 0.
+
+    Args:
+        values: x, any shape; where it is below 0 the density is 0.
+        sigma: Standard deviation of n_i, above 0.
+    """
+    x = values.double()
+    density = math.sqrt(2 / math.pi) / sigma * torch.exp(-x.square() / (2 * sigma**2))
+    return torch.where(x < 0, 0.0, density)
+
+
+def folded_normal_mean(sigma: float) -> float:
+    """Lemma 3.14: the mean of |n_i|, sigma sqrt(2 / pi)."""
+    return sigma * math.sqrt(2 / math.pi)
+
+
+def l1_norm_bounds(eps: float, d: int, sigma: float) -> tuple[float, float]:
+    """Lemma 3.16: for large d, the L1 norm of a sample lies between these.
+
+    d (sigma sqrt(2 / pi) - eps) and d (sigma sqrt(2 / pi) + eps), by the law of large numbers. As
+    |n_i| has the variance sigma^2 (1 - 2 / pi), Chebyshev's inequality says for every d that this
+    holds with a probability of at least 1 - sigma^2 (1 - 2 / pi) / (d eps^2), which is at least
+    the lemma's 1 - eps as soon as d is sigma^2 (1 - 2 / pi) / eps^3.
+
+    Args:
+        eps: How far the mean of |n_i| may be from what is expected, as a fraction of [0, 1].
+        d: Number of values.
+        sigma: Standard deviation.
+
+    Returns:
+        The lowest, at least 0, and the highest.
+    """
+    mean = folded_normal_mean(sigma)
+    return d * max(0.0, mean - eps), d * (mean + eps)
+
+
+def log_density_change_linf(
+    l1_norm: float | Tensor, eta: float, d: int, sigma: float
+) -> float | Tensor:
+    """Lemma 3.18: the most that log p changes under a perturbation with |d|_inf <= eta.
+
+    (2 eta ||n||_1 + d eta^2) / (2 sigma^2), reached by `worst_linf_direction`. For large d,
+    ||n||_1 is d sigma sqrt(2 / pi) to within `l1_norm_bounds`.
+
+    Args:
+        l1_norm: ||n||_1.
+        eta: The perturbation's L-infinity norm.
+        d: Number of values.
+        sigma: Standard deviation.
+    """
+    return (2 * eta * l1_norm + d * eta**2) / (2 * sigma**2)
+
+
 def typicality_under_linf(eps: float, eta: float, sigma: float) -> float:
     """Theorem 3.20: the same as `typicality_under_l2` for |d|_inf <= eta, for large d.
 
@@ -114,14 +168,35 @@ def typicality_under_linf(eps: float, eta: float, sigma: float) -> float:
     return eps + eta / sigma * math.sqrt(2 / math.pi) + eta**2 / (2 * sigma**2)
 
 
-def log_volume_bound(eps: float, d: int, sigma: float) -> float:
-    """The logarithm of the most that the typical set's volume can be, d (h + eps)."""
-    return d * (entropy(sigma) + eps)
+def log_volume_bounds(eps: float, d: int, sigma: float) -> tuple[float, float]:
+    """Theorem 3.4 and Proposition 3.22: the logarithm of the typical set's volume lies between.
+
+    log P + d (h - eps) and d (h + eps), as the density in the set lies between exp(-d (h + eps))
+    and exp(-d (h - eps)), and integrates to P, how likely a sample is typical. The paper writes
+    1 - eps for P, which is smaller once d is large; P itself holds for every d.
+
+    Args:
+        eps: The set holds what is typical to within this, above 0.
+        d: Number of values.
+        sigma: Standard deviation, above 0.
+
+    Raises:
+        InputError: If eps is not above 0: the set then has no volume.
+    """
+    if eps <= 0:
+        raise InputError(f"eps is {eps}; expected a number above 0.")
+    h = entropy(sigma)
+    return math.log(typical_probability(eps, d)) + d * (h - eps), d * (h + eps)
 
 
-def equivalent_edge(sigma: float) -> float:
-    """The edge of the cube with the typical set's volume as eps tends to 0, sqrt(2 pi e) sigma."""
-    return math.sqrt(2 * math.pi * math.e) * sigma
+def equivalent_edge(sigma: float, eps: float = 0.0) -> float:
+    """The edge of the cube whose volume is the upper bound of the typical set's.
+
+    sqrt(2 pi e) sigma exp(eps): for the noise itself with eps tending to 0 (Proposition 3.22), and
+    with `typicality_under_l2` or `typicality_under_linf` as eps for perturbed noise (Propositions
+    3.24 and 3.26).
+    """
+    return math.sqrt(2 * math.pi * math.e) * sigma * math.exp(eps)
 
 
 def mixed_noise(first: Tensor, second: Tensor, share: float) -> Tensor:
@@ -141,19 +216,26 @@ def mixed_noise(first: Tensor, second: Tensor, share: float) -> Tensor:
 
 
 def sphere_section(
-    perturbation: Tensor, first: Tensor, second: Tensor, angles: Tensor, radius: float | None = None
+    noisy: Tensor,
+    perturbation: Tensor,
+    first: Tensor,
+    second: Tensor,
+    angles: Tensor,
+    *,
+    radius: float | None = None,
 ) -> Tensor:
-    """Points of the three-dimensional cross-section of noise space that eq. 11 draws.
+    """Points of the three-dimensional cross-section of an image's neighbourhood (eq. 11).
 
-    The section is spanned by the attack's perturbation v and two noises n1, n2, made orthonormal
-    in the order n1, n2, v.
+    They lie on a sphere about the noisy image, in the space spanned by the attack's perturbation v
+    and two noises n1, n2, made orthonormal in the order n1, n2, v. Nothing is clipped.
 
     Args:
-        perturbation: v, (C, H, W).
-        first: n1, of the same shape.
-        second: n2, of the same shape.
+        noisy: The sphere's centre, (C, H, W).
+        perturbation: v, of the same shape.
+        first: n1, of the same shape: the noise of the noisy image.
+        second: n2, of the same shape: another noise.
         angles: (K, 2): longitude in the plane of n1 and n2, latitude towards v, in radians.
-        radius: Of the sphere; by default the norm of n1.
+        radius: Of the sphere; by default the attack's length, the norm of v.
 
     Returns:
         (K, C, H, W).
@@ -168,7 +250,7 @@ def sphere_section(
         raise InputError("v, n1 and n2 lie in one plane; expected three independent directions.")
     basis = basis * lengths.sign()
     longitude, latitude = angles.double().unbind(1)
-    where = torch.stack(
+    points = torch.stack(
         [
             latitude.cos() * longitude.cos(),
             latitude.cos() * longitude.sin(),
@@ -176,5 +258,5 @@ def sphere_section(
         ],
         dim=1,
     )
-    scale = float(first.norm()) if radius is None else radius
-    return (scale * where @ basis.T).to(first.dtype).view(len(angles), *first.shape)
+    length = float(perturbation.norm()) if radius is None else radius
+    return noisy + (length * points @ basis.T).to(noisy.dtype).view(len(angles), *noisy.shape)

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.images.checks import check_layout
+from robust_restoration.numbers import check_count
 
-from .options import whole_number
 from .precision import full_precision
 
 
@@ -21,14 +21,14 @@ class BitDepth(Purifier):
         bits: 1 to 8.
 
     Raises:
-        InputError: If bits is no whole number from 1 to 8.
+        InputError: If bits is not a whole number from 1 to 8.
     """
 
     differentiable = False
 
     def __init__(self, *, bits: int = 5) -> None:
         super().__init__()
-        bits = whole_number("bits", bits, 1, 8)
+        bits = check_count("bits", bits, 1, 8)
         self.steps = 2**bits - 1
         self.options = {"bits": bits}
 

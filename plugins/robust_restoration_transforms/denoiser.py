@@ -11,8 +11,7 @@ from robust_restoration.contracts import Denoiser, Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
 from robust_restoration.models.create import create_denoiser
-
-from .options import positive_number
+from robust_restoration.numbers import check_level, check_positive
 
 
 class DenoiserPurifier(Purifier):
@@ -25,7 +24,7 @@ class DenoiserPurifier(Purifier):
         denoiser: A denoiser's name, or any module that maps images to images. One that is created
             by name is put in eval mode; a module is taken as it is.
         sigma: The noise level it is told, as a fraction of [0, 1], above 0; required where it is
-            not blind. A module that is no `Denoiser` cannot be told any.
+            not blind. A module that is not a `Denoiser` cannot be told any.
         weights: The denoiser's weights, where it is given by name.
         **options: Passed to the denoiser, where it is given by name.
 
@@ -50,11 +49,8 @@ class DenoiserPurifier(Purifier):
     ) -> None:
         super().__init__()
         if sigma is not None:
-            sigma = positive_number("sigma", sigma, "a fraction of [0, 1], such as 5/255")
-            if sigma > 1:
-                raise InputError(
-                    f"sigma is {sigma:g}; expected a fraction of [0, 1], such as 5/255."
-                )
+            check_positive("sigma", sigma, "a fraction of [0, 1], such as 5/255")
+            sigma = check_level("sigma", sigma)
         self.options: dict[str, Any] = {"sigma": sigma}
         if isinstance(denoiser, str):
             denoiser = create_denoiser(denoiser, weights=weights, **options).eval()
@@ -74,8 +70,8 @@ class DenoiserPurifier(Purifier):
         self.told = isinstance(denoiser, Denoiser)
         if sigma is not None and not self.told:
             raise InputError(
-                f"{name} is no Denoiser, so it cannot be told sigma; leave sigma away, or make it "
-                "a subclass of robust_restoration.Denoiser."
+                f"{name} is not a Denoiser, so it cannot be told sigma; leave sigma away, or "
+                "make it a subclass of robust_restoration.Denoiser."
             )
         if isinstance(denoiser, Denoiser) and not denoiser.blind and sigma is None:
             raise InputError(f"{name} must be told the noise level: sigma=5/255, say.")

@@ -7,8 +7,8 @@ from torch import Tensor
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
+from robust_restoration.numbers import check_positive
 
-from .options import positive_number
 from .precision import full_precision
 
 
@@ -27,7 +27,7 @@ class GaussianBlur(Purifier):
 
     def __init__(self, *, sigma: float = 0.8) -> None:
         super().__init__()
-        self.sigma = positive_number("sigma", sigma, "pixels")
+        self.sigma = check_positive("sigma", sigma, "pixels")
         self.radius = max(1, round(3 * self.sigma))
         self.options = {"sigma": self.sigma}
 
@@ -39,7 +39,7 @@ class GaussianBlur(Purifier):
         if min(images.shape[-2:]) <= self.radius:
             raise InputError(
                 f"images are {images.shape[-2]}x{images.shape[-1]}; a blur of sigma {self.sigma} "
-                f"wants more than {self.radius} pixels a side."
+                f"needs more than {self.radius} pixels a side."
             )
         size = 2 * self.radius + 1
         with full_precision(images) as values:

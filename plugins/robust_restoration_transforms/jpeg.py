@@ -13,8 +13,8 @@ from torch.nn.functional import pad
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
+from robust_restoration.numbers import check_count
 
-from .options import whole_number
 from .precision import full_precision
 
 BLOCK = 16  # the side of JPEG's blocks in pixels, where colour has half the resolution
@@ -23,8 +23,8 @@ BLOCK = 16  # the side of JPEG's blocks in pixels, where colour has half the res
 class Jpeg(Purifier):
     """JPEG compression and decompression (Das et al., arXiv:1705.02900).
 
-    By Pillow, at its defaults for a quality: colour is kept at half resolution. Sides that are no
-    multiple of a block are filled up by the codec, and cut off again.
+    By Pillow, at its defaults for a quality: colour is kept at half resolution. Sides that are not
+    a multiple of a block are filled up by the codec, and cut off again.
 
     Args:
         quality: 1 to 100.
@@ -33,7 +33,7 @@ class Jpeg(Purifier):
             fill up blocks, and differs from the codec by what rounding leaves.
 
     Raises:
-        InputError: If the quality is no whole number from 1 to 100, or images have other than 1
+        InputError: If the quality is not a whole number from 1 to 100, or images have other than 1
             or 3 channels.
     """
 
@@ -41,7 +41,7 @@ class Jpeg(Purifier):
 
     def __init__(self, *, quality: int = 75, differentiable: bool = False) -> None:
         super().__init__()
-        self.quality = whole_number("quality", quality, 1, 100)
+        self.quality = check_count("quality", quality, 1, 100)
         self.differentiable = bool(differentiable)
         self.options = {"quality": self.quality, "differentiable": self.differentiable}
 

@@ -8,8 +8,8 @@ from torch.nn.functional import pad
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
+from robust_restoration.numbers import check_count
 
-from .options import whole_number
 from .precision import full_precision
 
 
@@ -28,7 +28,7 @@ class Median(Purifier):
 
     def __init__(self, *, kernel_size: int = 3) -> None:
         super().__init__()
-        kernel_size = whole_number("kernel_size", kernel_size, 1)
+        kernel_size = check_count("kernel_size", kernel_size, 1)
         if kernel_size % 2 == 0:
             raise InputError(f"kernel_size is {kernel_size}; expected an odd number such as 3.")
         self.kernel_size = kernel_size
@@ -44,7 +44,7 @@ class Median(Purifier):
         if min(height, width) <= radius:
             raise InputError(
                 f"images are {height}x{width}; a median of {self.kernel_size}x{self.kernel_size} "
-                f"wants more than {radius} pixels a side."
+                f"needs more than {radius} pixels a side."
             )
         with full_precision(images) as values:
             # Reflected here, since earlier kornias pad with zeros (kornia issue 4670).

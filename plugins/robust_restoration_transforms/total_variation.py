@@ -8,8 +8,8 @@ from torch import Tensor
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.images.checks import check_layout
+from robust_restoration.numbers import check_count, check_positive
 
-from .options import positive_number, whole_number
 from .precision import full_precision
 
 
@@ -25,15 +25,15 @@ class TotalVariation(Purifier):
         iterations: The most it may take, 1 or more.
 
     Raises:
-        InputError: If the weight is not above 0, or the iterations no whole number of at least 1.
+        InputError: If the weight is not above 0, or the iterations not a whole number from 1 on.
     """
 
     differentiable = False
 
     def __init__(self, *, weight: float = 0.03, iterations: int = 100) -> None:
         super().__init__()
-        self.weight = positive_number("weight", weight, "larger is smoother")
-        self.iterations = whole_number("iterations", iterations, 1)
+        self.weight = check_positive("weight", weight, "larger is smoother")
+        self.iterations = check_count("iterations", iterations, 1)
         self.options = {"weight": self.weight, "iterations": self.iterations}
 
     def forward(self, images: Tensor) -> Tensor:

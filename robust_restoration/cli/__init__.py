@@ -6,6 +6,7 @@ from . import attack, datasets, denoise, evaluate, info, purify, train, weights
 from .app import add_plugin_commands, app, main
 
 __all__ = [
+    "add_plugin_commands",
     "app",
     "attack",
     "datasets",
@@ -17,5 +18,3 @@ __all__ = [
     "train",
     "weights",
 ]
-
-add_plugin_commands()

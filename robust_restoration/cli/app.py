@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
-from typing import Annotated, Any
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robust_restoration.errors import RobustRestorationError
+from robust_restoration.errors import InputError, RobustRestorationError, first_words, one_line
+
+if TYPE_CHECKING:
+    from robust_restoration.plugins.hooks import Entry
 
 app = typer.Typer(
     name="robust-restoration",
@@ -29,6 +34,7 @@ def main() -> None:
     warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
     for noisy in (DeprecationWarning, FutureWarning):
         warnings.simplefilter("ignore", noisy)
+    add_plugin_commands()
     sys.path.insert(0, "")  # package.module:function finds modules of the current folder
     try:
         app()
@@ -43,18 +49,71 @@ def main() -> None:
         sys.exit(130)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from robust_restoration import __version__
+
+        sys.stdout.write(f"robust_restoration {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Attack, robustify, measure and purify: adversarial robustness for image restoration."""
+
+
+@cache
 def add_plugin_commands() -> None:
-    """Give the application the commands that plugins offer; a broken one is left out."""
+    """Give the application the commands that plugins offer; what is broken is left out.
+
+    Not on import: a plugin's module of commands imports this one, and may be imported first.
+    A command has the name of one of the core's or of an earlier plugin's only to be left out.
+    """
+    from robust_restoration.plugins.discovery import prints_on_stderr
     from robust_restoration.plugins.registry import registry
+
+    taken = {command_name(command) for command in app.registered_commands}
+    taken |= {str(group.name) for group in app.registered_groups}
+    for offer in registry().offers["commands"]:
+        name = offer.entry.name
+        try:
+            if name in taken:
+                raise InputError(f"there is a command {name!r} already")
+            if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+                raise InputError("expected lower-case letters, digits and dashes")
+            with prints_on_stderr():
+                _add(name, offer.entry)
+        except BaseException as error:  # a plugin may raise anything
+            say(f"Warning: the command {name!r} of {offer.plugin!r} is left out: {_why(error)}.")
+        else:
+            taken.add(name)
+
+
+def _add(name: str, entry: Entry) -> None:
     from robust_restoration.plugins.targets import load_target
 
-    known = registry()
-    for name in known.list("commands"):
-        try:
-            function = load_target(known.find("commands", name)[0].entry)
-            app.command(name=name)(function)
-        except RobustRestorationError as error:
-            say(f"Warning: the command {name!r} is left out: {error}")
+    function = load_target(entry)
+    alone = typer.Typer()  # typer looks at a signature late, when one fault ends all commands
+    alone.command(name=name)(function)
+    typer.main.get_command(alone)
+    app.command(name=name)(function)
+
+
+def _why(error: BaseException) -> str:
+    known = isinstance(error, RobustRestorationError)
+    return (first_words(error) if known else one_line(error)).rstrip(".")
+
+
+def command_name(command: typer.models.CommandInfo) -> str:
+    """What a command is called on the command line."""
+    return command.name or command.callback.__name__  # type: ignore[union-attr]
 
 
 def say(text: str) -> None:

@@ -30,8 +30,8 @@ def datasets(
     as_json: Json = False,
 ) -> None:
     """List data sets: what is found, how much of it, its terms, and where to get the others."""
+    from robust_restoration.data.folders import ROOT_VARIABLE, data_root
     from robust_restoration.data.listing import list_datasets
-    from robust_restoration.data.locate import ROOT_VARIABLE, data_root
 
     base = data_root(root)
     rows = list_datasets(root)

@@ -12,12 +12,12 @@ from .purify import report
 
 
 @app.command(
-    epilog="Example:  robust-restoration denoise noisy/ -o restored --denoiser dncnn_b=hat"
+    epilog="Example:  robust-restoration denoise noisy/ -o restored --denoiser NAME=FILE"
 )
 def denoise(
     images: Images,
     out: Out,
-    denoiser: Denoiser = "dncnn_b",
+    denoiser: Denoiser = "",
     sigma: Annotated[
         str, typer.Option(help=f"Noise level, for denoisers that are told it; {LEVEL_HELP}")
     ] = "",
@@ -40,7 +40,7 @@ def denoise(
     summary = denoise_files(
         images,
         out,
-        load_denoiser(denoiser),
+        load_denoiser(denoiser or default_denoiser()),
         sigma=parse_level(sigma) if sigma else None,
         tile=tile,
         device=device,
@@ -48,3 +48,13 @@ def denoise(
         progress=not as_json,
     )
     report(summary, "restored", out, as_json)
+
+
+def default_denoiser() -> str:
+    """The word for the denoiser that is taken where none is named, with its usual weights."""
+    from robust_restoration.plugins.registry import registry
+
+    known = registry()
+    offer, _ = known.find("denoisers", known.default("denoisers", "image"))
+    name = offer.entry.name if offer.entry.name in known.list("denoisers") else offer.qualified
+    return f"{name}={offer.entry.default_weights}" if offer.entry.default_weights else name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,73 +15,74 @@ from .options import (
     DENOISERS,
     LEVEL_HELP,
     PURIFIERS,
-    Channels,
     Classifier,
     Device,
     Limit,
+    Overwrite,
     Seed,
     Size,
 )
 
+if TYPE_CHECKING:
+    from robust_restoration.evaluation import Result
+
 
 @app.command(
-    epilog="Example:  robust-restoration evaluate --denoiser dncnn_b=hat --data set12 "
-    "--attack obsatk_auto --sigma 25 --eps 5 -o results/hat.  Example:  robust-restoration "
-    "evaluate --classifier resnet18.a1_in1k --purifier advfilter --purifier median --data images/ "
-    "--size 224 -o results/resnet18"
+    epilog="Example:  robust-restoration evaluate --denoiser my_models:denoiser --data photos/ "
+    "--sigma 25 --eps 3 --eps 5 -o results/mine.  Example:  robust-restoration evaluate "
+    "--classifier resnet18.a1_in1k --data images/ --size 224 --threat white-box -o results/resnet18"
 )
 def evaluate(
     data: Annotated[
         str,
         typer.Option(
-            help="A data set's name (see: robust-restoration datasets) or a folder. For purifiers: "
-            "labelled images, a folder with labels.csv or one subfolder a class, or an .npz.",
+            help="A data set's name (see: robust-restoration datasets) or a folder. For "
+            "classifiers labelled images: a folder with labels.csv or one subfolder a class, or an "
+            ".npz.",
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Write OUT.json, OUT.md, OUT.png, and OUT.csv."),
+        typer.Option(
+            "-o", "--out",
+            help="Write OUT.json, OUT.md, OUT.png and OUT.csv. A stopped evaluation goes on from "
+            "OUT.json.",
+        ),
     ] = None,
-    denoiser: Annotated[
-        str, typer.Option(help=DENOISER_HELP, rich_help_panel=DENOISERS)
-    ] = "",
-    attack: Annotated[
+    threat: Annotated[
         list[str] | None,
         typer.Option(
-            help="An attack's name, may be given several times; obsatk_auto.",
-            rich_help_panel=DENOISERS,
+            help="An attack with its options, such as 'NAME steps=20 eps=3', or gray-box, "
+            "white-box, black-box for classifiers; may be given several times."
+        ),
+    ] = None,
+    eps: Annotated[
+        list[str] | None,
+        typer.Option(help=f"The threats' budget, may be given several times; {LEVEL_HELP}"),
+    ] = None,
+    denoiser: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"{DENOISER_HELP} May be given several times.", rich_help_panel=DENOISERS
         ),
     ] = None,
     sigma: Annotated[
-        str, typer.Option(help=f"Level of the noise; {LEVEL_HELP}", rich_help_panel=DENOISERS)
-    ] = "25",
-    eps: Annotated[
-        str, typer.Option(help=f"The attacks' budget; {LEVEL_HELP}", rich_help_panel=DENOISERS)
-    ] = "5",
+        str, typer.Option(help=f"Level of the noise, 25; {LEVEL_HELP}", rich_help_panel=DENOISERS)
+    ] = "",
     noise: Annotated[
         str,
         typer.Option(
-            help="Another noise than Gaussian, such as poisson:30.", rich_help_panel=DENOISERS
+            help="Another noise than Gaussian, NAME:VALUE (see: robust-restoration list noises).",
+            rich_help_panel=DENOISERS,
         ),
     ] = "",
     within_level: Annotated[
         bool,
         typer.Option(
-            help="Attack noise of level sigma - eps, as the ObsAtk paper does.",
+            help="Attack noise of level sigma - eps, so that the two together stay within sigma.",
             rich_help_panel=DENOISERS,
         ),
     ] = False,
-    controls: Annotated[
-        bool,
-        typer.Option(help="Rows that tell what the attack did.", rich_help_panel=DENOISERS),
-    ] = True,
-    strips: Annotated[
-        Path | None,
-        typer.Option(help="Folder for one picture an image.", rich_help_panel=DENOISERS),
-    ] = None,
-    autocast: Annotated[
-        str, typer.Option(help="bf16 or fp16.", rich_help_panel=DENOISERS)
-    ] = "",
     classifier: Classifier = "",
     purifier: Annotated[
         list[str] | None,
@@ -90,138 +91,157 @@ def evaluate(
         ),
     ] = None,
     size: Size = 0,
-    channels: Channels = 3,
-    strength: Annotated[
-        list[float] | None,
-        typer.Option(
-            help="An eps, may be given several times; the paper's 13 by default.",
-            rich_help_panel=PURIFIERS,
-        ),
+    channels: Annotated[
+        int, typer.Option(help="1 for gray images, 3 for colour; 0: what the subject takes.")
+    ] = 0,
+    controls: Annotated[
+        bool, typer.Option(help="Rows that tell what the attack did.")
+    ] = True,
+    checks: Annotated[bool, typer.Option(help="Look for masked gradients.")] = True,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="psnr, ssim, mae or a plugin's; may be given several times."),
     ] = None,
-    threat: Annotated[
+    fail_below: Annotated[
         list[str] | None,
         typer.Option(
-            help="gray-box, white-box or square, may be given several times; all three.",
-            rich_help_panel=PURIFIERS,
+            help="METRIC=VALUE, such as psnr=24: exit status 1 if the mean under any threat is "
+            "below; may be given several times."
         ),
     ] = None,
-    steps: Annotated[int, typer.Option(help="PGD steps.", rich_help_panel=PURIFIERS)] = 40,
-    white_box_images: Annotated[
-        int,
-        typer.Option(help="Images for white-box and Square; 0: all.", rich_help_panel=PURIFIERS),
-    ] = 0,
-    square_queries: Annotated[
-        int, typer.Option(help="Square's queries an image.", rich_help_panel=PURIFIERS)
-    ] = 200,
+    strips: Annotated[
+        Path | None, typer.Option(help="Folder for one picture an image and threat.")
+    ] = None,
+    autocast: Annotated[str, typer.Option(help="bf16 or fp16.")] = "",
     limit: Limit = 0,
     device: Device = "cpu",
     batch_size: Annotated[
-        int, typer.Option(help="Images attacked at a time; 0: 8 for denoisers, 32 for purifiers.")
+        int,
+        typer.Option(help="Images attacked at a time; 0: 8 for denoisers, 32 for classifiers."),
     ] = 0,
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Measure robustness: of a denoiser under attack, or of purifiers before a classifier.
+    """Measure robustness: of denoisers, of classifiers, of purifiers before a classifier.
 
-    A denoiser: PSNR, SSIM and MAE on noise, under each attack, and under controls of the same size
-    that know nothing of the denoiser. Purifiers: accuracy at 13 strengths, gray-box, white-box and
-    Square side by side. Damaged images are named and skipped, and the exit status is then 1.
+    Figures on the images as they come and under each threat, with controls of the same size that
+    know nothing of what is attacked. Damaged images are named and skipped, and the exit status is
+    then 1.
     """
     if bool(denoiser) == bool(classifier):
-        raise InputError("Give either --denoiser, or --classifier with --purifier.")
-    result: Any
-    if denoiser:
-        from robust_restoration.evaluation import evaluate as evaluate_denoiser
-        from robust_restoration.models.create import load_denoiser
-        from robust_restoration.numbers import parse_level
+        raise InputError("Give either --denoiser, or --classifier.")
+    for_denoisers = {"--sigma": sigma, "--noise": noise, "--within-level": within_level}
+    for_classifiers = {"--purifier": purifier, "--size": size}
+    for option, value in (for_classifiers if denoiser else for_denoisers).items():
+        if value:
+            kind = "classifiers" if denoiser else "denoisers"
+            raise InputError(f"{option} is for {kind}; leave it out.")
+    thresholds = [_threshold(word) for word in fail_below or ()]
+    state = _state(out, overwrite)
 
-        result = evaluate_denoiser(
-            load_denoiser(denoiser).to(device),
-            data,
-            attacks=attack or ["obsatk_auto"],
-            sigma=parse_level(sigma),
-            eps=parse_level(eps),
-            noise=noise or None,
-            within_level=within_level,
-            controls=controls,
-            strips=strips,
-            autocast=autocast or None,
-            limit=limit or None,
-            batch_size=batch_size or 8,
-            seed=seed,
-            name=denoiser,
-            progress=not as_json,
-        )
-        damaged = result.damaged
-    else:
-        if not purifier:
-            raise InputError("--classifier needs at least one --purifier, such as advfilter.")
-        result, damaged = _purifiers(
-            classifier=classifier,
-            data=data,
-            purifier=purifier,
-            size=size or None,
-            channels=channels,
-            limit=limit or None,
-            device=device,
-            strengths=strength,
-            threats=threat,
-            steps=steps,
-            white_box_images=white_box_images or None,
-            square_queries=square_queries,
-            batch_size=batch_size or 32,
-            seed=seed,
-            state=out.with_name(out.name + ".json") if out else None,
-            progress=not as_json,
-        )
-    for sentence in damaged:
-        say(f"Skipped: {sentence}")
-    if out:
-        _write_result(result, out)
-    if as_json:
-        emit(result.to_dict())
-    else:
-        show(result)
-    if damaged:
+    import robust_restoration.evaluation as evaluation
+    from robust_restoration.evaluation.processes import Processes
+    from robust_restoration.models.classifiers import load_classifier
+    from robust_restoration.numbers import parse_level
+
+    processes = Processes()
+    subject, options = (
+        _denoisers(denoiser, sigma, noise, within_level)
+        if denoiser
+        else (load_classifier(classifier), {"purifiers": purifier, "size": size or None})
+    )
+    for module in subject.values() if isinstance(subject, dict) else [subject]:
+        module.to(device)
+    result = evaluation.evaluate(
+        subject,
+        data,
+        threats=threat,
+        eps=[parse_level(word) for word in eps] if eps else None,
+        controls=controls,
+        checks=checks,
+        metrics=metric,
+        channels=channels or None,
+        strips=strips,
+        autocast=autocast or None,
+        limit=limit or None,
+        batch_size=batch_size or None,
+        seed=seed,
+        state=state,
+        progress=not as_json,
+        **options,
+    )
+    if processes.main:
+        for sentence in result.damaged:
+            say(f"Skipped: {sentence}")
+        if out:
+            _write(result, out)
+        if as_json:
+            emit(result.to_dict())
+        else:
+            show(result)
+    below = [sentence for metric, value in thresholds for sentence in _below(result, metric, value)]
+    for sentence in below if processes.main else ():
+        say(sentence)
+    if result.damaged or below:
         raise typer.Exit(1)
 
 
-def _purifiers(
-    *,
-    classifier: str,
-    data: str,
-    purifier: list[str],
-    size: int | None,
-    channels: int,
-    limit: int | None,
-    device: str,
-    **options: Any,
-) -> tuple[Any, list[str]]:
-    from robust_restoration.data import load_labelled
-    from robust_restoration.evaluation import evaluate_purifiers
-    from robust_restoration.models.classifiers import load_classifier
-    from robust_restoration.models.purify import find_purifier
-
-    model = load_classifier(classifier).to(device)
-    found = load_labelled(data, size=size, channels=channels, limit=limit)
-    side = min(found.images.shape[-2:])
-    chosen = {}
-    for word in purifier:
-        name, _, weights = word.partition("=")
-        chosen[word] = find_purifier(model, name, weights=weights or None, size=side)
-    given = {k: v for k, v in options.items() if v is not None}
-    return evaluate_purifiers(model, found, purifiers=chosen, **given), found.damaged
-
-
-def _write_result(result: Any, out: Path) -> None:
+def _state(out: Path | None, overwrite: bool) -> Path | None:
+    """The file that an evaluation goes on from; its folder must take files before all work."""
+    if out is None:
+        return None
     from robust_restoration.files import atomic_path
 
-    result.to_json(out.with_name(out.name + ".json"))
+    state = out.with_name(out.name + ".json")
+    with atomic_path(state.with_name(f".{out.name}.tried")) as temporary:
+        temporary.touch()
+    state.with_name(f".{out.name}.tried").unlink(missing_ok=True)
+    if overwrite:
+        state.unlink(missing_ok=True)
+    return state
+
+
+def _denoisers(
+    words: list[str], sigma: str, noise: str, within_level: bool
+) -> tuple[Any, dict[str, Any]]:
+    from robust_restoration.models.create import load_denoiser
+    from robust_restoration.numbers import parse_level
+
+    options: dict[str, Any] = {"noise": noise or None, "within_level": within_level}
+    if sigma:
+        options["sigma"] = parse_level(sigma)
+    if len(words) == 1:
+        return load_denoiser(words[0]), {**options, "name": words[0]}
+    return {word: load_denoiser(word) for word in words}, options
+
+
+def _threshold(word: str) -> tuple[str, float]:
+    metric, _, value = word.partition("=")
+    try:
+        return metric, float(value)
+    except ValueError:
+        raise InputError(
+            f"--fail-below is {word!r}; expected METRIC=VALUE, such as psnr=24."
+        ) from None
+
+
+def _below(result: Result, metric: str, value: float) -> list[str]:
+    """A sentence for each condition whose mean is below a threshold; controls do not count."""
+    if metric not in result.metrics:
+        raise InputError(f"There is no {metric!r}; there is {', '.join(result.metrics)}.")
+    return [
+        f"Below {metric}={value:g}: {row['subject']}, {row['threat']}, with {row[metric]:.4g}."
+        for row in result.summary()
+        if not row["control"] and row.get(metric, value) < value
+    ]
+
+
+def _write(result: Result, out: Path) -> None:
+    from robust_restoration.files import atomic_path
+
     result.plot(out.with_name(out.name + ".png"))
-    suffixes = [".json", ".md", ".png"]
-    if hasattr(result, "to_csv"):
-        result.to_csv(out.with_name(out.name + ".csv"))
-        suffixes.append(".csv")
+    result.to_csv(out.with_name(out.name + ".csv"))
     with atomic_path(out.with_name(out.name + ".md")) as temporary:
         temporary.write_text(result.to_markdown() + "\n", encoding="utf-8")
-    say(f"Wrote {', '.join(str(out) + suffix for suffix in suffixes)}.")
+    say(f"Wrote {', '.join(f'{out}.{kind}' for kind in ('json', 'md', 'png', 'csv'))}.")

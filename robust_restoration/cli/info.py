@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @app.command(epilog="Example:  robust-restoration plugins --json")
 def plugins(as_json: Json = False) -> None:
     """List plugins: version, status, what each offers, and why one is not used."""
-    from robust_restoration.plugins.registry import discover
+    from robust_restoration.plugins.discovery import discover
 
     found = discover()
     if as_json:
@@ -79,13 +79,19 @@ def env(as_json: Json = False) -> None:
             sys.stdout.write(f"{name}: {value}\n")
 
 
-@app.command(name="list", epilog='Example:  robust-restoration list attacks "*pgd*"')
+@app.command(
+    name="list",
+    epilog='Example:  robust-restoration list attacks "torchattacks/*".  Example:  '
+    "robust-restoration list purifiers NAME",
+)
 def list_entries(
-    kind: Annotated[str, typer.Argument(help="attacks, defenses, denoisers or purifiers.")],
-    pattern: Annotated[str, typer.Argument(help="A glob pattern.")] = "*",
+    kind: Annotated[str, typer.Argument(help="attacks, defenses, denoisers, purifiers, ...")],
+    pattern: Annotated[
+        str, typer.Argument(help="A glob pattern, or a name to see its options.")
+    ] = "*",
     as_json: Json = False,
 ) -> None:
-    """List what the plugins offer of a kind, with a line on each."""
+    """List what the plugins offer of a kind, with a line on each; of one alone, all its options."""
     from robust_restoration.errors import did_you_mean
     from robust_restoration.plugins.hooks import KINDS
     from robust_restoration.plugins.registry import registry
@@ -93,11 +99,84 @@ def list_entries(
     if kind not in KINDS:
         raise InputError(f"There is no kind {kind!r}. {did_you_mean(kind, list(KINDS))}")
     known = registry()
-    rows = [(name, known.find(kind, name)[0].entry) for name in known.list(kind, pattern)]
-    if as_json:
-        emit([{"name": n, "summary": e.summary, "paper": e.paper} for n, e in rows])
+    names = known.list(kind, pattern)
+    is_name = not set(pattern) & set("*?[")
+    if is_name and not names:  # its last part, as in torchattacks/NAME, or a part of it
+        every = known.list(kind)
+        names = [n for n in every if n.rpartition("/")[2] == pattern]
+        names = names or [n for n in every if pattern in n]
+        if not names:
+            known.find(kind, pattern)  # says what is near
+            names = [pattern]  # a member of a family
+    if is_name and len(names) == 1:
+        _show_one(kind, names[0], as_json)
         return
-    _columns([(n, e.summary, e.paper) for n, e in rows])
+    rows = [(name, known.find(kind, name)[0].entry, _tags(kind, name)) for name in names]
+    if as_json:
+        emit(
+            [
+                {"name": n, "summary": e.summary, "paper": e.paper} | ({"weights": t} if t else {})
+                for n, e, t in rows
+            ]
+        )
+        return
+    _columns([(n, e.summary, e.paper, _shorten(t)) for n, e, t in rows])
+
+
+def _tags(kind: str, name: str) -> list[str]:
+    """The tags of the weights there are for an entry."""
+    from robust_restoration.models.shipped import known_weights
+
+    return sorted(known_weights(kind, name)) if kind in ("denoisers", "purifiers") else []
+
+
+def _show_one(kind: str, name: str, as_json: bool) -> None:
+    """An entry with its options and their defaults, which are read from what it points to."""
+    import inspect
+
+    from robust_restoration.plugins.registry import registry
+    from robust_restoration.plugins.targets import load_target, parameters_of
+
+    entry = registry().find(kind, name)[0].entry
+    target = load_target(entry) if kind != "weights" else None
+    parameters = parameters_of(target) if callable(target) else {}
+    text = inspect.cleandoc(getattr(target, "__doc__", None) or "") if inspect.isclass(target) or (
+        inspect.isroutine(target)
+    ) else ""
+    options = {
+        option: _default(p.default) for option, p in parameters.items() if option != "model"
+    }
+    tags = _tags(kind, name)
+    if as_json:
+        emit(
+            {
+                "name": name,
+                "summary": entry.summary,
+                "paper": entry.paper,
+                "options": options,
+                "weights": tags,
+                "about": text,
+            }
+        )
+        return
+    show(f"{name}: {entry.summary}" + (f" ({entry.paper})" if entry.paper else ""))
+    if options:
+        _columns([(f"  {option}", value) for option, value in options.items()])
+    if tags:
+        show(f"Weights: {', '.join(tags)}")
+    if text:
+        sys.stdout.write("\n" + text + "\n")
+
+
+def _default(value: Any) -> str:
+    """A default for people: eps and the like as fractions of 255, as papers write them."""
+    import inspect
+
+    if value is inspect.Parameter.empty:
+        return "required"
+    if isinstance(value, float) and 0 < value < 1 and abs(value * 255 - round(value * 255)) < 1e-9:
+        return f"{round(value * 255)}/255"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _columns(rows: Iterable[tuple[str, ...]]) -> None:
@@ -109,12 +188,16 @@ def _columns(rows: Iterable[tuple[str, ...]]) -> None:
     show(table)
 
 
-@app.command(name="new-plugin", epilog="Example:  robust-restoration new-plugin sharpen -o .")
+@app.command(name="new-plugin", epilog="Example:  robust-restoration new-plugin sharpen")
 def new_plugin(
     name: Annotated[str, typer.Argument(help="The plugin's name: letters, digits, dashes.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where its folder is made.")] = Path("."),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Where the folder robust-restoration-NAME is made.")
+    ] = Path("."),
 ) -> None:
     """Write a small working plugin package to start from."""
-    from robust_restoration.plugins.scaffold import write_plugin
+    from robust_restoration.plugins.scaffold import DISTRIBUTION, write_plugin
 
-    say(f"Wrote {write_plugin(name, out)}.")
+    folder = out / f"{DISTRIBUTION}-{name.replace('_', '-')}"
+    write_plugin(name, folder)
+    say(f"Wrote {folder}. Next:\n  pip install -e {folder}\n  pytest {folder}")

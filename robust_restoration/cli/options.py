@@ -7,14 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from robust_restoration.errors import InputError
-
 CLASSIFIER_HELP = (
     "A timm name, a folder saved by timm, ARCHITECTURE:FILE.safetensors, or "
     "package.module:function."
 )
 DENOISER_HELP = (
-    "NAME=WEIGHTS such as dncnn_b=hat or dncnn_b=FILE, NAME, or package.module:function."
+    "NAME=WEIGHTS with a tag or a file, NAME with its usual weights, or package.module:function."
 )
 LEVEL_HELP = "25 and 25/255 mean 25/255; 0.1 is taken as it is."
 # Panels of the help of commands that serve both.
@@ -52,17 +50,6 @@ def parse_settings(words: list[str] | None) -> dict[str, Any]:
     Raises:
         InputError: If a word has no ``=``.
     """
-    import yaml
+    from robust_restoration.numbers import parse_options
 
-    from robust_restoration.numbers import parse_level
-
-    found: dict[str, Any] = {}
-    for word in words or []:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise InputError(f"{word!r} has no '='; expected NAME=VALUE, such as alpha=2.")
-        parsed = yaml.safe_load(value)
-        if isinstance(parsed, str) and "/" in parsed and parsed[0].isdigit():
-            parsed = parse_level(parsed)
-        found[name.strip().replace("-", "_")] = parsed
-    return found
+    return parse_options(words)

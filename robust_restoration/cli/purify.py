@@ -22,8 +22,13 @@ def purify(
         str,
         typer.Option(help="Whose weights to take: a classifier's name, or a tag of weights."),
     ] = "",
-    purifier: Annotated[str, typer.Option(help="Which purifier.")] = "advfilter",
-    weights: Annotated[str, typer.Option(help="A tag, file or hub repository.")] = "",
+    purifier: Annotated[
+        str,
+        typer.Option(
+            help="NAME, or NAME=WEIGHTS with a tag, file or hub repository; the usual purifier of "
+            "classifiers by default."
+        ),
+    ] = "",
     device: Device = "cpu",
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -35,10 +40,11 @@ def purify(
     """
     from robust_restoration.apply import purify_files
 
+    name, _, weights = purifier.partition("=")
     summary = purify_files(
         images,
         out,
-        purifier=purifier,
+        purifier=name or None,
         weights=weights or None,
         classifier=classifier or None,
         device=device,

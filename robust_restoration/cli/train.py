@@ -7,150 +7,150 @@ from typing import Annotated, Any
 
 import typer
 
-from robust_restoration.errors import InputError
-
 from .app import app, say
-from .options import (
-    DENOISERS,
-    LEVEL_HELP,
-    PURIFIERS,
-    Channels,
-    Classifier,
-    Limit,
-    Seed,
-    Set,
-    Size,
-    parse_settings,
-)
+from .options import CLASSIFIER_HELP, LEVEL_HELP, Limit, Set, parse_settings
+
+WHAT, DATA, LOOP = "What is trained", "Data", "The loop"
 
 
 @app.command(
-    epilog="Example:  robust-restoration train hat --denoiser dncnn_b --data train400 "
-    "--sigma 0-25 --steps 20000 -o runs/hat.  Example:  robust-restoration train "
-    "advfilter --classifier resnet18.a1_in1k --data images/ --size 224 -o runs/advfilter"
+    epilog="Example:  robust-restoration train DEFENSE --denoiser NAME --data train400 "
+    "--sigma 0-25 --steps 20000 -o runs/mine.  Example:  robust-restoration train DEFENSE "
+    "--purifier NAME --classifier resnet18.a1_in1k --data images/ --size 224 -o runs/mine.  "
+    "Example:  robust-restoration train --recipe runs/mine/recipe.yaml -o runs/again"
 )
 def train(
-    defense: Annotated[
-        str, typer.Argument(help="Which training; see: robust-restoration list defenses.")
-    ],
-    data: Annotated[
-        str,
-        typer.Option(
-            help="A data set's name or a folder of clean images; for purifiers labelled ones, a "
-            "folder with labels.csv or one subfolder a class, or an .npz with x and y."
-        ),
-    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder; resumes there.")],
+    defense: Annotated[
+        str,
+        typer.Argument(
+            help="Which training, where no run's recipe says it; see: robust-restoration list "
+            "defenses."
+        ),
+    ] = "",
     denoiser: Annotated[
-        str, typer.Option(help="Which denoiser is trained.", rich_help_panel=DENOISERS)
+        str, typer.Option(help="The denoiser that is trained.", rich_help_panel=WHAT)
     ] = "",
-    recipe: Annotated[
+    purifier: Annotated[
         str,
         typer.Option(
-            help="A paper's settings: obsatk-gray, obsatk-colour, typical-set or compact; or "
-            "recipe.yaml of another run. Other options given here come before it.",
-            rich_help_panel=DENOISERS,
+            help="The purifier that is trained; NAME, or FAMILY:NAME.", rich_help_panel=WHAT
         ),
     ] = "",
-    sigma: Annotated[
+    classifier: Annotated[
         str,
         typer.Option(
-            help=f"Noise level, or lowest and highest such as 0-25; {LEVEL_HELP}",
-            rich_help_panel=DENOISERS,
+            help="What the purifier is trained for, or, with a defense for classifiers, what is "
+            "trained itself. " + CLASSIFIER_HELP,
+            rich_help_panel=WHAT,
         ),
-    ] = "",
-    patch: Annotated[
-        int, typer.Option(help="Side of the squares cut from images.", rich_help_panel=DENOISERS)
-    ] = 0,
-    init_weights: Annotated[
-        str, typer.Option(help="Weights to begin from, a tag or a file.")
     ] = "",
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=VALUE, an option of the network such as depth=10 or input_bits=8; may "
-            "be given several times.",
+            help="NAME=VALUE, an option of what is trained, such as depth=10; may be given several "
+            "times.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
-    classifier: Classifier = "",
-    purifier: Annotated[
-        str,
-        typer.Option(
-            help="advfilter, filtering, additive or multi_head.", rich_help_panel=PURIFIERS
-        ),
-    ] = "advfilter",
-    size: Size = 0,
-    channels: Channels = 3,
-    width: Annotated[
-        float,
-        typer.Option(help="Scales the network; 1 is the paper's.", rich_help_panel=PURIFIERS),
-    ] = 0.125,
-    kernel_size: Annotated[
-        int, typer.Option(help="K of the per-pixel kernels, odd.", rich_help_panel=PURIFIERS)
-    ] = 5,
-    image_loss: Annotated[
-        float, typer.Option(help="Weight of the image-level loss.", rich_help_panel=PURIFIERS)
-    ] = 0.2,
-    semantic_loss: Annotated[
-        float,
-        typer.Option(
-            help="Weight of the semantic loss; 0 for the paper's recipe.",
-            rich_help_panel=PURIFIERS,
-        ),
-    ] = 0.1,
-    layer: Annotated[
-        str,
-        typer.Option(
-            help="A layer of the classifier for the semantic loss; by default its predictions.",
-            rich_help_panel=PURIFIERS,
-        ),
+    init_weights: Annotated[
+        str, typer.Option(help="Weights to begin from, a tag or a file.", rich_help_panel=WHAT)
     ] = "",
-    strengths: Annotated[
-        int,
+    recipe: Annotated[
+        str,
         typer.Option(
-            help="How many attacked images each image gives, of strengths drawn at random.",
-            rich_help_panel=PURIFIERS,
+            help="Settings by name, see: robust-restoration list recipes; or recipe.yaml of a run, "
+            "which needs nothing besides. Other options given here come before it."
         ),
-    ] = 1,
-    attack_steps: Annotated[
-        int, typer.Option(help="Attack steps for the training images.", rich_help_panel=PURIFIERS)
-    ] = 10,
-    cache: Annotated[
-        str, typer.Option(help="Where attacked images are kept.", rich_help_panel=PURIFIERS)
     ] = "",
     settings: Set = None,
+    sigma: Annotated[
+        str,
+        typer.Option(
+            help=f"The defense's noise level, or lowest and highest such as 0-25; {LEVEL_HELP}"
+        ),
+    ] = "",
+    data: Annotated[
+        str,
+        typer.Option(
+            help="A data set's name or a folder of images; where a classifier takes part labelled "
+            "ones, a folder with labels.csv or one subfolder a class, or an .npz with x and y.",
+            rich_help_panel=DATA,
+        ),
+    ] = "",
+    size: Annotated[
+        int,
+        typer.Option(
+            help="Side that labelled images are brought to; 0 keeps them.", rich_help_panel=DATA
+        ),
+    ] = 0,
+    channels: Annotated[
+        int,
+        typer.Option(
+            help="1 for gray images, 3 for colour; 0: as the network.", rich_help_panel=DATA
+        ),
+    ] = 0,
     limit: Limit = 0,
+    val_fraction: Annotated[
+        float | None,
+        typer.Option(help="Share of the images held out for validation.", rich_help_panel=DATA),
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Optimizer steps, all stages together.")
+        int | None,
+        typer.Option(help="Optimizer steps, all stages together.", rich_help_panel=LOOP),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images or squares a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Adam's learning rate.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images or squares a step.", rich_help_panel=LOOP)
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="The learning rate.", rich_help_panel=LOOP)
+    ] = None,
     schedule: Annotated[
-        str | None, typer.Option(help="constant, linear, cosine or steps.")
+        str | None,
+        typer.Option(help="constant, linear, cosine or steps.", rich_help_panel=LOOP),
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, bf16 or fp16.", rich_help_panel=LOOP)
+    ] = None,
     ema: Annotated[
-        float | None, typer.Option(help="Decay of the weights' moving average; 0: none.")
+        float | None,
+        typer.Option(help="Decay of the weights' moving average; 0: none.", rich_help_panel=LOOP),
     ] = None,
     accumulate: Annotated[
-        int | None, typer.Option(help="Parts a batch is split into, to fit into memory.")
+        int | None,
+        typer.Option(
+            help="Parts a batch is split into, to fit into memory.", rich_help_panel=LOOP
+        ),
     ] = None,
     compile_model: Annotated[
-        bool, typer.Option("--compile", help="Run the model through torch.compile.")
+        bool,
+        typer.Option(
+            "--compile", help="Run the model through torch.compile.", rich_help_panel=LOOP
+        ),
     ] = False,
-    save_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
-    validate_every: Annotated[
-        int | None, typer.Option(help="Steps between validations.")
+    save_every: Annotated[
+        int | None, typer.Option(help="Steps between checkpoints.", rich_help_panel=LOOP)
     ] = None,
-    seed: Seed = 0,
+    validate_every: Annotated[
+        int | None, typer.Option(help="Steps between validations.", rich_help_panel=LOOP)
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of everything random, 0 by default.", rich_help_panel=LOOP),
+    ] = None,
 ) -> None:
-    """Train a denoiser or a purifier; the same command goes on after an interruption.
+    """Train a denoiser, a purifier or a classifier; the same command goes on where it stopped.
 
     Writes OUT/NAME.safetensors with its model card, usable as NAME=FILE in other commands and as
-    create_denoiser(name, weights=FILE) or create_purifier(name, weights=FILE).
+    create_denoiser(name, weights=FILE) or create_purifier(name, weights=FILE), and
+    OUT/recipe.yaml, which trains it again.
     """
-    if bool(denoiser) == bool(classifier):
-        raise InputError("Give either --denoiser, or --classifier for a purifier's training.")
+    from robust_restoration.numbers import parse_levels
+
+    options = parse_settings(settings)
+    if sigma:
+        options["sigma"] = parse_levels(sigma)
+    built = parse_settings(network)
     loop: dict[str, Any] = {
         "steps": steps,
         "batch_size": batch_size,
@@ -162,71 +162,26 @@ def train(
         "compile": compile_model or None,
         "save_every": save_every,
         "validate_every": validate_every,
+        "seed": seed,
     }
-    given = {name: value for name, value in loop.items() if value is not None}
-    further = parse_settings(settings)
-    if denoiser:
-        from robust_restoration.numbers import parse_levels
-        from robust_restoration.training.recipes import recipe_for
-        from robust_restoration.training.train_denoiser import train_denoiser
+    from robust_restoration.training.by_name import train_by_name
 
-        chosen = recipe_for(recipe or "compact", defense)
-        options = {**chosen.defense_options, **further}
-        if sigma:
-            options["sigma"] = parse_levels(sigma)
-        if patch:
-            options["patch"] = patch
-        built = {**(chosen.network if recipe else {}), **parse_settings(network)}
-        given = {**chosen.settings, **given}
-        say(f"{defense}: {_words(options)}; {denoiser}: {_words(built)}; {_words(given)}")
-        path = train_denoiser(
-            denoiser,
-            data,
-            out,
-            defense=defense,
-            denoiser_options=built,
-            defense_options=options,
-            weights=init_weights or None,
-            limit=limit or None,
-            seed=seed,
-            **given,
-        )
-    else:
-        from robust_restoration.training.train_purifier import train_purifier
-
-        path = train_purifier(
-            classifier,
-            data,
-            out,
-            defense=defense,
-            purifier=purifier,
-            size=size or None,
-            channels=channels,
-            limit=limit or None,
-            purifier_options={
-                "width": width, "kernel_size": kernel_size, **parse_settings(network)
-            },
-            defense_options={
-                "image": image_loss,
-                "semantic": semantic_loss,
-                "layer": layer,
-                "per_image": strengths,
-                "attack_steps": attack_steps,
-                "cache": cache or None,
-                **further,
-            },
-            weights=init_weights or None,
-            seed=seed,
-            **{"steps": 2000, **given},
-        )
+    path = train_by_name(
+        defense,
+        data or None,
+        out,
+        denoiser=denoiser,
+        purifier=purifier,
+        classifier=classifier,
+        recipe=recipe,
+        network=built,
+        options=options,
+        init_weights=init_weights or None,
+        size=size or None,
+        channels=channels or None,
+        limit=limit or None,
+        val_fraction=val_fraction,
+        announce=say,
+        **{name: value for name, value in loop.items() if value is not None},
+    )
     say(f"Wrote {path}.")
-
-
-def _words(options: dict[str, Any]) -> str:
-    return ", ".join(f"{k}={_value(v)}" for k, v in options.items()) or "as it is"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, tuple | list):
-        return "(" + ", ".join(map(_value, value)) + ")"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

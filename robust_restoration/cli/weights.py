@@ -19,7 +19,7 @@ app.add_typer(weights, name="weights")
 Run = Annotated[Path, typer.Argument(help="A run's folder, finished or not.")]
 
 
-@weights.command(epilog="Example:  robust-restoration weights pack runs/hat -o hat.safetensors")
+@weights.command(epilog="Example:  robust-restoration weights pack runs/mine -o mine.safetensors")
 def pack(
     run: Run,
     out: Annotated[
@@ -35,7 +35,7 @@ def pack(
     say(f"Wrote {path} and {path.with_suffix('.json').name}.")
 
 
-@weights.command(epilog="Example:  robust-restoration weights push runs/hat user/dncnn-hat")
+@weights.command(epilog="Example:  robust-restoration weights push runs/mine user/mine")
 def push(
     run: Run,
     repository: Annotated[str, typer.Argument(help="A hub repository, user/name.")],

@@ -1,6 +1,6 @@
-"""Data sets: images to restore, labelled images, and the named sets of the papers.
+"""Data sets: images to restore, and labelled images.
 
-The names below load what they need when they are first used: listing named sets loads no torch.
+The names below load what they need when they are first used: listing data sets loads no torch.
 """
 
 import lazy_loader as _lazy
@@ -8,10 +8,8 @@ import lazy_loader as _lazy
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
+        "folders": ["data_root"],
         "labelled": ["LabelledImages", "load_labelled"],
-        "loading": ["load_images"],
-        "locate": ["data_root"],
-        "named": ["NAMED", "NamedSet"],
-        "pairs": ["RestorationImages"],
+        "pairs": ["RestorationImages", "load_images"],
     },
 )

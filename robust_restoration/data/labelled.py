@@ -1,10 +1,13 @@
-"""Labelled images, for training and evaluating purifiers."""
+"""Labelled images: a set of them, and loading it from files, folders and names."""
 
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +15,15 @@ from torch import Tensor
 
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.images.files import read_image
+from robust_restoration.images.folders import images_in
 from robust_restoration.images.pixels import to_channels
+from robust_restoration.numbers import check_count
 
-from .formats import FORMATS, Format, find_split, refusal
 from .labels import listed_labels
-from .locate import data_root, locate
-from .names import understand
+from .names import load_offered, offered_sets, understand
+
+Array = np.ndarray[Any, Any]
+SPLITS = ("train", "val", "valid", "validation", "test")
 
 
 @dataclass
@@ -76,7 +82,7 @@ def load_labelled(
             - ``images.csv`` or ``dev_dataset.csv`` of the NeurIPS 2017 competition (columns
               ``ImageId,TrueLabel``, labels from 1, which are made to start at 0),
             - one subfolder a class, in alphabetical order,
-            - the files of CIFAR-10's binary version, SVHN or MNIST as published.
+            - the files of a set as they are published, where a plugin knows them.
 
             An existing path comes before a name.
         size: Images are scaled (bicubic) so that their shorter side is size, and cropped in the
@@ -93,41 +99,22 @@ def load_labelled(
         UnknownNameError: If there is no such name; names the nearest.
         InputError: If the set has splits and none is chosen, or sizes differ.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"limit is {limit}; expected 1 or more, or None for all.")
+    if limit is not None:
+        check_count("limit", limit)
     if isinstance(data, LabelledImages):
         return _adapted(data, size, channels, limit)
-    expected = understand(data, root)
-    if split and expected.split and split != expected.split:
+    meaning = understand(data, root)
+    if split and meaning.split and split != meaning.split:
         raise InputError(f"{data} and split={split!r} contradict each other.")
-    split = split or expected.split
-    if expected.plugin:
-        return _from_plugin(expected.plugin, data_root(root), size, channels, limit)
-    if expected.named is None:
-        assert expected.path is not None
-        return _from_path(expected.path, size, channels, limit, split)
-    if expected.named.kind != "labelled":
-        raise DataError(f"{expected.named.name} has no labels; expected a labelled data set.")
-    found = locate(expected.named, root, split)
-    if found.format is None:
-        images = _from_path(found.folder, size, channels, limit, None)
-    else:
-        images = _read_arrays(found.format, found.files, size, channels, limit)
-    images.name = found.name
-    return images
-
-
-def _from_plugin(
-    name: str, root: Path, size: int | None, channels: int, limit: int | None
-) -> LabelledImages:
-    from robust_restoration.plugins.registry import registry
-
-    made = registry().create("datasets", name, root)
+    split = split or meaning.split
+    if meaning.path is not None:
+        return _from_path(meaning.path, size, channels, limit, split)
+    made = load_offered(meaning.name, root, split, limit)
     if isinstance(made, str | Path):
-        made = load_labelled(made, size=size, channels=channels, limit=limit)
+        made = replace(_from_path(Path(made), size, channels, limit, None), name=meaning.name)
     if not isinstance(made, LabelledImages):
-        raise DataError(f"{name} is a {type(made).__name__}, which has no labels.")
-    return replace(_adapted(made, size, channels, limit), name=name)
+        raise DataError(f"{meaning.name} has no labels; expected a labelled data set.")
+    return replace(_adapted(made, size, channels, limit), name=made.name or meaning.name)
 
 
 def _adapted(
@@ -141,27 +128,38 @@ def _from_path(
     path: Path, size: int | None, channels: int, limit: int | None, split: str | None
 ) -> LabelledImages:
     if path.suffix == ".npz":
-        images = _read_arrays(FORMATS["npz"], [path], size, channels, limit)
-        return replace(images, name=path.stem)
+        x, y = read_npz(path, limit)
+        return _adapted(from_arrays(x, y, path), size, channels, limit)
     if not path.is_dir():
         raise DataError(f"{path} is neither a folder nor an .npz file.")
+    if split and (path / split).is_dir():
+        found = _from_path(path / split, size, channels, limit, None)
+        return replace(found, name=f"{path.name}:{split}")
+    listed = [] if split else listed_labels(path)
+    if listed:
+        return _from_listed(path, listed[:limit], size, channels)
+    for _, target in offered_sets():
+        made = target.recognise(path, split, limit) if hasattr(target, "recognise") else None
+        if made is not None:
+            name = f"{path.name}:{split}" if split else path.name
+            return replace(_adapted(made, size, channels, limit), name=name)
     if split:
-        if (path / split).is_dir():
-            return replace(
-                _from_path(path / split, size, channels, limit, None), name=f"{path.name}:{split}"
-            )
-        found = find_split(path, split)
-        if not found:
-            raise DataError(f"{path} holds no split {split!r}. {refusal(path)}".rstrip())
-        images = _read_arrays(*found, size, channels, limit)
-        return replace(images, name=f"{path.name}:{split}")
-    return _from_listed(path, size, channels, limit)
+        raise DataError(f"{path} holds no split {split!r}.")
+    splits = [inner for inner in SPLITS if (path / inner).is_dir()]
+    hint = ""
+    if splits:
+        hint = f" It holds splits: give split={' or '.join(map(repr, splits))}."
+    elif images_in(path):
+        hint = (
+            " It holds images without labels: put each class into a folder of its own, or write "
+            "labels.csv with the columns file,label."
+        )
+    raise DataError(f"{path} holds neither labels.csv nor one folder of images a class.{hint}")
 
 
 def _from_listed(
-    path: Path, size: int | None, channels: int, limit: int | None
+    path: Path, listed: list[tuple[Path, int]], size: int | None, channels: int
 ) -> LabelledImages:
-    listed = listed_labels(path)[:limit]
     images, labels, damaged = [], [], []
     for file, label in listed:
         try:
@@ -182,18 +180,46 @@ def _from_listed(
     return LabelledImages(torch.stack(images), torch.tensor(labels), damaged, path.name)
 
 
-def _read_arrays(
-    format: Format, files: list[Path], size: int | None, channels: int, limit: int | None
-) -> LabelledImages:
-    x, y = format.read(files, limit)
+def from_arrays(x: Array, y: Array, source: Path, name: str = "") -> LabelledImages:
+    """Labelled images of arrays.
+
+    Args:
+        x: (N, H, W, C) uint8.
+        y: (N,) integers.
+        source: The file they come from, for messages.
+        name: What tables call them.
+
+    Raises:
+        DataError: If there is not one integer an image.
+    """
     if y.ndim != 1 or y.dtype.kind not in "ui" or len(x) != len(y) or not len(x):
         raise DataError(
-            f"{files[0]} has {len(x)} images and labels of shape {y.shape} and type {y.dtype}; "
+            f"{source} has {len(x)} images and labels of shape {y.shape} and type {y.dtype}; "
             "expected one integer an image."
         )
-    images = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
-    labels = torch.from_numpy(y.astype(np.int64))
-    return LabelledImages(_stack(images, size, channels), labels)
+    images = torch.from_numpy(np.array(x.transpose(0, 3, 1, 2), order="C"))
+    return LabelledImages(images, torch.from_numpy(y.astype(np.int64)), name=name)
+
+
+def read_npz(path: Path, limit: int | None) -> tuple[Array, Array]:
+    """``x`` (N, H, W, C) uint8 and ``y`` (N,) of an ``.npz`` file; nothing is unpickled.
+
+    Raises:
+        DataError: If the file is damaged or holds no such arrays.
+    """
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"{path} is damaged or not an .npz file.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            x, y = arrays["x"][:limit], arrays["y"][:limit]
+    except (OSError, EOFError, LookupError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} holds no arrays x and y that could be read ({error}).") from error
+    if x.dtype != np.uint8 or x.ndim not in (3, 4):
+        raise DataError(
+            f"{path}: x is {x.dtype} of shape {x.shape}; expected uint8 (N, H, W) or "
+            "(N, H, W, C)."
+        )
+    return (x if x.ndim == 4 else x[..., None]), y
 
 
 def _stack(images: Tensor, size: int | None, channels: int) -> Tensor:

@@ -6,35 +6,34 @@ import csv
 from pathlib import Path
 
 from robust_restoration.errors import DataError
+from robust_restoration.images.folders import images_in
 
-from .formats import FORMATS, refusal
-from .locate import IMAGE_SUFFIXES, label_table, natural_order
+TABLES = ("labels.csv", "images.csv", "dev_dataset.csv")
 
-SPLITS = ("train", "val", "valid", "validation", "test")
+
+def label_table(folder: Path) -> Path | None:
+    """The table of labels in a folder of images, if there is one."""
+    return next((folder / n for n in TABLES if (folder / n).is_file()), None)
 
 
 def listed_labels(folder: Path) -> list[tuple[Path, int]]:
     """(file, label from 0) of each image a folder lists.
 
+    Returns:
+        Nothing where the folder has neither a table of labels nor subfolders of images.
+
     Raises:
-        DataError: If it has neither a table of labels nor subfolders of images, or if the table
-            cannot be understood.
+        DataError: If the table cannot be understood.
     """
     table = label_table(folder)
     if table is not None:
         return _from_table(table)
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    listed = [
+    return [
         (file, label)
         for label, inner in enumerate(classes)
-        for file in sorted(inner.iterdir(), key=lambda p: natural_order(p.name))
-        if file.suffix.lower() in IMAGE_SUFFIXES
+        for file in images_in(inner, deep=False)
     ]
-    if not listed:
-        raise DataError(
-            f"{folder} holds neither labels.csv nor one folder of images a class.{_hint(folder)}"
-        )
-    return listed
 
 
 def _from_table(table: Path) -> list[tuple[Path, int]]:
@@ -46,11 +45,11 @@ def _from_table(table: Path) -> list[tuple[Path, int]]:
     ours = table.name == "labels.csv"
     name, label, first = ("file", "label", 0) if ours else ("ImageId", "TrueLabel", 1)
     if not rows or not {name, label} <= set(rows[0]):
-        raise DataError(f"{table} has no columns '{name}' and '{label}', or no row.")
+        raise DataError(f"{table} has no columns '{name}' and '{label}', or has no row.")
     try:
         labels = [int(row[label]) - first for row in rows]
     except (TypeError, ValueError) as error:
-        raise DataError(f"{table} has a label that is no integer: {error}.") from error
+        raise DataError(f"{table} has a label that is not an integer: {error}.") from error
     if min(labels) < 0:
         raise DataError(f"{table} has the label {min(labels) + first}; expected {first} or more.")
     folder = table.parent
@@ -59,17 +58,3 @@ def _from_table(table: Path) -> list[tuple[Path, int]]:
     if (folder / "images").is_dir():
         folder = folder / "images"
     return [(folder / f"{row[name]}.png", label) for row, label in zip(rows, labels, strict=True)]
-
-
-def _hint(folder: Path) -> str:
-    inner = {p.name for p in folder.iterdir() if p.is_dir()} & set(SPLITS)
-    archived = {
-        split
-        for split in SPLITS
-        for format in FORMATS.values()
-        if any(any(folder.glob(f"{pattern}*")) for pattern in format.patterns(split))
-    }
-    splits = [split for split in SPLITS if split in inner | archived]
-    if splits:
-        return f" It holds splits: give split={' or '.join(repr(s) for s in splits)}."
-    return f" {refusal(folder)}".rstrip()

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .locate import IMAGE_SUFFIXES, data_root, search
-from .named import NAMED, NamedSet
-from .names import folders_under
+from robust_restoration.images.folders import SUFFIXES
+
+from .folders import data_root
+from .names import offered_sets, other_folders
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,10 @@ class Row:
 
     Attributes:
         name: What `load_images` and `load_labelled` call it.
-        aliases: Other names of it.
         kind: ``"restoration"``, ``"real-noise"``, ``"labelled"``, ``"folder"`` for other folders
-            under the root, or ``"plugin"``.
+            under the root, or ``"plugin"`` for sets that say nothing of themselves.
         summary: What it is.
+        aliases: Other names of it.
         channels: 1 or 3; 0 where that is not known.
         found: How many images (pairs) are there.
         expected: How many it has; 0 where that is not known.
@@ -51,66 +52,40 @@ class Row:
 
 
 def list_datasets(root: Path | str | None = None) -> list[Row]:
-    """All named sets, then other folders under the root, then what plugins offer.
+    """All data sets that plugins offer, and other folders under the root.
 
     Args:
-        root: Where named data sets lie, as in `load_images`.
+        root: Where data sets lie, as in `load_images`.
     """
-    rows = []
-    for named in NAMED:
-        splits: list[str | None] = [name for name, _ in named.splits]
-        rows += [_row(named, split, root) for split in splits or [None]]
-    for name in folders_under(root):
+    rows: list[Row] = []
+    silent: list[Row] = []
+    seen: set[str] = set()
+    for offer, target in offered_sets():
+        if offer.entry.target in seen and hasattr(target, "facts"):
+            continue  # another name of the same
+        seen.add(offer.entry.target)
+        if hasattr(target, "facts"):
+            rows += target.facts(data_root(root))
+        else:
+            entry = offer.entry
+            silent.append(
+                Row(entry.name, "plugin", entry.summary, source=f"plugin {offer.plugin}")
+            )
+    for name in other_folders(root):
         folder = data_root(root) / name
-        count, size = _tally(folder)
+        count, size = tally(folder)
         if count:
             rows.append(Row(name, "folder", "images", found=count, size=size, folder=str(folder)))
-    return rows + _of_plugins()
+    return rows + silent
 
 
-def _row(named: NamedSet, split: str | None, root: Path | str | None) -> Row:
-    common: dict[str, Any] = {
-        "name": f"{named.name}:{split}" if split else named.name,
-        "kind": named.kind,
-        "summary": named.summary,
-        "aliases": named.aliases,
-        "channels": named.channels,
-        "expected": named.expected(split),
-        "terms": named.terms,
-        "source": named.source,
-    }
-    found, problems = search(named, root, split)
-    if found is None:
-        return Row(**common, problem=" ".join(problems))
-    listed = found.files[0].suffix == ".csv"
-    size = _tally(found.folder)[1] if listed else sum(f.stat().st_size for f in found.files)
-    return Row(
-        **common,
-        found=found.count,
-        size=size,
-        folder=str(found.folder),
-        problem=" ".join(found.unpaired[:3]) if found.count else "Its files cannot be read.",
-    )
-
-
-def _tally(folder: Path) -> tuple[int, int]:
+def tally(folder: Path) -> tuple[int, int]:
     """How many images a folder holds, to its bottom, and their bytes; quick for many files."""
     count = size = 0
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 count += 1
-                size += os.stat(os.path.join(parent, name)).st_size
+                size += os.lstat(os.path.join(parent, name)).st_size
     return count, size
-
-
-def _of_plugins() -> list[Row]:
-    from robust_restoration.plugins.registry import registry
-
-    known = registry()
-    rows = []
-    for name in known.list("datasets"):
-        offer, _ = known.find("datasets", name)
-        rows.append(Row(name, "plugin", offer.entry.summary, source=f"plugin {offer.plugin}"))
-    return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Generator, Tensor
 
 from robust_restoration.contracts import Batch
 from robust_restoration.errors import InputError
+from robust_restoration.images.pixels import as_float
 
 Corrupt = Callable[[Tensor, Generator], Batch]
 
@@ -19,7 +21,8 @@ class Patches:
     """Random squares of images, turned and mirrored, at several scales.
 
     Images stay in memory as 8-bit integers; a batch is cut when it is drawn. One sample is one
-    image, so an epoch of the loop sees each image once: what is cut from it is random.
+    image, so an epoch of the loop sees each image once: what is cut from it is random. Where the
+    data have real noisy images, these are cut at the same places, and nothing is added to them.
 
     Args:
         data: What `robust_restoration.load_images` takes: a name, a folder, tensors.
@@ -32,7 +35,8 @@ class Patches:
         root: Where named data sets lie.
 
     Raises:
-        InputError: If an image is smaller than a square at the smallest scale.
+        InputError: If an image is smaller than a square at the smallest scale, or real noise would
+            be scaled, which changes it.
     """
 
     def __init__(
@@ -57,6 +61,12 @@ class Patches:
         self.images = [
             [_scaled(image, scale) for scale in self.scales] for image in images.clean
         ]
+        self.noisy = None if images.noisy is None else list(images.noisy)
+        if self.noisy is not None and self.scales != (1,):
+            raise InputError(
+                f"{self.name} has real noisy images and scales is {self.scales}; expected (1.0,): "
+                "scaling would change the noise."
+            )
         self._check_sizes()
 
     def _check_sizes(self) -> None:
@@ -79,7 +89,22 @@ class Patches:
         part.__dict__.update(self.__dict__)
         part.names = [self.names[i] for i in chosen]
         part.images = [self.images[i] for i in chosen]
+        part.noisy = None if self.noisy is None else [self.noisy[i] for i in chosen]
         return part
+
+    def corrupted(self, corrupt: Corrupt) -> Patches:
+        """The same with noise from another function; this one stays as it is."""
+        part = self.subset(range(len(self)))
+        part.corrupt = corrupt
+        return part
+
+    def fingerprint(self) -> str:
+        """A short hash of all pixels: whether a run goes on with the images it was begun with."""
+        digest = hashlib.sha256()
+        for image in (*(i for sizes in self.images for i in sizes), *(self.noisy or [])):
+            digest.update(f"{image.dtype} {tuple(image.shape)} ".encode())
+            digest.update(image.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def split(self, val_fraction: float, seed: int = 0) -> tuple[Patches, Patches | None]:
         """Training and validation patches, of different images.
@@ -97,26 +122,35 @@ class Patches:
         return self.subset(order[count:].sort().values), validation
 
     def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
-        """One square of each image at ``indices``: ``clean`` (B, C, side, side), and noise."""
+        """One square of each image at ``indices``: ``clean`` (B, C, side, side), and ``noisy``."""
         count = len(indices)
         scale = torch.randint(len(self.scales), (count,), generator=generator).tolist()
         where = torch.rand(count, 2, generator=generator).tolist()
         turns = torch.randint(8, (count,), generator=generator).tolist()
-        squares = []
+        squares: list[Tensor] = []
+        noisy: list[Tensor] = []
         for index, chosen, (down, right), turn in zip(
             indices.tolist(), scale, where, turns, strict=True
         ):
             image = self.images[index][chosen]
             top = int(down * (image.shape[-2] - self.side + 1))
             left = int(right * (image.shape[-1] - self.side + 1))
-            square = image[:, top : top + self.side, left : left + self.side]
-            if self.augment:
-                square = torch.rot90(square, turn % 4, (1, 2))
-                square = square.flip(2) if turn >= 4 else square
-            squares.append(square)
-        clean = torch.stack(squares)
-        clean = clean.float() / 255 if clean.dtype == torch.uint8 else clean.float()
+            sources = [(image, squares)]
+            if self.noisy is not None:
+                sources.append((self.noisy[index], noisy))
+            for source, kept in sources:
+                square = source[:, top : top + self.side, left : left + self.side]
+                kept.append(_turned(square, turn) if self.augment else square)
+        clean = as_float(torch.stack(squares))
+        if noisy:
+            return {"clean": clean, "noisy": as_float(torch.stack(noisy))}
         return {"clean": clean, **(self.corrupt(clean, generator) if self.corrupt else {})}
+
+
+def _turned(square: Tensor, turn: int) -> Tensor:
+    """One of the eight turned and mirrored forms of a square."""
+    square = torch.rot90(square, turn % 4, (1, 2))
+    return square.flip(2) if turn >= 4 else square
 
 
 def _scaled(image: Tensor, scale: float) -> Tensor:

@@ -1,1 +1,1 @@
-"""What spoils images: the contract's Gaussian case, and the grammar of names."""
+"""What spoils images: Gaussian noise, the base of noise models, and how they are named."""

@@ -1,7 +1,7 @@
-"""Robustness tables with their controls."""
+"""One way to measure robustness: ``evaluate(subject, data, threats=...) -> Result``."""
 
-from .denoising import evaluate
-from .denoising_result import DenoisingResult
-from .purification import PurificationResult, evaluate_purifiers
+from .result import Result
+from .run import evaluate
+from .threats import Threat
 
-__all__ = ["DenoisingResult", "PurificationResult", "evaluate", "evaluate_purifiers"]
+__all__ = ["Result", "Threat", "evaluate"]

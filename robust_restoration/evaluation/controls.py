@@ -1,4 +1,4 @@
-"""What an attack has to beat: changes of the same size that know nothing of the denoiser.
+"""What an attack has to beat: changes of the same size that know nothing of what is attacked.
 
 For a non-blind DnCNN at sigma 25, 0.85 of the 1.02 dB that denoising-PGD took were plain energy; a
 clamp to [0, 1] alone costs a blind one more than a decibel.
@@ -12,16 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robust_restoration.degradations.noise import draws_of
+from robust_restoration.degradations.draws import draws_of
 
-CLAMP, ENERGY, DIRECTION = "clamp only", "same energy", "random direction"
-CONTROLS = (CLAMP, ENERGY, DIRECTION)
+CLAMP, ENERGY, DIRECTION, SIGN = "clamp only", "same energy", "random direction", "random sign"
+CONTROLS = (CLAMP, ENERGY, DIRECTION, SIGN)
+RESTORERS = (CLAMP, ENERGY, DIRECTION)
+CLASSIFIERS = (CLAMP, ENERGY, SIGN)
 
 
 def control(
     name: str,
     attack: Any,
-    noisy: Tensor,
+    inputs: Tensor,
     attacked: Tensor,
     clean: Tensor,
     *,
@@ -31,13 +33,14 @@ def control(
     """The images of one control.
 
     Args:
-        name: ``clamp only``: what the attack's limits alone make of the noisy image; ``same
-            energy``: the clean image plus Gaussian noise exactly as long as attacked - clean;
-            ``random direction``: the noisy image plus a random, zero-mean perturbation exactly as
-            long as the attack's.
+        name: ``clamp only``: what the attack's limits alone make of its inputs; ``same energy``:
+            the clean image plus Gaussian noise exactly as long as attacked - clean; ``random
+            direction``: the inputs plus a random, zero-mean perturbation exactly as long as the
+            attack's; ``random sign``: the inputs with each value moved up or down, at random, by
+            as much as the attack moved any: random noise that uses an L-infinity budget up.
         attack: The attack.
-        noisy: (N, C, H, W).
-        attacked: (N, C, H, W), what the attack made of it.
+        inputs: (N, C, H, W), what was attacked: noisy images, or a classifier's clean ones.
+        attacked: (N, C, H, W), what the attack made of them.
         clean: (N, C, H, W).
         seed: Of random numbers.
         index: The images' numbers.
@@ -46,13 +49,14 @@ def control(
         (N, C, H, W).
     """
     if name == CLAMP:
-        limit = getattr(attack, "limit", None)
-        return noisy if limit is None else limit(noisy, noisy)
-    draws = draws_of(len(noisy), seed=seed, index=index)
-    rows = [torch.from_numpy(d.standard_normal(noisy.shape[1:], "float32")) for d in draws]
-    direction = torch.stack(rows).to(noisy)
+        return attack.limit(inputs, inputs)
+    draws = draws_of(len(inputs), seed=seed, index=index)
+    rows = [torch.from_numpy(d.standard_normal(inputs.shape[1:], "float32")) for d in draws]
+    direction = torch.stack(rows).to(inputs)
+    if name == SIGN:
+        return inputs + (attacked - inputs).abs().amax((1, 2, 3), keepdim=True) * direction.sign()
     if name == DIRECTION:
         direction = direction - direction.mean(dim=(1, 2, 3), keepdim=True)
-    base, size = (clean, attacked - clean) if name == ENERGY else (noisy, attacked - noisy)
+    base, size = (clean, attacked - clean) if name == ENERGY else (inputs, attacked - inputs)
     length = size.flatten(1).norm(dim=1) / direction.flatten(1).norm(dim=1).clamp(min=1e-12)
     return base + length.view(-1, 1, 1, 1) * direction

@@ -1,62 +1,90 @@
-"""Image files: finding, reading and writing them."""
+"""Image files: reading and writing them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.files import atomic_path
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-STRIP = ".strip.png"  # pictures for people, beside attacked images
+from .checks import check_images
+from .folders import SUFFIXES
+
+DEEP = (".png", ".tif", ".tiff")  # formats that keep 16 bits
 
 
 def read_image(path: Path | str) -> Tensor:
-    """Read an image file.
+    """Read an image file, upright as its EXIF orientation says.
 
     Args:
-        path: PNG, JPEG, WebP, BMP or TIFF; 8 or 16 bits; gray or colour. Transparency is dropped.
+        path: PNG, JPEG, WebP, BMP or TIFF; gray of 8, 16 or 32 bits, or colour of 8 bits.
+            Transparency is dropped.
 
     Returns:
         (C, H, W) float32 in [0, 1], C = 1 or 3.
 
     Raises:
-        DataError: If the file is missing, damaged or no image.
+        DataError: If the file is missing, damaged, too large, not an image, or colour of 16 bits.
     """
     path = Path(path)
-    pixels: np.ndarray[Any, Any]
+    if path.is_symlink() and not path.exists():
+        raise DataError(f"{path} is a link to a file that does not exist.")
+    if not path.exists():
+        raise DataError(f"There is no file {path}.")
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise DataError(f"{path} is not a file{' but a folder' if path.is_dir() else ''}.")
     try:
         with Image.open(path) as image:
+            if image.mode in ("RGB", "RGBA") and any(";16" in str(t[3]) for t in image.tile):
+                raise DataError(
+                    f"{path} has 16 bits a channel in colour, which cannot be kept; save it with 8 "
+                    "bits, or each channel as a gray image."
+                )
             image.load()
-            if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-                pixels = np.asarray(image).astype(np.float32)
-                pixels = pixels / 65535 if image.mode != "F" else pixels
-            elif image.mode in ("L", "1", "LA"):
-                pixels = np.asarray(image.convert("L")).astype(np.float32) / 255
-            else:
-                pixels = np.asarray(image.convert("RGB")).astype(np.float32) / 255
-    except FileNotFoundError:
-        raise DataError(f"There is no file {path}.") from None
+            pixels = _pixels(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"{path} is larger than Pillow trusts a file to be ({error}). If it is meant to be, "
+            "set PIL.Image.MAX_IMAGE_PIXELS."
+        ) from error
+    except DataError:
+        raise
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} is damaged or no image ({error}).") from error
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        raise DataError(f"{path} is damaged or not an image ({error}).") from error
+    found = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    try:
+        check_images(found[None], path.name)  # floating-point and 32-bit files may hold anything
+    except InputError as error:
+        raise DataError(f"{path}: {error}") from error
+    return found
 
 
-def write_image(image: Tensor, path: Path | str) -> None:
-    """Write an image file, atomically; rounds to 8 bits.
+def _pixels(image: Image.Image) -> np.ndarray[Any, Any]:
+    """(H, W, C) float32."""
+    pixels: np.ndarray[Any, Any]
+    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+        pixels = np.asarray(image).astype(np.float32)
+        pixels = pixels / 65535 if image.mode != "F" else pixels
+    elif image.mode in ("L", "1", "LA"):
+        pixels = np.asarray(image.convert("L")).astype(np.float32) / 255
+    else:
+        pixels = np.asarray(image.convert("RGB")).astype(np.float32) / 255
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+def write_image(image: Tensor, path: Path | str, *, bits: int = 8) -> None:
+    """Write an image file, atomically; rounds to 8 or 16 bits.
 
     Args:
         image: (C, H, W) in [0, 1], C = 1 or 3.
         path: Its suffix chooses the format.
+        bits: 16 keeps them in gray PNG and TIFF files; elsewhere 8 are written.
 
     Raises:
         InputError: If the suffix is not a known one.
@@ -67,50 +95,13 @@ def write_image(image: Tensor, path: Path | str) -> None:
             f"Cannot write {path.name!r}: expected a name that ends in one of "
             f"{', '.join(SUFFIXES)}."
         )
-    pixels = (image.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    values = image.detach().float().clamp(0, 1).cpu().numpy()
+    if bits == 16 and len(values) == 1 and path.suffix.lower() in DEEP:
+        pixels = (values * 65535).round().astype(np.uint16)
+    else:
+        pixels = (values * 255).round().astype(np.uint8)
     pixels = pixels[0] if pixels.shape[0] == 1 else pixels.transpose(1, 2, 0)
     lossy = path.suffix.lower() in (".jpg", ".jpeg", ".webp")
     options: dict[str, Any] = {"quality": 95} if lossy else {}
     with atomic_path(path) as temporary:
         Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, **options)
-
-
-def find_images(paths: Iterable[Path | str]) -> list[tuple[Path, Path]]:
-    """Image files among files and folders.
-
-    Args:
-        paths: Files, and folders that are searched to the bottom, but for strips of pictures
-            (``*.strip.png``) that stand beside attacked images.
-
-    Returns:
-        (file, its path relative to what was given) pairs, in order; two equal relative paths
-        are kept apart by their parents' names.
-
-    Raises:
-        DataError: If a path does not exist, or nothing at all is found.
-    """
-    found: list[tuple[Path, Path]] = []
-    names: set[Path] = set()
-    for given in map(Path, paths):
-        if not given.exists():
-            raise DataError(f"There is no file or folder {given}.")
-        files = [given]
-        if given.is_dir():
-            files = sorted(
-                p for p in given.rglob("*")
-                if p.suffix.lower() in SUFFIXES and not p.name.endswith(STRIP)
-            )
-        for file in files:
-            relative = file.relative_to(given) if given.is_dir() else Path(file.name)
-            if relative in names:
-                relative = Path(file.parent.name) / relative
-            if relative in names:
-                raise DataError(
-                    f"Two of the images would both be written as {relative}; "
-                    "give them in separate calls."
-                )
-            names.add(relative)
-            found.append((file, relative))
-    if not found:
-        raise DataError(f"No image was found (looked for {', '.join(SUFFIXES)}).")
-    return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,62 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import unwrapped
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, did_you_mean, one_line
 from robust_restoration.images.checks import check_layout
 
 
+class NormalizationWarning(UserWarning):
+    """A classifier whose inputs are taken as they are, though it was hardly trained on such."""
+
+
+def check_module(classifier: Any, name: str = "classifier") -> None:
+    """Raise an `InputError` that says what to do where a classifier is not a module."""
+    if isinstance(classifier, nn.Module):
+        return
+    if isinstance(classifier, str):
+        fix = f"robust_restoration.load_classifier({classifier!r}) makes one of a name"
+    elif isinstance(classifier, Tensor):
+        fix = "the classifier comes first, the images second"
+    elif isinstance(classifier, type):
+        fix = f"{classifier.__name__}() makes one of the class"
+    else:
+        fix = "timm.create_model(name, pretrained=True) makes one"
+    kind = "class" if isinstance(classifier, type) else type(classifier).__name__
+    raise InputError(f"{name} is a {kind}; expected a torch module: {fix}.")
+
+
 def pretrained_cfg(classifier: nn.Module) -> dict[str, Any]:
-    """A timm classifier's ``pretrained_cfg`` as a dict; empty for a plain module."""
+    """A timm classifier's ``pretrained_cfg`` as a dict; empty for a plain module.
+
+    Raises:
+        InputError: If it is not such a dict, or its sizes, mean or std make no sense.
+    """
     config = getattr(unwrapped(classifier), "pretrained_cfg", None)
     if config is None:
         return {}
-    if hasattr(config, "to_dict"):
-        return dict(config.to_dict())
-    return dict(config)
+    try:
+        found = dict(config.to_dict() if hasattr(config, "to_dict") else config)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"pretrained_cfg is a {type(config).__name__}; expected a dict like timm's, or None."
+        ) from None
+    for key, least in (("mean", -math.inf), ("std", 0.0), ("input_size", 0.0)):
+        values = found.get(key)
+        if values is not None and not (
+            isinstance(values, tuple | list)
+            and values
+            and all(isinstance(v, int | float) and least < v < math.inf for v in values)
+        ):
+            above = "finite numbers" if key == "mean" else "numbers above 0"
+            raise InputError(f"pretrained_cfg has {key}={values!r}; expected a tuple of {above}.")
+    return found
+
+
+def input_size(classifier: nn.Module) -> int | None:
+    """The side in pixels of the images that a classifier was trained on, where it says so."""
+    config = pretrained_cfg(getattr(classifier, "classifier", classifier))
+    size = config.get("input_size") or pretrained_cfg(classifier).get("input_size")
+    return int(size[-1]) if size else None
 
 
 def classifier_name(classifier: nn.Module) -> str:
@@ -57,14 +102,32 @@ def normalization(classifier: nn.Module) -> tuple[tuple[float, ...], tuple[float
         takes [0, 1].
     """
     config = pretrained_cfg(classifier)
-    if "mean" not in config or "std" not in config:
+    if config.get("mean") is None or config.get("std") is None:
         return None
     mean, std = tuple(config["mean"]), tuple(config["std"])
     channels = input_channels(classifier)
-    if channels is not None and len(mean) != channels:  # timm keeps 3 values also for in_chans=1
-        mean = (sum(mean) / len(mean),) * channels
-        std = (sum(std) / len(std),) * channels
+    if channels == 1:  # timm keeps 3 values also for in_chans=1
+        mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
+    if len(mean) != len(std) or (channels is not None and len(mean) not in (1, channels)):
+        raise InputError(
+            f"pretrained_cfg has {len(mean)} means and {len(std)} stds for {channels} channels; "
+            "expected one a channel: NormalizedClassifier(classifier, mean=..., std=...)."
+        )
     return mean, std
+
+
+def _warn_unnormalised(classifier: nn.Module) -> None:
+    """Torchvision's classifiers do not say that they were trained on normalised images."""
+    kind = type(unwrapped(classifier))
+    if kind.__module__.startswith("torchvision.models"):
+        warnings.warn(
+            f"{kind.__name__} of torchvision has no pretrained_cfg, so that its inputs are taken "
+            "as they are, in [0, 1]. If it was trained on normalised images, wrap it: "
+            "NormalizedClassifier(classifier, mean=(0.485, 0.456, 0.406), "
+            "std=(0.229, 0.224, 0.225)).",
+            NormalizationWarning,
+            stacklevel=3,
+        )
 
 
 class NormalizedClassifier(nn.Module):
@@ -88,8 +151,11 @@ class NormalizedClassifier(nn.Module):
         super().__init__()
         if (mean is None) != (std is None):
             raise InputError("mean and std go together: give both or neither.")
+        check_module(classifier)
         self.classifier = classifier
         given = (mean, std) if mean is not None and std is not None else normalization(classifier)
+        if given is None:
+            _warn_unnormalised(classifier)
         mean, std = given or ((0.0,), (1.0,))
         like = next(classifier.parameters(), torch.zeros(()))
         shape = (1, -1, 1, 1)
@@ -118,7 +184,11 @@ class NormalizedClassifier(nn.Module):
 
 def with_unit_range(classifier: nn.Module) -> nn.Module:
     """The classifier as one that takes [0, 1]: itself if it already does."""
-    if getattr(unwrapped(classifier), "unit_range", False) or normalization(classifier) is None:
+    check_module(classifier)
+    if getattr(unwrapped(classifier), "unit_range", False):
+        return classifier
+    if normalization(classifier) is None:
+        _warn_unnormalised(classifier)
         return classifier
     return NormalizedClassifier(classifier)
 
@@ -129,6 +199,7 @@ def check_classifier(classifier: nn.Module, images: Tensor, name: str = "x") -> 
     Raises:
         InputError: With what came, what is expected, and what would fix it.
     """
+    check_module(classifier)
     check_layout(images, name, input_channels(classifier))
     parameter = next(classifier.parameters(), None)
     if parameter is not None and parameter.device != images.device:
@@ -153,12 +224,14 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
     """
     import timm
 
+    from .create import made_by_function
+
+    if not isinstance(name, str):
+        raise InputError(f"A classifier's name is a {type(name).__name__}; expected text.")
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     head, colon, tail = name.partition(":")
     if colon and tail.endswith(".safetensors"):
         if head not in timm.list_models():
-            from robust_restoration.errors import did_you_mean
-
             raise InputError(
                 f"timm has no architecture {head!r}. {did_you_mean(head, timm.list_models())}"
             )
@@ -168,11 +241,7 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
         load_weights(model, tail)
         return model.eval()
     if colon and not head.startswith(("hf-hub", "local-dir")) and "/" not in head:
-        try:
-            model = getattr(importlib.import_module(head), tail)()
-        except (ImportError, AttributeError) as error:
-            raise InputError(f"{name!r} does not import as a function: {error}.") from error
-        return model.eval()
+        return made_by_function(name)
     if Path(name).is_dir():
         if not (Path(name) / "config.json").is_file():
             raise InputError(
@@ -185,13 +254,27 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
             f"resnet18:{Path(name).with_suffix('.safetensors').name}."
         )
     if not colon and name.split(".")[0] not in timm.list_models():
-        from robust_restoration.errors import did_you_mean
-
         raise InputError(
-            f"{name!r} is no timm model, folder, ARCHITECTURE:FILE.safetensors or "
-            f"package.module:function. {did_you_mean(name, timm.list_models())}"
+            f"{name!r} is not a timm model, folder, ARCHITECTURE:FILE.safetensors or "
+            f"package.module:function. {did_you_mean(name, timm.list_models())}{_named_by(name)}"
         )
     try:
         return timm.create_model(name, pretrained=True, **options).eval()
     except Exception as error:  # timm and the hub raise many kinds
-        raise InputError(f"The weights of {name!r} could not be had: {error}") from error
+        raise InputError(
+            f"The weights of {name!r} could not be had: {one_line(error)}"
+        ) from error
+
+
+def _named_by(name: str) -> str:
+    """A sentence where weights of purifiers are filed under a name that timm does not know."""
+    from robust_restoration.plugins.registry import registry
+
+    from .shipped import known_weights
+
+    if any(name in known_weights("purifiers", p) for p in registry().list("purifiers")):
+        return (
+            f" Weights of purifiers are filed under {name!r}, but the classifier itself comes from "
+            "elsewhere: give a function that makes it."
+        )
+    return ""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, one_line
 from robust_restoration.plugins.registry import registry
+from robust_restoration.plugins.suggestions import train_command
+
+from .origin import Origin, remember
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,10 +36,14 @@ def create_purifier(name: str, *, weights: str | None = None, **options: Any) ->
     """Create a purifier by name; arguments as in `create_denoiser`.
 
     Args:
-        name: As `list_purifiers` lists it; ``denoiser:NAME`` makes a denoiser a purifier.
+        name: As `list_purifiers` lists it; ``a+b`` is a `Chain` of two.
         weights: As in `create_denoiser`.
         **options: Passed to the purifier.
     """
+    if isinstance(name, str) and "+" in name:
+        from .purifiers import create_chain
+
+        return create_chain(name, weights, options)  # type: ignore[return-value]
     return _with_weights("purifiers", name, weights, options)
 
 
@@ -44,7 +51,7 @@ def create_attack(name: str, model: nn.Module, **options: Any) -> Attack:
     """Create an attack by name.
 
     Args:
-        name: As `list_attacks` lists it, such as ``torchattacks/pgd``.
+        name: As `list_attacks` lists it.
         model: What to attack. A timm classifier is given its own normalisation, so that the
             attack's inputs stay in [0, 1].
         **options: ``eps``, ``alpha``, ``steps`` and so on, as the attack takes them.
@@ -59,15 +66,27 @@ def create_defense(name: str, **options: Any) -> Defense:
         name: As `list_defenses` lists it.
         **options: Passed to the defense.
     """
-    return registry().create("defenses", name, **options)
+    made = registry().create("defenses", name, **options)
+    return remember(made, Origin("defenses", name, options))
+
+
+def create_gate(name: str, **options: Any) -> nn.Module:
+    """Create a gate by name, which tells a `Gated` what to purify.
+
+    Args:
+        name: As ``robust-restoration list gates`` lists it.
+        **options: Passed to the gate.
+    """
+    return _with_weights("gates", name, None, options)
 
 
 def _with_weights(kind: str, name: str, weights: str | None, options: dict[str, Any]) -> Any:
+    origin = Origin(kind, name, options, weights)
     if weights is None:
-        return registry().create(kind, name, **options)
+        return remember(registry().create(kind, name, **options), origin)
     from .weights import create_with_weights
 
-    return create_with_weights(kind, name, weights, options)
+    return remember(create_with_weights(kind, name, weights, options), origin)
 
 
 def list_denoisers(pattern: str = "*") -> list[str]:
@@ -76,7 +95,7 @@ def list_denoisers(pattern: str = "*") -> list[str]:
 
 
 def list_attacks(pattern: str = "*") -> list[str]:
-    """Names of attacks that match a glob pattern, such as ``*pgd*``."""
+    """Names of attacks that match a glob pattern, such as ``torchattacks/*``."""
     return registry().list("attacks", pattern)
 
 
@@ -94,39 +113,60 @@ def load_denoiser(word: str) -> nn.Module:
     """Load a denoiser, in eval mode.
 
     Args:
-        word: ``NAME=WEIGHTS``, such as ``dncnn_b=hat``, with weights as `create_denoiser` takes
-            them; ``NAME``, with the weights ``nt`` where the denoiser ships such, and with a
-            warning untrained where it does not; or ``package.module:function`` for a function that
-            returns any module that maps images to images.
+        word: ``NAME=WEIGHTS``, with weights as `create_denoiser` takes them; ``NAME``, with the
+            weights that the denoiser ships as its usual ones, and with a warning untrained where
+            it ships none; or ``package.module:function`` for a function that returns any module
+            that maps images to images.
 
     Raises:
         UnknownNameError: If there is no such denoiser.
         WeightsError: If there are no such weights.
-        InputError: If the function does not import.
+        InputError: If the function does not import, or gives something else.
     """
-    import importlib
     import warnings
 
-    from .weights import WeightsWarning, shipped
+    from .shipped import WeightsWarning, known_weights
 
+    known = registry()
     name, equals, weights = word.partition("=")
-    module, colon, function = word.partition(":")
-    if colon and not equals and word not in list_denoisers():
-        try:
-            made: nn.Module = getattr(importlib.import_module(module), function)()
-        except (ImportError, AttributeError) as error:
-            raise InputError(f"{word!r} does not import as a function: {error}.") from error
-        return made.eval()
     if equals:
         return create_denoiser(name, weights=weights).eval()
-    if name in list_denoisers() and "nt" in shipped("denoisers", name):
-        return create_denoiser(name, weights="nt").eval()
+    if ":" in word and not known.has("denoisers", word):
+        return made_by_function(word)
+    offer, member = known.find("denoisers", name)
+    if member is None and offer.entry.default_weights in known_weights("denoisers", name):
+        return create_denoiser(name, weights=offer.entry.default_weights).eval()
     made = create_denoiser(name)
     if any(True for _ in made.parameters()):
         warnings.warn(
-            f"{name!r} ships no weights and is untrained; give {name}=FILE, or train it: "
-            f"robust-restoration train hat --denoiser {name} --data FOLDER -o runs/hat",
+            f"{name!r} has no usual weights and is untrained; give {name}=FILE, or train "
+            f"it: {train_command('denoisers', name)}",
             WeightsWarning,
             stacklevel=2,
+        )
+    return made.eval()
+
+
+def made_by_function(word: str) -> nn.Module:
+    """What ``package.module:function`` returns when it is called, in eval mode.
+
+    Raises:
+        InputError: If it does not import, fails, or gives something that is not a module.
+    """
+    import importlib
+
+    from torch import nn
+
+    module, _, function = word.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), function)()
+    except Exception as error:  # somebody's own code
+        raise InputError(
+            f"{word!r} does not import as a function: {one_line(error)}."
+        ) from error
+    if not isinstance(made, nn.Module):
+        raise InputError(
+            f"{word!r} gives what is of type {type(made).__name__}; expected a function that "
+            "returns a module."
         )
     return made.eval()

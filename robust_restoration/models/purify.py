@@ -2,56 +2,101 @@
 
 from __future__ import annotations
 
+import copy
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images, check_layout
+from robust_restoration.plugins.registry import registry
 
 from .classifiers import (
     NormalizedClassifier,
     check_classifier,
+    check_module,
     classifier_name,
     input_channels,
-    pretrained_cfg,
+    input_size,
 )
 from .create import create_purifier
-from .weights import weights_for
+from .purifiers import Chain
+from .shipped import Identity, find_weights, identity, known_weights, weights_for
 
-DEFAULT_PURIFIER = "advfilter"
+UNNAMED = "an unnamed classifier"
 
 
 def find_purifier(
-    classifier: nn.Module,
-    purifier: str | nn.Module = DEFAULT_PURIFIER,
+    classifier: nn.Module | str | None,
+    purifier: str | nn.Module | None = None,
     *,
     weights: str | None = None,
     size: int | None = None,
+    channels: int | None = None,
 ) -> nn.Module:
     """The purifier for a classifier, with its weights, in eval mode on the classifier's device.
 
+    Files of weights are read once, and again only when they have changed.
+
     Args:
-        classifier: Decides which shipped weights are taken.
-        purifier: A name, or a module, which is taken as it is.
-        weights: A tag, file or hub repository instead of the shipped ones.
-        size: The side of the images, for choosing among weights made for other classifiers; that
-            of the classifier's ``pretrained_cfg`` by default.
+        classifier: Decides which weights are taken, by its name, the size of the images it was
+            trained on, and their channels. A name alone will do, or ``None`` for any classifier.
+        purifier: A name, ``a+b`` for two in a row, or a module, which is taken as it is; the
+            default purifier for classifiers where there is none.
+        weights: A tag, file or hub repository instead of those that fit.
+        size: The side of the classifier's images, where it does not say so itself.
+        channels: Their channels, where it does not say so itself.
 
     Raises:
+        InputError: If the classifier is not a module, or weights came with a module.
         UnknownNameError: If no plugin offers the purifier; names the nearest.
         WeightsError: If it needs weights and has none, or they do not fit.
     """
-    parameter = next(classifier.parameters(), torch.zeros(()))
+    if isinstance(classifier, str | None):
+        name, device = classifier or UNNAMED, torch.device("cpu")
+    else:
+        check_module(classifier)
+        name = classifier_name(classifier)
+        device = next(classifier.parameters(), torch.zeros(())).device
+        size, channels = input_size(classifier) or size, input_channels(classifier) or channels
     if isinstance(purifier, nn.Module):
         if weights is not None:
             raise InputError("weights go with a purifier's name; this one is a module already.")
-        return purifier.eval().to(parameter.device)
-    made = create_purifier(purifier, weights=weights)
+        return purifier.eval().to(device)
+    if not isinstance(purifier, str | None):
+        raise InputError(
+            f"purifier is of type {type(purifier).__name__}; expected a name, such as "
+            "robust-restoration list purifiers shows, or a module."
+        )
+    word = purifier or registry().default("purifiers", "classifier")
+    return copy.deepcopy(_fitting(word, weights, name, size, channels)).to(device)
+
+
+def _fitting(
+    purifier: str, weights: str | None, classifier: str, size: int | None, channels: int | None
+) -> nn.Module:
+    """The purifier itself, which others may be given too: to be used, and not to be changed."""
+    if "+" in purifier:
+        if weights is not None:
+            return create_purifier(purifier, weights=weights).eval()
+        parts = purifier.split("+")
+        return Chain(*[_fitting(part, None, classifier, size, channels) for part in parts]).eval()
+    _, member = registry().find("purifiers", purifier)
+    if member is None and (weights is not None or known_weights("purifiers", purifier)):
+        tag = weights or weights_for("purifiers", purifier, classifier, size, channels)
+        path = find_weights("purifiers", purifier, tag)
+        if path.is_file():
+            return _trained(purifier, identity(path))
+    made = create_purifier(purifier, weights=weights).eval()
     if weights is None and any(True for _ in made.parameters()):
-        usual = pretrained_cfg(classifier).get("input_size", (3, 224, 224))[-1]
-        tag = weights_for("purifiers", purifier, classifier_name(classifier), size or usual)
-        made = create_purifier(purifier, weights=tag)
-    return made.eval().to(parameter.device)
+        weights_for("purifiers", purifier, classifier, size, channels)  # says that there are none
+    return made
+
+
+@lru_cache(maxsize=16)
+def _trained(purifier: str, which: Identity) -> nn.Module:
+    return create_purifier(purifier, weights=which[0]).eval()
 
 
 class PurifiedClassifier(nn.Module):
@@ -63,7 +108,8 @@ class PurifiedClassifier(nn.Module):
     Args:
         classifier: The classifier. Where it has a ``pretrained_cfg``, its mean and std are
             applied between purifier and classifier.
-        purifier: A name, or a module (images in [0, 1] to the same).
+        purifier: A name (see `list_purifiers`), ``a+b`` for two in a row, or a module (images in
+            [0, 1] to the same); the default purifier for classifiers where there is none.
         weights: A tag of shipped weights, a file, or a hub repository, instead of those that
             fit the classifier.
         normalized: Whether inputs come normalised for the classifier rather than in [0, 1].
@@ -72,19 +118,20 @@ class PurifiedClassifier(nn.Module):
         InputError: If the inputs of a call do not fit the classifier.
 
     Example:
-        >>> robust = PurifiedClassifier(classifier, "advfilter")
+        >>> robust = PurifiedClassifier(classifier)
         >>> logits = robust(images)  # images (N, C, H, W) in [0, 1]
     """
 
     def __init__(
         self,
         classifier: nn.Module,
-        purifier: str | nn.Module = DEFAULT_PURIFIER,
+        purifier: str | nn.Module | None = None,
         *,
         weights: str | None = None,
         normalized: bool = False,
     ) -> None:
         super().__init__()
+        check_module(classifier)
         self.purifier = find_purifier(classifier, purifier, weights=weights)
         self.wrapped = _normalized(classifier)
         self.normalized = normalized
@@ -111,7 +158,14 @@ class PurifiedClassifier(nn.Module):
         check_layout(images, "images", self.channels)
         if self.normalized:
             images = self.wrapped.denormalize(images).clamp(0, 1)
-        return self.wrapped(self.purifier(images))
+        pure = self.purifier(_as_wide_as(self.purifier, images))
+        return self.wrapped(_as_wide_as(self.wrapped, pure))
+
+
+def _as_wide_as(model: nn.Module, images: Tensor) -> Tensor:
+    """``images`` in the precision of a model's parameters; as they are where it has none."""
+    parameter = next(model.parameters(), images)
+    return images.to(parameter.dtype) if parameter.is_floating_point() else images
 
 
 def _normalized(classifier: nn.Module) -> NormalizedClassifier:
@@ -126,7 +180,7 @@ def purify(
     classifier: nn.Module,
     x: Tensor,
     *,
-    purifier: str | nn.Module = DEFAULT_PURIFIER,
+    purifier: str | nn.Module | None = None,
     weights: str | None = None,
     normalized: bool = False,
     batch_size: int = 32,
@@ -137,7 +191,7 @@ def purify(
         classifier: The classifier; decides the purifier's weights, and the normalisation where
             ``normalized`` is set.
         x: (N, C, H, W) or (C, H, W) in [0, 1], floating-point, on the classifier's device.
-        purifier: A name (see `list_purifiers`), or a module.
+        purifier: As in `PurifiedClassifier`.
         weights: A tag of shipped weights, a file, or a hub repository, instead of those that
             fit the classifier.
         normalized: Whether ``x`` is already normalised for the classifier; the result then is
@@ -155,6 +209,8 @@ def purify(
     Example:
         >>> x_pure = purify(classifier, x)
     """
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch_size is {batch_size!r}; expected a whole number of at least 1.")
     if isinstance(x, Tensor) and x.ndim == 3:
         return purify(
             classifier,
@@ -181,9 +237,28 @@ def purify(
     else:
         fix = "if it is normalised for the classifier already, pass normalized=True"
     check_images(images, "x", fix=fix)
-    made = find_purifier(classifier, purifier, weights=weights, size=min(x.shape[-2:]))
+    made = _shared(classifier, purifier, weights)
+    given = _as_wide_as(made, images)
     with torch.no_grad():
-        parts = [made(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
+        parts = [made(given[i : i + batch_size]) for i in range(0, len(images), batch_size)]
         out = torch.cat(parts)
+        if not bool(torch.isfinite(out).all()):
+            bad = int((~torch.isfinite(out)).flatten(1).any(dim=1).sum())
+            raise InputError(
+                f"The purifier {type(made).__name__} gives NaN or infinite values in {bad} of "
+                f"{len(out)} images; expected finite ones. Check its weights and precision."
+            )
         out = wrapped.normalize(out) if normalized else out
     return out.to(x.dtype)
+
+
+def _shared(
+    classifier: nn.Module, purifier: str | nn.Module | None, weights: str | None
+) -> nn.Module:
+    """As `find_purifier`, without a copy where the purifier is on the right device already."""
+    device = next(classifier.parameters(), torch.zeros(())).device
+    if not isinstance(purifier, str | None) or device.type != "cpu":
+        return find_purifier(classifier, purifier, weights=weights)
+    word = purifier or registry().default("purifiers", "classifier")
+    name, size = classifier_name(classifier), input_size(classifier)
+    return _fitting(word, weights, name, size, input_channels(classifier))

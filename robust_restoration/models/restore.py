@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from robust_restoration.contracts import Denoiser, frozen, unwrapped
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
 from robust_restoration.images.metrics import psnr
+from robust_restoration.numbers import check_level
 
 from . import precision
 
@@ -18,36 +21,60 @@ Level = float | Tensor | None
 PERFECT = 100.0  # dB that an image counts that is restored exactly
 
 
-def restore(denoiser: nn.Module, noisy: Tensor, sigma: Level = None) -> Tensor:
+def restore(
+    denoiser: nn.Module,
+    observed: Tensor,
+    sigma: Level = None,
+    *,
+    given: Mapping[str, Any] | None = None,
+    like: Tensor | None = None,
+) -> Tensor:
     """Restore images with a `Denoiser`, or with any module that maps images to images.
 
     Args:
         denoiser: A plain module is told ``sigma`` where its forward has an argument of that name.
-        noisy: (N, C, H, W), values in [0, 1] or about it.
+        observed: (N, C, H, W), values in [0, 1] or about it.
         sigma: The noise level as a fraction of [0, 1], a float or (N,); required where the denoiser
             is not blind.
+        given: What a `Degradation` gives beside the observed images. The denoiser is told those of
+            its names that its forward has; a blind `Denoiser` is not told ``sigma``.
+        like: Images of the shape that is expected; that of ``observed`` by default.
 
     Returns:
         (N, C, H, W), not clamped.
 
     Raises:
-        InputError: If the images or the level are not what the denoiser wants, or it gives
-            something that is not a finite image of the same shape.
+        InputError: If the images or the level are not what the denoiser expects, or it gives
+            something that is not a finite image of the expected shape.
     """
     name, inner = type(denoiser).__name__, unwrapped(denoiser)
     # A plain module's `channels`, if it has one, may be anything, such as a U-Net's widths.
-    check_layout(noisy, "noisy", inner.channels if isinstance(inner, Denoiser) else None)
-    sigma = _level(sigma, noisy, inner)
-    restored = denoiser(noisy, sigma) if takes_sigma(denoiser) else denoiser(noisy)
+    check_layout(observed, "observed", inner.channels if isinstance(inner, Denoiser) else None)
+    told = {key: value for key, value in (given or {}).items() if key in _named(inner)}
+    noise_level = told.pop("sigma", None)
+    if sigma is None and not (isinstance(inner, Denoiser) and inner.blind):
+        sigma = noise_level
+    sigma = _level(sigma, observed, inner)
+    if isinstance(inner, Denoiser):  # by position: what a subclass calls it is its own affair
+        restored = denoiser(observed, sigma, **told)
+    elif takes_sigma(denoiser):
+        restored = denoiser(observed, sigma=sigma, **told)
+    else:
+        restored = denoiser(observed, **told)
     if not isinstance(restored, Tensor):
         raise InputError(
             f"{name} gives a {type(restored).__name__}; expected a tensor of restored images."
         )
-    if restored.shape != noisy.shape:
+    if like is not None and restored.shape != like.shape:
         raise InputError(
-            f"{name} makes {tuple(restored.shape)} of {tuple(noisy.shape)}; a denoiser must keep "
-            "the shape. If its network needs sides that are multiples of some number, pad and crop "
-            "inside its forward."
+            f"{name} makes {tuple(restored.shape)} of {tuple(observed.shape)}; expected the clean "
+            f"images' shape {tuple(like.shape)}."
+        )
+    if like is None and restored.shape != observed.shape:
+        raise InputError(
+            f"{name} makes {tuple(restored.shape)} of {tuple(observed.shape)}; a denoiser must "
+            "keep the shape. If its network needs sides that are multiples of some number, pad and "
+            "crop inside its forward."
         )
     if not bool(torch.isfinite(restored.detach().sum())):
         bad = int((~torch.isfinite(restored)).flatten(1).any(dim=1).sum())
@@ -61,21 +88,26 @@ def restore(denoiser: nn.Module, noisy: Tensor, sigma: Level = None) -> Tensor:
 
 def takes_sigma(denoiser: nn.Module) -> bool:
     """Whether a denoiser can be told the noise level."""
-    if isinstance(unwrapped(denoiser), Denoiser):
-        return True
+    return isinstance(unwrapped(denoiser), Denoiser) or "sigma" in _named(denoiser)
+
+
+def _named(denoiser: nn.Module) -> set[str]:
+    """What a module's forward takes by name, but for the images themselves."""
     try:
-        return "sigma" in inspect.signature(denoiser.forward).parameters
+        parameters = list(inspect.signature(denoiser.forward).parameters.values())
     except (TypeError, ValueError):
-        return False
+        return set()
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {p.name for p in parameters[1:] if p.kind in by_name}
 
 
 def conditioning(denoiser: nn.Module, sigma: float | None) -> float | None:
-    """The level that a denoiser is told of noise of ``sigma``: none where it is blind."""
+    """The level that a denoiser is told of noise of ``sigma``; none where it is blind."""
     inner = unwrapped(denoiser)
     return None if isinstance(inner, Denoiser) and inner.blind else sigma
 
 
-def _level(sigma: Level, noisy: Tensor, denoiser: nn.Module) -> Level:
+def _level(sigma: Level, observed: Tensor, denoiser: nn.Module) -> Level:
     if sigma is None:
         if isinstance(denoiser, Denoiser) and not denoiser.blind:
             raise InputError(
@@ -84,37 +116,37 @@ def _level(sigma: Level, noisy: Tensor, denoiser: nn.Module) -> Level:
             )
         return None
     if isinstance(sigma, Tensor):
-        if sigma.ndim and sigma.shape != noisy.shape[:1]:
+        if sigma.ndim and sigma.shape != observed.shape[:1]:
             raise InputError(
-                f"sigma has shape {tuple(sigma.shape)} for {len(noisy)} images; expected one "
-                f"number, "
-                f"or ({len(noisy)},)."
+                f"sigma has shape {tuple(sigma.shape)} for {len(observed)} images; expected one "
+                f"number, or ({len(observed)},)."
             )
-        sigma = sigma.to(noisy)
-        low, high = float(sigma.min()), float(sigma.max())
-    else:
-        low = high = float(sigma)
-    if not 0 <= low <= high <= 1:
-        raise InputError(
-            f"sigma is {high if high > 1 else low:g}; expected a noise level as a fraction of "
-            "[0, 1], such as 25/255."
-        )
+        sigma = sigma.to(observed)
+    check_level("sigma", sigma)
     return sigma
 
 
 def restored(
-    denoiser: nn.Module, images: Tensor, sigma: Level, autocast: str | None = None
+    denoiser: nn.Module,
+    images: Tensor,
+    sigma: Level = None,
+    autocast: str | None = None,
+    *,
+    given: Mapping[str, Any] | None = None,
+    like: Tensor | None = None,
 ) -> Tensor:
-    """(N, C, H, W) float32.
+    """Images restored in eval mode and without gradients, (N, C, H, W) float32.
 
     Args:
         denoiser: The denoiser.
         images: (N, C, H, W).
-        sigma: What it is told, see `restore.conditioning`.
+        sigma: What it is told, see `conditioning`.
         autocast: ``"bf16"``, ``"fp16"`` or ``None``.
+        given: As in `restore`.
+        like: As in `restore`.
     """
     with torch.no_grad(), frozen(denoiser), precision.autocast(images, autocast):
-        return restore(denoiser, images, sigma).float()
+        return restore(denoiser, images, sigma, given=given, like=like).float()
 
 
 def quality(restored_images: Tensor, clean: Tensor) -> Tensor:

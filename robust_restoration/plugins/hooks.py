@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 
 import pluggy
 
@@ -15,11 +16,18 @@ KINDS = (
     "datasets",
     "noises",
     "metrics",
+    "certifiers",
+    "recipes",
+    "gates",
+    "weights",
     "commands",
 )
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+
+# Parts joined by "/", and ":" at the end of a family's name.
+NAME = re.compile(r"[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*:?")
 
 
 @dataclass(frozen=True)
@@ -28,8 +36,8 @@ class Entry:
 
     Attributes:
         name: The name users call it by. A name that ends in ``:`` is a family:
-            ``create_purifier("denoiser:dncnn_b")`` calls the target of ``denoiser:``
-            with ``"dncnn_b"`` as its first argument.
+            ``create_purifier("denoiser:NAME")`` calls the target of ``denoiser:``
+            with ``"NAME"`` as its first argument.
         target: Where it is, as ``"package.module:attribute"``; a class or a function.
         summary: One line on what it does.
         paper: Where it comes from, such as ``"arXiv:2201.04397"``.
@@ -38,7 +46,9 @@ class Entry:
         install: The command that installs ``requires``.
         roles: What it is the default for: an attack for ``"denoiser"``, ``"classifier"`` or
             ``"black-box"`` (an attack on classifiers that takes no gradients); a purifier for
-            ``"classifier"``; a denoiser for ``"image"``. See `Registry.default`.
+            ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
+            ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
+            defense by its name, which comes first. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 
@@ -50,6 +60,29 @@ class Entry:
     install: str = ""
     roles: tuple[str, ...] = ()
     default_weights: str = ""
+
+    def check(self) -> None:
+        """Raise a `TypeError` or `ValueError` where a field is not what it should be."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "roles":
+                if not isinstance(value, tuple) or not all(type(role) is str for role in value):
+                    raise TypeError(
+                        f"entry {self.name!r} has roles={value!r}; expected a tuple of words, "
+                        "such as ('classifier',)"
+                    )
+            elif type(value) is not str:
+                raise TypeError(f"an entry has {field.name}={value!r}; expected text")
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"entry {self.name!r} has a name with other than letters, digits and _ . - / "
+                "(and one : at the end)"
+            )
+        if ":" not in self.target:
+            raise ValueError(
+                f"entry {self.name!r} has target {self.target!r}; "
+                "expected 'package.module:attribute'"
+            )
 
 
 @hookspec
@@ -74,17 +107,41 @@ def purifiers() -> list[Entry]:  # type: ignore[empty-body]
 
 @hookspec
 def datasets() -> list[Entry]:  # type: ignore[empty-body]
-    """Data sets: functions that take a data root and return the data set found there."""
+    """Data sets: functions of a data root, see `robust_restoration.data.names`."""
 
 
 @hookspec
 def noises() -> list[Entry]:  # type: ignore[empty-body]
-    """Noise models: classes or functions that take options and return a `Noise`."""
+    """Noise models: classes or functions that take options and return a `Degradation`."""
 
 
 @hookspec
 def metrics() -> list[Entry]:  # type: ignore[empty-body]
     """Metrics: functions ``(restored, clean) -> (N,)`` tensor, one number an image."""
+
+
+@hookspec
+def certifiers() -> list[Entry]:  # type: ignore[empty-body]
+    """Certifiers: called with a classifier and options, with ``certify(images, ...)``."""
+
+
+@hookspec
+def recipes() -> list[Entry]:  # type: ignore[empty-body]
+    """Recipes: a `Recipe` of settings and options, or a function that returns one."""
+
+
+@hookspec
+def gates() -> list[Entry]:  # type: ignore[empty-body]
+    """Gates: modules ``images -> (N,)``, above 0 for an image that is to be purified."""
+
+
+@hookspec
+def weights() -> list[Entry]:  # type: ignore[empty-body]
+    """Weights for an entry of this or another plugin.
+
+    Named ``KIND/ENTRY.TAG``, such as ``purifiers/smooth.resnet50``; the target is a file of the
+    package, ``package:weights/smooth.resnet50.safetensors``, with its model card beside it.
+    """
 
 
 @hookspec

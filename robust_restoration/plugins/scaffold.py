@@ -90,6 +90,7 @@ def test_the_purifier_keeps_the_contract():
     check_purifier(create_purifier("NAME"))
 '''
 
+DISTRIBUTION = "robust-restoration"
 FILES = {
     "pyproject.toml": PYPROJECT,
     "robust_restoration_NAME/__init__.py": ENTRIES,
@@ -102,18 +103,19 @@ def write_plugin(name: str, folder: Path | str) -> list[Path]:
     """Write a working plugin: a distribution ``robust-restoration-NAME`` with one purifier.
 
     Args:
-        name: Its name, such as ``my_plugin``: what users call it by.
-        folder: Where its files go; made if it is not there.
+        name: Its name, such as ``my_plugin``: what users call it by; dashes become underscores.
+        folder: Where its files go; made if it is not there, and never deleted.
 
     Returns:
         The files written.
 
     Raises:
-        InputError: If the name is no plain lower-case name or a plugin of that name is installed,
+        InputError: If the name is not a plain lower-case name, a plugin of that name is installed,
             or if the folder is a file or has something in it. Nothing is written then.
     """
+    name = name.replace("-", "_")
     _check_name(name)
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; expected a folder that is new or empty.")
     if folder.is_dir() and any(folder.iterdir()):
@@ -128,8 +130,11 @@ def write_plugin(name: str, folder: Path | str) -> list[Path]:
             file.write_text(text, encoding="utf-8")
         whole.chmod(0o755)  # mkdtemp's own mode is private
         if folder.is_dir():
-            folder.rmdir()
-        whole.rename(folder)
+            for child in whole.iterdir():
+                child.rename(folder / child.name)
+            whole.rmdir()
+        else:
+            whole.rename(folder)
     except BaseException:
         shutil.rmtree(whole, ignore_errors=True)
         raise
@@ -144,7 +149,7 @@ def _check_name(name: str) -> None:
             f"{name!r} cannot be a plugin's name; expected lower-case letters, digits and "
             f"underscores, beginning with a letter, such as {plain!r}."
         )
-    from .registry import discover
+    from .discovery import discover
 
     for plugin in discover():
         if plugin.name == name:

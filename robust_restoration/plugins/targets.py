@@ -10,6 +10,7 @@ from typing import Any
 
 from robust_restoration.errors import InputError, PluginError, did_you_mean, one_line
 
+from .discovery import prints_on_stderr
 from .hooks import Entry
 
 
@@ -26,8 +27,11 @@ def load_target(entry: Entry) -> Any:
         )
     module, _, attribute = entry.target.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a plugin's module may raise anything
+        with prints_on_stderr():
+            return getattr(importlib.import_module(module), attribute)
+    except KeyboardInterrupt:  # most likely a user's, tired of waiting for torch
+        raise
+    except BaseException as error:  # a plugin's module may raise anything, and exit
         raise PluginError(
             f"{entry.name!r} is listed as {entry.target!r}, which does not import: "
             f"{one_line(error)}."
@@ -35,25 +39,32 @@ def load_target(entry: Entry) -> Any:
 
 
 def importable(module: str) -> bool:
-    """Whether a module, such as ``deepinv`` or ``deepinv.models``, is there to be imported."""
+    """Whether a module, such as ``scipy`` or ``scipy.fft``, is there to be imported."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):  # its parent is missing, or it is a stub in sys.modules
         return False
 
 
-def options_of(target: Any) -> list[str]:
-    """The names of a target's options, and of those its base classes have for ``**options``."""
+def parameters_of(target: Any) -> dict[str, inspect.Parameter]:
+    """A target's options, and those its base classes have for ``**options``, by name."""
     chain = [target]
     if inspect.isclass(target):
         chain = [vars(c)["__init__"] for c in target.__mro__ if "__init__" in vars(c)]
-    names: list[str] = []
+    options: dict[str, inspect.Parameter] = {}
     for one in chain:
         parameters = inspect.signature(one).parameters.values()
-        names += [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        for p in parameters:
+            if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self":
+                options.setdefault(p.name, p)
         if all(p.kind is not p.VAR_KEYWORD for p in parameters):
             break
-    return [n for n in dict.fromkeys(names) if n != "self"]
+    return options
+
+
+def options_of(target: Any) -> list[str]:
+    """The names of a target's options; see `parameters_of`."""
+    return list(parameters_of(target))
 
 
 def call(target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch, Defense, Stage, TrainingSet
+from robust_restoration.contracts import Batch, Defense, Stage, Step, TrainingSet
 
 from .rules import difference, rule, state_of
 
@@ -31,7 +31,7 @@ def check_defense(defense: Any, model: nn.Module, data: Any) -> None:
     name = type(defense).__name__
     rule(isinstance(defense, Defense), f"{name} is no robust_restoration.Defense.")
     model = copy.deepcopy(model).train()
-    training, _ = defense.prepare(data, val_fraction=0.0, progress=False)
+    training, _ = defense.prepare(data, model=model, val_fraction=0.0, progress=False)
     rule(
         isinstance(training, TrainingSet) and len(training) > 0,
         f"{name}.prepare() gives {type(training).__name__}; expected a TrainingSet with samples.",
@@ -43,22 +43,22 @@ def check_defense(defense: Any, model: nn.Module, data: Any) -> None:
     )
     names = [stage.name for stage in stages]
     rule(len(set(names)) == len(names), f"{name}.stages() names a stage twice: {names}.")
-    for stage in names:
+    for stage in stages:
         _check_stage(defense, model, training, stage)
 
 
-def _check_stage(defense: Defense, model: nn.Module, training: TrainingSet, stage: str) -> None:
+def _check_stage(defense: Defense, model: nn.Module, training: TrainingSet, part: Stage) -> None:
     """One stage: what it draws, what it trains, and its loss."""
-    name = type(defense).__name__
-    trained = list(defense.parameters(model, stage))
+    name, stage = type(defense).__name__, part.name
+    trained = part.trained(model)
     own = {id(parameter) for parameter in model.parameters()}
     rule(
         bool(trained) and all(id(parameter) in own for parameter in trained),
-        f"{name}.parameters() of stage {stage!r} are not parameters of the model.",
+        f"{name}'s stage {stage!r} has parameters that are not parameters of the model.",
     )
     rule(
         len({id(parameter) for parameter in trained}) == len(trained),
-        f"{name}.parameters() of stage {stage!r} names a parameter twice.",
+        f"{name}'s stage {stage!r} names a parameter twice.",
     )
     for parameter in model.parameters():
         parameter.requires_grad_(any(parameter is chosen for chosen in trained))
@@ -70,7 +70,7 @@ def _check_stage(defense: Defense, model: nn.Module, training: TrainingSet, stag
 
     def loss(batch: Batch) -> tuple[Tensor, dict[str, float]]:
         torch.manual_seed(0)
-        return defense.loss(model, batch, stage, Generator().manual_seed(0))
+        return defense.loss(model, batch, Step(stage, 0.0, Generator().manual_seed(0)))
 
     with torch.random.fork_rng():
         batch, again = draw(1), draw(2)

@@ -8,20 +8,22 @@ import re
 import subprocess
 import sys
 from importlib import metadata
+from typing import Any
 
 import torchattacks.attack
 from torch import nn
 
 from robust_restoration.contracts import Defense
-from robust_restoration.errors import did_you_mean, one_line
-from robust_restoration.plugins.hooks import KINDS, PROJECT, Entry
-from robust_restoration.plugins.registry import (
+from robust_restoration.errors import InputError, did_you_mean, one_line
+from robust_restoration.plugins.discovery import (
     DISABLE_VARIABLE,
     Plugin,
     discover,
     read_entries,
 )
+from robust_restoration.plugins.hooks import KINDS, PROJECT, Entry
 from robust_restoration.plugins.targets import importable, load_target
+from robust_restoration.training import Recipe, Settings
 
 from .rules import ConformanceError, rule
 
@@ -131,6 +133,9 @@ def _check_entry(kind: str, entry: Entry) -> None:
         target = load_target(entry)
     except Exception as error:
         raise ConformanceError(str(error)) from error
+    if kind == "recipes":
+        _check_recipe(what, target)
+        return
     rule(callable(target), f"{what} points to {entry.target}, which cannot be called.")
     rule(
         bool((getattr(target, "__doc__", None) or "").strip()),
@@ -142,3 +147,14 @@ def _check_entry(kind: str, entry: Entry) -> None:
             issubclass(target, base),
             f"{what} points to {entry.target}, which is no {base.__module__}.{base.__name__}.",
         )
+
+
+def _check_recipe(what: str, target: Any) -> None:
+    """A recipe, or a function that returns one, whose settings the loop takes."""
+    recipe = target() if callable(target) else target
+    rule(isinstance(recipe, Recipe), f"{what} is a {type(recipe).__name__}; expected a Recipe.")
+    rule(bool(recipe.summary.strip()), f"{what} has no summary.")
+    try:
+        Settings(**{"steps": 1, **recipe.settings})
+    except (TypeError, InputError) as error:
+        raise ConformanceError(f"{what} has settings that no training takes: {error}") from error

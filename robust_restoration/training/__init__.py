@@ -1,6 +1,17 @@
-"""The one training loop, its settings, and what it writes down."""
+"""The one training loop, its settings, training by name, and what a run writes down.
 
-from .loop import CHECKPOINT, minutes_trained, train
-from .settings import Settings
+The names below load torch when they are first used: recipes are data, and listing them needs none.
+"""
 
-__all__ = ["CHECKPOINT", "Settings", "minutes_trained", "train"]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submod_attrs={
+        "by_name": ["train_by_name"],
+        "loop": ["minutes_trained", "train"],
+        "recipes": ["Recipe"],
+        "run_folder": ["CHECKPOINT"],
+        "settings": ["Settings"],
+    },
+)

@@ -1,19 +1,25 @@
-"""The course of a run: loss and validation figures as CSV, as a picture, and for TensorBoard."""
+"""The course of a run: loss and validation figures as CSV, as a picture, and for trackers."""
 
 from __future__ import annotations
 
 import csv
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 from robust_restoration.files import atomic_path
 
+from .run_folder import set_aside
+
 FILE, PICTURE = "curves.csv", "curves.png"
 ROWS = 200  # a run has about so many rows
-_WORDS = ("step", "stage")  # of a row, no figures
+_WORDS = ("step", "stage")  # of a row, not figures
 
 Row = dict[str, Any]
+
+
+def _row(read: dict[str, str]) -> Row:
+    figures = {k: float(v) for k, v in read.items() if v and k not in _WORDS}
+    return {"step": int(read["step"]), "stage": read["stage"], **figures}
 
 
 class Curves:
@@ -29,52 +35,44 @@ class Curves:
         self.rows: list[Row] = []
         self._sums: dict[str, float] = {}
         self._count = 0
-        self._writer: Any = None
 
     def resume(self, step: int) -> None:
         """Take up the rows that were written, as far as the checkpoint goes."""
         if self.folder is None or not (self.folder / FILE).is_file():
             return
-        with (self.folder / FILE).open(newline="") as file:
-            for row in csv.DictReader(file):
-                if int(row["step"]) <= step:
-                    figures = {k: float(v) for k, v in row.items() if v and k not in _WORDS}
-                    self.rows.append({"step": int(row["step"]), "stage": row["stage"], **figures})
+        try:
+            with (self.folder / FILE).open(newline="", encoding="utf-8") as file:
+                rows = [_row(row) for row in csv.DictReader(file)]
+        except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
+            set_aside(self.folder / FILE, error)
+            return
+        self.rows = [row for row in rows if row["step"] <= step]
 
-    def add(self, step: int, stage: str, figures: dict[str, float], validation: Row) -> None:
-        """Note a step's figures, and what a validation after it found."""
+    def add(
+        self, step: int, stage: str, figures: dict[str, float], validation: Row
+    ) -> Row | None:
+        """Note a step's figures, and what a validation after it found; a row if one is full."""
         self._count += 1
         for name, value in figures.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         if step % self.every and not validation:
-            return
+            return None
         means = {name: total / self._count for name, total in self._sums.items()}
         self.rows.append({"step": step, "stage": stage, **means, **validation})
         self._sums, self._count = {}, 0
-        self._log(self.rows[-1])
-
-    def _log(self, row: Row) -> None:
-        if self.folder is None or importlib.util.find_spec("tensorboard") is None:
-            return
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=row["step"])
-        for name, value in row.items():
-            if name not in _WORDS:
-                self._writer.add_scalar(name, value, row["step"])
+        return self.rows[-1]
 
     def write(self, *, picture: bool) -> None:
         """Write the CSV, atomically, and the picture where it is asked for."""
         if self.folder is None or not self.rows:
             return
         names = list(dict.fromkeys(name for row in self.rows for name in row))
-        with atomic_path(self.folder / FILE) as temporary, temporary.open("w", newline="") as file:
+        with atomic_path(self.folder / FILE) as temporary, temporary.open(
+            "w", newline="", encoding="utf-8"
+        ) as file:
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows(self.rows)
-        if self._writer is not None:
-            self._writer.flush()
         if picture:
             self._draw(names)
 

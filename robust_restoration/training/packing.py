@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+from torch import nn
 
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError, WeightsError
 from robust_restoration.models.create import create_denoiser, create_purifier
+from robust_restoration.models.origin import member_of
 from robust_restoration.models.weights import read_weights, save_weights
 
-from . import CHECKPOINT, minutes_trained
+from .loop import minutes_trained
+from .recipes import FILE, plain, read_recipe
+from .run_folder import CHECKPOINT, HISTORY
 
 
 def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = True) -> Path:
     """Write the weights of a run's last checkpoint, and their model card beside them.
 
     Args:
-        run: A folder that `train_denoiser` or `train_purifier` wrote; the run may still go on.
+        run: A training's folder; the run may still go on.
         out: The file to write; ``RUN/packed/model.safetensors`` by default.
         half: Store floating-point tensors as float16.
 
@@ -26,47 +31,46 @@ def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = Tru
         The file.
 
     Raises:
-        InputError: If the folder holds no run of these.
+        InputError: If the folder holds no run, or its network was not created by name.
         WeightsError: If its checkpoint is damaged.
     """
-    run = Path(run)
-    record, checkpoint = run / "settings.json", run / CHECKPOINT
-    if not record.is_file() or not checkpoint.is_file():
+    folder = Path(run)
+    if not (folder / CHECKPOINT).is_file():
         raise InputError(
-            f"{run} holds no run: {CHECKPOINT} and settings.json are expected, which "
-            "robust-restoration train writes there."
+            f"{folder} holds no run: {CHECKPOINT} is expected, which a training writes there."
         )
-    settings = json.loads(record.read_text(encoding="utf-8"))
-    notes = settings.get("notes", {})
-    tensors, metadata = read_weights(checkpoint)
+    recipe = read_recipe(folder / FILE)
+    tensors, metadata = read_weights(folder / CHECKPOINT)
     # The moving average is what was validated, where there is one.
     part = "average." if any(k.startswith("average.") for k in tensors) else "model."
     state = {k[len(part) :]: v for k, v in tensors.items() if k.startswith(part)}
-    kind = "denoisers" if "denoiser" in notes else "purifiers"
-    name = notes.get(kind[:-1])
-    if name is None:
-        raise InputError(f"{record} does not say which network was trained.")
-    model: Any
-    if kind == "denoisers":
-        model = create_denoiser(name, **notes.get("denoiser_options", {}))
-    else:
-        model = create_purifier(name, **notes.get("purifier_options", {}))
+    if recipe.trains not in ("denoiser", "purifier"):
+        what = f"a {recipe.trains}" if recipe.trains else "a network that was not created by name"
+        raise InputError(
+            f"The run in {folder} trained {what}, and what can be packed is made with "
+            "create_denoiser or create_purifier. Save others from Python: "
+            "robust_restoration.models.weights.save_weights."
+        )
+    kind, name = f"{recipe.trains}s", recipe.name
+    create = create_denoiser if recipe.trains == "denoiser" else create_purifier
+    model: nn.Module = create(name, **recipe.network)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise WeightsError(f"{checkpoint} does not fit {name!r}: {error}") from error
-    history = run / "history.json"
+        raise WeightsError(f"{folder / CHECKPOINT} does not fit {name!r}: {error}") from error
+    model, kind, name = member_of(model, kind, name)
+    history = folder / HISTORY
     card = {
         "entry": name,
         "options": getattr(model, "options", {}),
-        "data": f"{notes.get('data')}: {notes.get('images')} images",
-        "training": settings,
+        "data": recipe.data or "made in Python",
+        "training": plain(asdict(recipe)),
         "steps_done": int(metadata["step"]),
         "minutes": minutes_trained(metadata),
         "validation": json.loads(history.read_text())[-1:] if history.is_file() else [],
         "environment": environment(),
     }
-    path = Path(out) if out else run / "packed/model.safetensors"
+    path = Path(out) if out else folder / "packed/model.safetensors"
     save_weights(model, path, kind=kind, name=name, card=card, half=half)
     return path
 
@@ -84,11 +88,11 @@ def push_run(run: Path | str, repository: str, *, half: bool = True, private: bo
         The repository's address.
 
     Raises:
-        InputError: If the repository's name is none.
+        InputError: If the repository's name is not user/name.
         WeightsError: If the hub refuses; says why.
     """
     if repository.count("/") != 1:
-        raise InputError(f"{repository!r} is no hub repository; expected user/name.")
+        raise InputError(f"{repository!r} is not a hub repository; expected user/name.")
     from huggingface_hub import HfApi
 
     path = pack_run(run, half=half)

@@ -1,126 +1,217 @@
-"""Settings of the papers' denoiser trainings, by name; and of any run, from its own record."""
+"""Recipes: everything that a training needs, under a name, or as a run writes it down."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import DataError, UnknownNameError, did_you_mean
+from robust_restoration.errors import DataError, InputError, UnknownNameError
 from robust_restoration.files import atomic_path
+from robust_restoration.models.origin import origin_of
 from robust_restoration.plugins.registry import registry
+from robust_restoration.plugins.targets import load_target, options_of
 
-LEVEL = 25 / 255
+FILE = "recipe.yaml"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything a training needs besides the defense's own options.
+    """Everything that a training needs; a plugin's recipe names only some of it.
 
     Attributes:
         summary: What it is, with its source.
         settings: Of the loop, see `robust_restoration.training.Settings`.
         defense_options: Of the defense.
-        network: Of the denoiser.
+        network: Options of what is trained.
+        trains: ``"denoiser"``, ``"purifier"`` or ``"classifier"``.
+        name: The name of what is trained.
+        defense: The defense's name.
+        classifier: The classifier that a purifier is trained for.
+        init_weights: What the network begins from, as `create_denoiser` takes it.
+        data: The name of the data, or their folder.
+        size: The side that images are brought to.
+        channels: How many channels images are brought to.
+        limit: Only the first so many images.
+        val_fraction: The share of the data held out for validation.
     """
 
-    summary: str
-    settings: dict[str, Any]
+    summary: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
     defense_options: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
+    trains: str = ""
+    name: str = ""
+    defense: str = ""
+    classifier: str = ""
+    init_weights: str | None = None
+    data: str = ""
+    size: int | None = None
+    channels: int | None = None
+    limit: int | None = None
+    val_fraction: float = 0.05
+
+    @classmethod
+    def of(cls, model: Any, defense: Any, data: Any, val_fraction: float) -> Recipe:
+        """What is known by name of a training whose parts were made in Python.
+
+        What was not created by name stays empty, and such a recipe cannot be repeated.
+        """
+        network, method = origin_of(model), origin_of(defense)
+        name, trains = (network.name, network.kind[:-1]) if network else ("", "")
+        weights = network.weights if network else None
+        options = {**network.options, **getattr(model, "options", {})} if network else {}
+        given = dict(method.options) if method else {}
+        classifier = given.pop("classifier", None)
+        return cls(
+            summary=f"{method.name if method else type(defense).__name__} of "
+            f"{name or type(model).__name__}",
+            defense_options=given,
+            network=options,
+            trains=trains,
+            name=name,
+            defense=method.name if method else "",
+            classifier=_name_of(classifier),
+            init_weights=path_or_name(weights),
+            data=path_or_name(data) or "" if isinstance(data, str | Path) else "",
+            val_fraction=val_fraction,
+        )
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
+        """The same with the loop's settings."""
+        return replace(self, settings=dict(settings))
+
+    def suited(self, kind: str, name: str, defense: str) -> Recipe:
+        """The same without options that a network or a defense does not take.
+
+        Named recipes suit several: a classifier has no depth, and not every defense has noise.
+
+        Args:
+            kind: Of the network, such as ``"denoisers"``; ``""`` leaves the network's options out.
+            name: The network's name.
+            defense: The defense's name.
+        """
+        return replace(
+            self,
+            defense_options=_taken("defenses", defense, self.defense_options),
+            network=_taken(kind, name, self.network) if kind else {},
+        )
 
 
-ADAM = {"lr": 1e-3, "betas": (0.9, 0.999), "schedule": "steps", "precision": "bf16"}
-BLIND = {"sigma": (0.0, LEVEL)}
-RECIPES = {
-    # 75 epochs of 3000 batches; the colour one has 50.
-    "obsatk-gray": Recipe(
-        "ObsAtk and HAT, gray (arXiv:2201.04397 and its code): 225,000 steps of 128 squares",
-        {**ADAM, "steps": 225_000, "batch_size": 128, "milestones": (30 / 75, 50 / 75, 70 / 75)},
-        {**BLIND, "patch": 50},
-    ),
-    "obsatk-colour": Recipe(
-        "ObsAtk and HAT, colour (arXiv:2201.04397 and its code): 150,000 steps of 128 squares",
-        {**ADAM, "steps": 150_000, "batch_size": 128, "milestones": (20 / 50, 40 / 50)},
-        {**BLIND, "patch": 50},
-    ),
-    # 50 epochs; 238,336 squares of Train400 at stride 10 and four scales, 128 a batch.
-    "typical-set": Recipe(
-        "DnCNN of the typical-set paper: 93,100 steps of 128 squares at four scales",
-        {
-            **ADAM,
-            "steps": 93_100,
-            "batch_size": 128,
-            "milestones": (30 / 50,),
-            "gamma": 0.1,
-        },
-        {"sigma": LEVEL, "patch": 40, "scales": (1.0, 0.9, 0.8, 0.7)},
-        {"depth": 17},
-    ),
-    "compact": Recipe(
-        "a small network for a processor: 5,000 steps of 64 squares",
-        {**ADAM, "steps": 5_000, "batch_size": 64, "validate_every": 500},
-        {**BLIND, "patch": 40},
-        {"depth": 10, "features": 32},
-    ),
-}
-
-
-def recipe_for(name: str, defense: str) -> Recipe:
-    """A recipe, without the options that a defense does not take.
+def load_recipe(word: str) -> Recipe:
+    """A recipe by name, or of a run.
 
     Args:
-        name: One of `RECIPES`, or a file that `write_recipe` wrote.
-        defense: The defense's name.
+        word: A name that ``robust-restoration list recipes`` lists, or a file ``recipe.yaml``.
 
     Raises:
-        UnknownNameError: If there is none of the name.
-        DataError: If the file is missing or holds no recipe.
+        UnknownNameError: If there is none of the name; names the nearest.
+        DataError: If the file is missing or is not a recipe.
     """
-    if name.endswith((".yaml", ".yml")):
-        return _read(Path(name))
-    if name not in RECIPES:
-        raise UnknownNameError(f"There is no recipe {name!r}. {did_you_mean(name, list(RECIPES))}")
-    recipe = RECIPES[name]
-    taken = registry().accepted("defenses", defense, recipe.defense_options)
-    return Recipe(recipe.summary, recipe.settings, taken, recipe.network)
+    if word.endswith((".yaml", ".yml")):
+        return read_recipe(Path(word))
+    offer, _ = registry().find("recipes", word)
+    made = load_target(offer.entry)
+    made = made() if callable(made) else made
+    if not isinstance(made, Recipe):
+        raise InputError(
+            f"The recipe {word!r} is a {type(made).__name__}; expected a Recipe, or a function "
+            "that returns one."
+        )
+    return made
+
+
+def default_settings(defense: str, trains: str) -> dict[str, Any]:
+    """The loop's settings where no recipe is named: of the defense's own, or for the network.
+
+    Args:
+        defense: The defense's name, which is a role of its recipe's entry.
+        trains: ``"denoiser"``, ``"purifier"`` or ``"classifier"``: likewise.
+    """
+    for role in (defense, trains):
+        try:
+            return dict(load_recipe(registry().default("recipes", role)).settings)
+        except UnknownNameError:
+            continue
+    return {}
 
 
 def write_recipe(recipe: Recipe, path: Path | str) -> None:
     """Write a recipe as YAML, for people to read and for ``--recipe FILE``; atomically."""
     import yaml
 
-    content = {
-        "summary": recipe.summary,
-        "network": _plain(recipe.network),
-        "defense_options": _plain(recipe.defense_options),
-        "settings": _plain(recipe.settings),
-    }
+    content = plain(asdict(recipe))
     with atomic_path(path) as temporary:
-        temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        temporary.write_text(
+            yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
 
 
-def _read(path: Path) -> Recipe:
+def read_recipe(path: Path | str) -> Recipe:
+    """Read what `write_recipe` wrote.
+
+    Raises:
+        DataError: If the file is missing or is not a recipe.
+    """
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Recipe(
-            str(content["summary"]),
-            dict(content["settings"]),
-            dict(content["defense_options"]),
-            dict(content["network"]),
-        )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        known = {f.name: f.type for f in fields(Recipe)}
+        unknown = sorted(content.keys() - known)
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is not a part of recipes")
+        for name in ("settings", "defense_options", "network"):
+            if not isinstance(content.get(name, {}), dict):
+                raise ValueError(f"{name} holds no options")
+        return Recipe(**content)
+    except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        first = str(error).splitlines()[0]
         raise DataError(
-            f"{path} is no recipe ({error}); expected a file recipe.yaml of a run's folder."
+            f"{path} is not a recipe ({first}); expected a file {FILE} of a run's folder."
         ) from error
 
 
-def _plain(value: Any) -> Any:
-    """What YAML has: tuples as lists, and objects such as noise models as their words."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+def path_or_name(word: Path | str | None) -> str | None:
+    """A word for data or weights, such that it is found from another folder too."""
+    if word is None:
+        return None
+    return str(Path(word).absolute()) if Path(word).exists() else str(word)
+
+
+def plain(value: Any) -> Any:
+    """A value as YAML and JSON have it, with its type: tuples become lists, and numbers stay ones.
+
+    What they do not have, such as a noise model, becomes its words.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+        return [plain(item) for item in value]
+    if isinstance(value, bool | None):
+        return value
+    for kind in (int, float, str):  # also their subclasses, such as numpy's, which YAML refuses
+        if isinstance(value, kind):
+            return kind(value)
+    item = getattr(value, "item", None)  # a number of numpy's or torch's
+    if callable(item) and getattr(value, "ndim", None) == 0:
+        return item()
+    words = str(value)
+    # An address in memory is another one in each process.
+    return words if " at 0x" not in words and len(words) < 200 else type(value).__qualname__
+
+
+def _name_of(classifier: Any) -> str:
+    """What a classifier made in Python is called; a recipe that is repeated must find it so."""
+    if classifier is None:
+        return ""
+    from robust_restoration.models.classifiers import classifier_name
+
+    return classifier_name(classifier)
+
+
+def _taken(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    offer, _ = registry().find(kind, name)
+    known = options_of(load_target(offer.entry))
+    return {option: value for option, value in options.items() if option in known}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_count, check_fraction, check_positive
+
+SCHEDULES = ("constant", "linear", "cosine", "steps")
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass
@@ -16,8 +19,8 @@ class Settings:
     Attributes:
         steps: Optimizer steps over all stages together.
         batch_size: Images a step, over all processes together.
-        lr: Adam's learning rate at the start of each stage.
-        betas: Adam's betas.
+        lr: The learning rate at the start of each stage.
+        betas: Adam's, where the defense brings no optimizer of its own.
         schedule: ``constant``; ``linear`` (to 0 from ``decay_from`` on); ``cosine`` (likewise);
             ``steps`` (times ``gamma`` at each of ``milestones``).
         decay_from: Share of a stage after which the rate falls.
@@ -34,13 +37,12 @@ class Settings:
         seed: Decides initial draws, batches and augmentation.
         save_every: Steps between checkpoints.
         validate_every: Steps between validations; 0 for none but the last.
-        notes: Whatever shall be kept with the run.
     """
 
     steps: int
     batch_size: int = 16
     lr: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[float, float] = (0.9, 0.999)
     schedule: str = "linear"
     decay_from: float = 0.2
     milestones: tuple[float, ...] = (0.4, 2 / 3, 14 / 15)
@@ -55,25 +57,27 @@ class Settings:
     seed: int = 0
     save_every: int = 200
     validate_every: int = 0
-    notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
-        if self.steps < 1 or self.batch_size < 1:
-            raise InputError(
-                f"steps is {self.steps} and batch_size {self.batch_size}; expected at least 1."
-            )
-        if self.schedule not in ("constant", "linear", "cosine", "steps"):
-            raise InputError(
-                f"schedule is {self.schedule!r}; expected 'constant', 'linear', 'cosine' or "
-                f"'steps'."
-            )
-        if not 1 <= self.accumulate <= self.batch_size:
-            raise InputError(
-                f"accumulate is {self.accumulate}; expected 1 to the batch size, {self.batch_size}."
-            )
-        if self.precision not in ("fp32", "bf16", "fp16"):
-            raise InputError(f"precision is {self.precision!r}; expected 'fp32', 'bf16' or 'fp16'.")
+        check_count("steps", self.steps)
+        check_count("batch_size", self.batch_size)
+        check_count("accumulate", self.accumulate, at_most=self.batch_size)
+        check_count("save_every", self.save_every)
+        check_count("validate_every", self.validate_every, at_least=0)
+        check_positive("lr", self.lr)
+        check_positive("gamma", self.gamma)
+        if self.clip_grad:
+            check_positive("clip_grad", self.clip_grad)
+        # A recipe has lists, and whole numbers where Python has floats.
+        self.betas = (float(self.betas[0]), float(self.betas[1]))
+        self.milestones = tuple(check_fraction("milestones", mark) for mark in self.milestones)
+        for name in ("decay_from", "warmup", "ema"):
+            setattr(self, name, check_fraction(name, getattr(self, name)))
+        for name, words in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in words:
+                expected = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+                raise InputError(f"{name} is {getattr(self, name)!r}; expected {expected}.")
 
     def rate(self, progress: float) -> float:
         """Learning rate at a share of a stage, as a multiple of ``lr``."""

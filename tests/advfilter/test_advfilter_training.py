@@ -15,6 +15,7 @@ from robust_restoration_advfilter.training import _parts
 from torch import Tensor, nn
 
 from robust_restoration import create_defense, create_purifier, train
+from robust_restoration.contracts import Step
 from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 from robust_restoration.models.classifiers import NormalizedClassifier
@@ -106,7 +107,7 @@ def test_detector_loss_by_hand(tiny_classifier: nn.Module, pairs: AdversarialPai
     pairs.perturbations[:4] = 1e-3
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "detector")
     assert bool((batch["eps"] > 0).all())
-    loss, _ = method.loss(model, batch, "detector", torch.Generator())
+    loss, _ = method.loss(model, batch, Step("detector"))
     attacked = (batch["attacked"][4:] * 255).round() / 255
     every = [
         F.softplus(sign * model.fusion.detector(fine_grain(images)))
@@ -121,7 +122,7 @@ def test_loss_by_hand(tiny_classifier: nn.Module, pairs: AdversarialPairs, stage
     model = create_purifier("filtering" if stage == "filters" else "advfilter", width=0.05)
     method = create_defense("advfilter", classifier=tiny_classifier, image=0.3, semantic=0.7)
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), stage)
-    loss, _ = method.loss(model, batch, stage, torch.Generator())
+    loss, _ = method.loss(model, batch, Step(stage))
     out = model.outputs(batch["attacked"])["out"]
     whole = NormalizedClassifier(tiny_classifier)
     p, found = whole(batch["clean"]).softmax(dim=1), whole(out)
@@ -143,12 +144,12 @@ def test_each_image_is_seen_by_the_classifier_it_was_attacked_on(
         for c in (tiny_classifier, other_classifier)
     ]
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "filters")
-    loss, _ = both.loss(model, batch, "filters", torch.Generator())
+    loss, _ = both.loss(model, batch, Step("filters"))
     halves = []
     for method, rows in zip(alone, (slice(0, 8), slice(8, 16)), strict=True):
         part = {name: value[rows] for name, value in batch.items()}
         part["classifier"] = torch.zeros(8, dtype=torch.long)
-        halves.append(method.loss(model, part, "filters", torch.Generator())[0])
+        halves.append(method.loss(model, part, Step("filters"))[0])
     torch.testing.assert_close(loss, (halves[0] + halves[1]) / 2)
 
 
@@ -158,7 +159,7 @@ def test_named_layer_is_compared(tiny_classifier: nn.Module, pairs: AdversarialP
         "advfilter", classifier=tiny_classifier, image=0.0, semantic=1.0, layer="0"
     )
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "filters")
-    loss, _ = method.loss(model, batch, "filters", torch.Generator())
+    loss, _ = method.loss(model, batch, Step("filters"))
     whole = NormalizedClassifier(tiny_classifier)
     out = model.outputs(batch["attacked"])["out"]
     first = tiny_classifier[0]
@@ -186,7 +187,7 @@ def test_gradients_reach_only_the_decoder_that_an_image_is_for(
     method = create_defense("advfilter", classifier=tiny_classifier)
     pairs.clean_share = 0.0
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(0), "filters")
-    method.loss(model, batch, "filters", torch.Generator())[0].backward()
+    method.loss(model, batch, Step("filters"))[0].backward()
     sizes = [
         max(float(p.grad.abs().max()) for p in decoder.parameters())
         for decoder in model.net.decoders
@@ -207,9 +208,9 @@ def test_training_takes_noise_out(tiny_classifier: nn.Module, pairs: Adversarial
     model = create_purifier("filtering", width=0.05)
     method = create_defense("advfilter", classifier=tiny_classifier, semantic=0.0, image=1.0)
     batch = pairs.batch(torch.arange(16), torch.Generator().manual_seed(3), "filters")
-    before = method.loss(model, batch, "filters", torch.Generator())[0].detach()
+    before = method.loss(model, batch, Step("filters"))[0].detach()
     train(model, method, pairs, steps=120, batch_size=16, lr=4e-3, progress=False)
-    after = method.loss(model, batch, "filters", torch.Generator())[0].detach()
+    after = method.loss(model, batch, Step("filters"))[0].detach()
     assert after < 0.9 * before
 
 

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError
+from robust_restoration.randomness import GlobalState
 from robust_restoration.testing import check_attack
 
 NAMES = ["obsatk", "obsatk_auto", "denoising_pgd", "l2_denoising_pgd", "fgsm", "dag", "worst_case"]
@@ -54,10 +56,155 @@ def error(model, images, clean):
 @pytest.mark.parametrize("name", NAMES)
 def test_conforms(name, denoiser, pair):
     noisy, clean = pair
-    norm = math.inf if name in ("denoising_pgd", "fgsm") else None
     attack = rr.create_attack(name, denoiser, **QUICK.get(name, {}))
     assert isinstance(attack, torchattacks.attack.Attack)
-    check_attack(attack, noisy.clamp(0, 1), clean, norm=norm)
+    check_attack(attack, noisy.clamp(0, 1), clean)
+
+
+def test_norm_and_radius_are_declared(denoiser, pair):
+    noisy, _ = pair
+    side = noisy[0].numel() ** 0.5
+    for name, norm, radius in (
+        ("obsatk", 2.0, side * 5 / 255),
+        ("obsatk_auto", 2.0, side * 5 / 255),
+        ("l2_denoising_pgd", 2.0, side * 3 / 255),
+        ("denoising_pgd", math.inf, 3 / 255),
+        ("fgsm", math.inf, 3 / 255),
+    ):
+        attack = rr.create_attack(name, denoiser)
+        assert attack.norm == norm
+        assert torch.allclose(attack.radius(noisy).double(), torch.full((3,), radius).double())
+        assert attack.differentiates
+    assert rr.create_attack("dag", denoiser).eps is None
+    assert rr.create_attack("obsatk", denoiser, clip="paper").norm is None
+
+
+@pytest.mark.parametrize("name", ["obsatk", "denoising_pgd", "l2_denoising_pgd"])
+def test_the_base_clips_whatever_forward_returns(name, denoiser, pair, monkeypatch):
+    noisy, clean = pair
+    attack = rr.create_attack(name, denoiser, eps=3 / 255)
+    leap = torch.rand(noisy.shape) - 0.3
+    monkeypatch.setattr(type(attack), "forward", lambda self, x, y: x + leap)
+    attacked = attack(noisy, clean)
+    size = torch.linalg.vector_norm((attacked - noisy).flatten(1), ord=attack.norm, dim=1)
+    assert (size <= attack.radius(noisy) * (1 + 1e-5)).all()
+    assert (size > attack.radius(noisy) / 4).all()
+    assert (attacked >= noisy.clamp(max=0)).all()
+    assert (attacked <= noisy.clamp(min=1)).all()
+
+
+def test_eps_of_an_image_may_be_0(denoiser, pair):
+    noisy, clean = pair
+    eps = torch.tensor([0.0, 3.0, 0.0]) / 255
+    for clip in ("project", "paper", None):
+        attacked = rr.create_attack("denoising_pgd", denoiser, eps=eps, clip=clip)(noisy, clean)
+        assert torch.equal(attacked[::2], noisy[::2])
+        assert not torch.equal(attacked[1], noisy[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_models_in_half_precision(name, dtype, denoiser, pair):
+    noisy, clean = (image.to(dtype) for image in pair)
+    model = copy.deepcopy(denoiser).to(dtype)
+    attack = rr.create_attack(name, model, **QUICK.get(name, {}))
+    attacked = attack(noisy, clean)
+    assert attacked.dtype == dtype
+    assert not torch.equal(attacked, noisy)
+    radius = attack.radius(noisy)
+    if radius is not None:
+        size = torch.linalg.vector_norm(
+            (attacked.double() - noisy.double()).flatten(1), ord=attack.norm, dim=1
+        )
+        assert (size <= radius.double() * (1 + 1e-6)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nan_is_refused(name, denoiser, pair):
+    noisy, clean = pair
+    attack = rr.create_attack(name, denoiser, **QUICK.get(name, {}))
+    noisy[1, 0, 2, 2] = math.nan
+    with pytest.raises(InputError, match="got inputs with NaN"):
+        attack(noisy, clean)
+    with pytest.raises(InputError, match="got targets with NaN"):
+        attack(clean, noisy)
+
+
+def test_seeds_of_attacks_are_not_those_of_the_noise(denoiser, pair):
+    _, clean = pair
+    noise = rr.Gaussian(0.1)(clean, seed=3)[0] - clean
+
+    class Noise(rr.Attack):
+        bounds = None
+
+        def forward(self, inputs, targets):
+            return inputs + 0.1 * torch.randn_like(inputs)
+
+    attack = Noise("Noise", denoiser)
+    attack.seed = 3
+    moved = attack(clean, clean) - clean
+    assert abs(float(torch.corrcoef(torch.stack([noise.flatten(), moved.flatten()]))[0, 1])) < 0.1
+
+
+class Detaches(nn.Module):
+    def forward(self, noisy):
+        return noisy.detach() * 0.5
+
+
+class ThroughNumpy(nn.Module):
+    def forward(self, noisy):
+        return torch.from_numpy(noisy.numpy() * 0.5)
+
+
+class Constant(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.level = nn.Parameter(torch.ones(()))
+
+    def forward(self, noisy):
+        return self.level.clone().requires_grad_() * torch.ones_like(noisy)
+
+
+@pytest.mark.parametrize("name", ["obsatk", "dag"])
+@pytest.mark.parametrize("model", [Detaches(), ThroughNumpy(), Constant()])
+def test_no_gradient_is_a_hint(name, model, pair):
+    noisy, clean = pair
+    with pytest.raises(InputError, match="say `differentiable = False` on it"):
+        rr.create_attack(name, model)(noisy, clean)
+
+
+def test_dag_by_hand(denoiser, pair):
+    noisy, clean = pair
+    clean = clean.clamp(0, 1)
+    found = rr.create_attack("dag", denoiser, steps=3, gamma=2.0)(noisy, clean)
+    for row, image, expected in zip(noisy, clean, found, strict=True):
+        added = torch.zeros_like(row)
+        for _ in range(3):
+            x = (image + added).clamp(0, 1)[None].requires_grad_()
+            restored = denoiser(x)
+            missed = (restored - row).abs() >= 0.04
+            loss = (missed * restored * (row - image)).sum()
+            gradient = torch.autograd.grad(loss, x)[0][0]
+            added = (added + 2.0 * missed[0] * gradient / gradient.norm()).clamp(-1, 1)
+        assert torch.allclose((image + added).clamp(0, 1), expected, atol=1e-5)
+
+
+def test_dag_s_perturbation_stays_in_range(denoiser, pair):
+    noisy, clean = pair
+    attack = rr.create_attack("dag", denoiser, gamma=1e4, steps=2, norm="linf")
+    assert (attack(noisy, clean) - clean).abs().max() <= 1
+
+
+def test_worst_case_keeps_to_the_budget_of_a_member(denoiser, pair):
+    noisy, _ = pair
+    worst = rr.create_attack("worst_case", denoiser, attacks=["fgsm", "obsatk"], eps=2 / 255)
+    for leap in (0.5 * torch.ones_like(noisy), torch.eye(20, 22).expand_as(noisy)):
+        limited = worst.limit(noisy + leap, noisy)
+        inside = [
+            torch.allclose(m.limit(limited, noisy), limited, atol=1e-6) for m in worst.members
+        ]
+        assert any(inside)
+        assert not torch.equal(limited, noisy)
 
 
 @pytest.mark.parametrize("name", ["obsatk", "obsatk_auto"])
@@ -213,13 +360,32 @@ def test_dag_leaves_alone_what_is_reached_already(pair):
     assert torch.equal(attacked, clean)
 
 
-@pytest.mark.parametrize("name", ["obsatk", "obsatk_auto", "denoising_pgd", "l2_denoising_pgd"])
-def test_an_image_alone_is_attacked_as_in_a_batch(name, denoiser, pair):
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_is_attacked_alike_in_any_batch_and_at_any_time(name, denoiser, pair):
     noisy, clean = pair
-    options = {"steps": 4, "seed": 5}
-    together = rr.create_attack(name, denoiser, **options)(noisy, clean, index=10)
-    alone = rr.create_attack(name, denoiser, **options)(noisy[2:], clean[2:], index=12)
+    options = {**QUICK.get(name, {}), **({} if name == "dag" else {"seed": 5})}
+    attack = rr.create_attack(name, denoiser, **options)
+    together = attack(noisy, clean, index=10)
+    torch.rand(3)
+    before = GlobalState(torch.device("cpu"))
+    alone = attack(noisy[2:], clean[2:], index=12)
+    mixed = attack(noisy[[2, 0]], clean[[2, 0]], index=[12, 10])
+    assert before.unchanged()
     assert torch.allclose(together[2:], alone, atol=2e-5)
+    assert torch.allclose(together[[2, 0]], mixed, atol=2e-5)
+    if attack.random and name != "worst_case":  # whose worst is not the random one here
+        assert not torch.allclose(attack(noisy[2:], clean[2:], index=11), alone, atol=1e-3)
+
+
+def test_restarts_draw_anew(denoiser, pair):
+    noisy, clean = pair
+    attack = rr.create_attack("obsatk_auto", denoiser, steps=2, restarts=3, seed=1)
+    starts = []
+    run = attack._run
+    attack._run = lambda start, *rest: starts.append(start) or run(start, *rest)
+    attack(noisy, clean)
+    assert len(starts) == 3
+    assert not torch.equal(starts[1], starts[2])
 
 
 def test_worst_case_is_the_worst_of_each_image(denoiser, pair):
@@ -242,7 +408,7 @@ def test_bf16_is_nearly_as_strong(denoiser, pair):
     assert torch.allclose(strength["bf16"], strength[None], atol=0.1)
 
 
-def test_half_precision_inputs(denoiser, pair):
+def test_double_precision_inputs(denoiser, pair):
     noisy, clean = (t.double() for t in pair)
     attacked = rr.create_attack("obsatk", denoiser.double(), eps=5 / 255)(noisy, clean)
     denoiser.float()
@@ -273,6 +439,18 @@ def test_transfer_from_a_surrogate(denoiser, pair):
     assert torch.equal(through, rr.create_attack("obsatk", denoiser)(noisy, clean))
     rr.create_attack("obsatk", denoiser, surrogate=surrogate)(noisy, clean)
     assert [p.requires_grad for p in surrogate.parameters()] == flags
+    assert surrogate.training
+
+
+def test_a_surrogate_is_frozen_too(denoiser, pair):
+    noisy, clean = pair
+    surrogate = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.BatchNorm2d(1)).train()
+    modes = []
+    surrogate[1].register_forward_pre_hook(lambda module, args: modes.append(module.training))
+    rr.create_attack("obsatk", denoiser, surrogate=surrogate)(noisy, clean)
+    assert modes
+    assert not any(modes)
+    assert torch.equal(surrogate[1].running_mean, torch.zeros(1))
     assert surrogate.training
 
 
@@ -320,12 +498,17 @@ def test_save_keeps_float_images(denoiser, pair, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("obsatk", {"eps": -0.1}, "expected a budget from 0 to 1"),
-        ("obsatk", {"eps": 5}, "expected a budget from 0 to 1"),
-        ("obsatk", {"steps": 0}, "at least one step"),
-        ("obsatk", {"clip": (0, 1)}, "expected 'exact', 'released' or None"),
+        ("obsatk", {"eps": -0.1}, "eps is -0.1"),
+        ("obsatk", {"eps": 5}, "write 5/255"),
+        ("obsatk", {"eps": torch.tensor([0.1, math.nan])}, "eps is nan"),
+        ("obsatk", {"steps": 0}, "steps is 0; expected a whole number"),
+        ("obsatk", {"alpha": 2}, "alpha is 2"),
+        ("obsatk", {"clip": (0, 1)}, "expected 'project', 'paper' or None"),
         ("obsatk", {"autocast": "int8"}, "expected 'bf16'"),
-        ("obsatk_auto", {"restarts": 0}, "at least one run"),
+        ("obsatk_auto", {"restarts": 0}, "restarts is 0"),
+        ("obsatk_auto", {"momentum": 1}, "below 1"),
+        ("obsatk_auto", {"clip": "paper"}, "for plain obsatk"),
+        ("dag", {"gamma": 0}, "gamma is 0"),
         ("denoising_pgd", {"target": "dirty"}, "expected 'clean' or 'noisy'"),
         ("l2_denoising_pgd", {"center": "clean"}, "give clip=None"),
         ("dag", {"norm": "l1"}, "expected 'linf' or 'l2'"),

@@ -10,12 +10,29 @@ import torchattacks
 from robust_restoration_attacks import TORCHATTACKS
 from torch import Tensor, nn
 
-from robust_restoration import create_attack, list_attacks
+from robust_restoration import create_attack, create_denoiser, list_attacks
 from robust_restoration.errors import InputError, UnknownNameError
 from robust_restoration.models.classifiers import NormalizedClassifier
+from robust_restoration.randomness import GlobalState
 from robust_restoration.testing import check_attack
 
-LINF = ["bim", "fgsm", "ffgsm", "mifgsm", "nifgsm", "pgd", "tpgd", "upgd", "jitter", "eotpgd"]
+QUICK: dict[str, dict[str, object]] = {
+    "cw": {"steps": 10},
+    "deepfool": {"steps": 3},
+    "eaden": {"max_iterations": 10, "binary_search_steps": 2},
+    "eadl1": {"max_iterations": 10, "binary_search_steps": 2},
+    "fab": {"steps": 3, "n_restarts": 2},
+    "jsma": {"gamma": 0.01},
+    "onepixel": {"steps": 2, "inf_batch": 32},
+    "pgdrs": {"noise_batch_size": 3, "steps": 3},
+    "pgdrsl2": {"noise_batch_size": 3, "steps": 3},
+    "pixle": {"restarts": 2, "max_iterations": 3},
+    "sparsefool": {"steps": 2},
+    "spsa": {"nb_sample": 8, "max_batch_size": 4},
+    "square": {"n_queries": 10},
+    "vmifgsm": {"steps": 3},
+    "vnifgsm": {"steps": 3},
+}
 
 
 def test_every_attack_is_listed_and_creatable(tiny_classifier: nn.Module) -> None:
@@ -31,22 +48,150 @@ def test_every_attack_is_listed_and_creatable(tiny_classifier: nn.Module) -> Non
         assert isinstance(attack, original)
 
 
-@pytest.mark.parametrize("name", LINF)
-def test_stays_within_eps_and_range(
-    name: str, tiny_classifier: nn.Module, images: Tensor
+SLOW = [pytest.param(n, marks=pytest.mark.slow if n == "autoattack" else ()) for n in TORCHATTACKS]
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_conformance(name: str, tiny_classifier: nn.Module, images: Tensor) -> None:
+    """Norm, budget, range, seeds, global states, layouts and half precision of every one."""
+    attack = create_attack(f"torchattacks/{name}", tiny_classifier, **QUICK.get(name, {}))
+    images = images[:2, :, 8:20, 8:20]
+    check_attack(attack, images, attack.model(images).argmax(1))
+
+
+def test_norm_and_budget_are_declared(tiny_classifier: nn.Module) -> None:
+    without = {"cw", "deepfool", "eaden", "eadl1", "gn", "jsma", "onepixel", "pixle", "sparsefool"}
+    for name in TORCHATTACKS:
+        attack = create_attack(f"torchattacks/{name}", tiny_classifier)
+        if name in without | {"vanila"}:
+            assert attack.norm is None
+            assert attack.eps is None
+        else:
+            assert attack.norm == (2.0 if name in ("pgdl2", "pgdrsl2") else math.inf)
+            assert isinstance(attack.eps, float)
+    for name in ("apgd", "apgdt", "autoattack", "fab", "square"):
+        assert create_attack(f"torchattacks/{name}", tiny_classifier, norm="L2").norm == 2.0
+    with pytest.raises(InputError, match="expected 'Linf' or 'L2'"):
+        create_attack("torchattacks/apgd", tiny_classifier, norm="L1")
+    assert create_attack("torchattacks/pgd", tiny_classifier).random
+    assert not create_attack("torchattacks/pgd", tiny_classifier, random_start=False).random
+    assert not create_attack("torchattacks/square", tiny_classifier).differentiates
+
+
+def test_pifgsm_takes_eps_as_the_others_do(tiny_classifier: nn.Module, images: Tensor) -> None:
+    attack = create_attack("torchattacks/pifgsm", tiny_classifier, eps=2 / 255)
+    moved = (attack(images, torch.arange(4)) - images).abs().max()
+    assert float(moved) == pytest.approx(2 / 255, abs=1e-6)
+
+
+class Leaps(torchattacks.PGD):
+    """An attack of torchattacks' kind that keeps to no budget."""
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        return images + torch.randn_like(images)
+
+
+@pytest.mark.parametrize("name", [n for n, facts in TORCHATTACKS.items() if facts.norm])
+def test_the_base_clips_whatever_the_original_returns(
+    name: str, tiny_classifier: nn.Module, images: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    labels = torch.arange(len(images))
-    attacked = create_attack(f"torchattacks/{name}", tiny_classifier, eps=0.05)(images, labels)
-    assert attacked.shape == images.shape
-    assert float((attacked - images).abs().max()) <= 0.05 + 1e-6
-    assert 0 <= float(attacked.min()) <= float(attacked.max()) <= 1
+    attack = create_attack(f"torchattacks/{name}", tiny_classifier)
+    monkeypatch.setattr(type(attack), "original", Leaps)
+    delta = (attack(images, torch.arange(4)) - images).flatten(1)
+    size = torch.linalg.vector_norm(delta, ord=attack.norm, dim=1)
+    assert (size <= attack.eps * (1 + 1e-5)).all()
+    assert (size > attack.eps / 2).all()
 
 
-@pytest.mark.parametrize("name", ["pgdl2", "pgdrsl2"])
-def test_stays_within_an_l2_eps(name: str, tiny_classifier: nn.Module, images: Tensor) -> None:
-    attack = create_attack(f"torchattacks/{name}", tiny_classifier, eps=0.5)
-    delta = attack(images, torch.arange(len(images))) - images
-    assert float(delta.flatten(1).norm(dim=1).max()) <= 0.5 + 1e-5
+@pytest.mark.parametrize("name", sorted(set(TORCHATTACKS) - {"autoattack"}))
+def test_an_image_is_attacked_alike_in_any_batch_and_at_any_time(
+    name: str, tiny_classifier: nn.Module, photographs: Tensor
+) -> None:
+    dtype = torch.float64 if TORCHATTACKS[name].double else torch.float32
+    model = tiny_classifier.to(dtype)
+    corners = [(y, x) for y in (0, 10) for x in (0, 6, 12, 18)][:7]
+    images = torch.cat([photographs[:1, :, y : y + 12, x : x + 12] for y, x in corners]).to(dtype)
+    attack = create_attack(f"torchattacks/{name}", model, seed=5, **QUICK.get(name, {}))
+    labels = attack.model(images).argmax(1)
+    together = attack(images, labels)
+    rowwise = attack.rowwise
+    assert rowwise == TORCHATTACKS[name].rowwise  # draws of a whole batch are declared
+    torch.rand(3)
+    before = GlobalState(torch.device("cpu"))
+    three = attack(images[2:5], labels[2:5], index=2)
+    alone = attack(images[4:5], labels[4:5], index=[4])
+    assert before.unchanged()
+    tolerance = 1e-8 if dtype == torch.float64 else 1e-4
+    assert torch.allclose(together[2:5], three, atol=tolerance)
+    assert torch.allclose(together[4:5], alone, atol=tolerance)
+    if attack.random and name not in ("fab", "square"):  # which may find nothing here
+        attack.seed = 6
+        assert not torch.equal(attack(images, labels), together)
+        attack.seed = 5
+        assert not torch.allclose(attack(images[4:5], labels[4:5], index=9), alone)
+
+
+@pytest.mark.slow
+def test_autoattack_too(tiny_classifier: nn.Module, images: Tensor) -> None:
+    attack = create_attack("torchattacks/autoattack", tiny_classifier, eps=0.002, seed=1)
+    attack._autoattack.attacks[-1].n_queries = 30
+    labels = attack.model(images).argmax(1)
+    before = GlobalState(torch.device("cpu"))
+    together = attack(images, labels)
+    assert torch.allclose(together[3:], attack(images[3:], labels[3:], index=3), atol=1e-4)
+    assert before.unchanged()
+
+
+@pytest.mark.parametrize("name", ["pgdl2", "jsma", "fgsm"])
+def test_a_model_in_channels_last(name: str, tiny_classifier: nn.Module, images: Tensor) -> None:
+    model = tiny_classifier.to(memory_format=torch.channels_last)
+    images = images[..., :12, :12].contiguous(memory_format=torch.channels_last)
+    attack = create_attack(f"torchattacks/{name}", model, **QUICK.get(name, {}))
+    assert attack(images, torch.arange(4)).shape == images.shape
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_model_in_half_precision(
+    dtype: torch.dtype, tiny_classifier: nn.Module, images: Tensor
+) -> None:
+    model, images = tiny_classifier.to(dtype), images.to(dtype)
+    attacked = create_attack("torchattacks/pgd", model, eps=0.03, seed=0)(images, torch.arange(4))
+    assert attacked.dtype == dtype
+    assert float((attacked.double() - images.double()).abs().max()) <= 0.03
+    assert model(images).dtype == dtype  # its outputs are its own again
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "fix"),
+    [
+        ("pgd", {"eps": 8}, "write 8/255"),
+        ("pgd", {"eps": -0.1}, "eps is -0.1"),
+        ("pgd", {"eps": float("nan")}, "eps is nan"),
+        ("pgd", {"eps": "8/255"}, "eps is '8/255'"),
+        ("pgd", {"alpha": 2}, "write 2/255"),
+        ("apgd", {"eps": 8}, "write 8/255"),
+        ("pifgsm", {"eps": 16}, "write 16/255"),
+    ],
+)
+def test_levels_that_are_not_fractions(
+    name: str, options: dict[str, object], fix: str, tiny_classifier: nn.Module
+) -> None:
+    with pytest.raises(InputError, match=fix):
+        create_attack(f"torchattacks/{name}", tiny_classifier, **options)
+
+
+def test_denoisers_are_sent_to_their_own_attacks(images: Tensor) -> None:
+    with pytest.raises(InputError, match=r"attacks classifiers.*'denoising_pgd'.*denoiser DnCNN"):
+        create_attack("torchattacks/pgd", create_denoiser("dncnn_test"))
+    plain = nn.Conv2d(3, 3, 3, padding=1)
+    with pytest.raises(InputError, match=r"attacks classifiers.*It got targets of shape"):
+        create_attack("torchattacks/pgd", plain)(images - 0.1, images)
+
+
+def test_float64_where_torchattacks_cannot(tiny_classifier: nn.Module, images: Tensor) -> None:
+    attack = create_attack("torchattacks/tifgsm", tiny_classifier.double())
+    with pytest.raises(InputError, match=r"cannot work in float64: give it images\.float"):
+        attack(images.double(), torch.arange(4))
 
 
 def test_the_classifiers_normalisation_is_applied(
@@ -60,11 +205,6 @@ def test_the_classifiers_normalisation_is_applied(
     assert torch.equal(ours, theirs)
     bare = torchattacks.PGD(tiny_classifier, **options)(images, labels)
     assert not torch.equal(ours, bare)
-
-
-def test_conformance(tiny_classifier: nn.Module, images: Tensor) -> None:
-    attack = create_attack("torchattacks/fgsm", tiny_classifier, eps=0.02)
-    check_attack(attack, images, torch.arange(len(images)), norm=math.inf)
 
 
 def test_modes_come_back_also_when_the_model_raises(

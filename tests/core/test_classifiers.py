@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -10,9 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+import robust_restoration as rr
 from robust_restoration import NormalizedClassifier, load_classifier
 from robust_restoration.errors import InputError, WeightsError
 from robust_restoration.models.classifiers import (
+    NormalizationWarning,
     check_classifier,
     classifier_name,
     normalization,
@@ -137,3 +141,73 @@ def test_a_wrapper_for_several_devices_hides_nothing(tiny_classifier: nn.Module)
         assert torch.equal(with_unit_range(wrapped)(images), expected)
     unit = nn.DataParallel(with_unit_range(tiny_classifier))
     assert with_unit_range(unit) is unit
+
+
+@pytest.mark.parametrize(
+    ("thing", "sentence"),
+    [
+        ("resnet18", r"is a str; expected a torch module: .*load_classifier\('resnet18'\)"),
+        (None, "is a NoneType; expected a torch module"),
+        (nn.Identity, r"is a class; expected a torch module: Identity\(\)"),
+        (torch.zeros(1, 3, 8, 8), "the classifier comes first"),
+        (lambda x: x, "is a function; expected a torch module"),
+    ],
+)
+def test_what_is_not_a_module_is_told_in_a_sentence(thing: Any, sentence: str) -> None:
+    x = torch.rand(1, 3, 8, 8)
+    for call in (
+        lambda: rr.purify(thing, x, purifier="median"),
+        lambda: rr.PurifiedClassifier(thing, "median"),
+        lambda: NormalizedClassifier(thing),
+        lambda: with_unit_range(thing),
+        lambda: check_classifier(thing, x),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ([1, 2], "pretrained_cfg is a list; expected a dict"),
+        ({"mean": "0.5", "std": (0.5,)}, "mean='0.5'"),
+        ({"mean": (0.5,), "std": (0.0,)}, "std=.*numbers above 0"),
+        ({"mean": (float("nan"),), "std": (0.5,)}, "mean=.*finite"),
+        ({"mean": (0.5, 0.5), "std": (0.5, 0.5)}, "2 means and 2 stds for 3 channels"),
+        ({"input_size": (3, "big", 224)}, "input_size="),
+    ],
+)
+def test_a_wrong_pretrained_cfg_is_told_in_a_sentence(
+    tiny_classifier: nn.Module, config: Any, sentence: str, images: Tensor
+) -> None:
+    tiny_classifier.pretrained_cfg = config
+    with pytest.raises(InputError, match=sentence):
+        rr.purify(tiny_classifier, images, purifier="median")
+
+
+def test_torchvisions_classifiers_are_taken_with_a_warning(tiny_classifier: nn.Module) -> None:
+    from torchvision.models import mobilenet_v3_small
+
+    model = mobilenet_v3_small(num_classes=3).eval()
+    for wrap in (NormalizedClassifier, with_unit_range):
+        with pytest.warns(NormalizationWarning, match=r"taken as they are.*mean=\(0\.485"):
+            wrap(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NormalizedClassifier(model, mean=(0.5,), std=(0.5,))
+        NormalizedClassifier(tiny_classifier)
+        with_unit_range(nn.Flatten())
+
+
+def test_a_name_that_only_weights_have_is_explained() -> None:
+    with pytest.raises(InputError, match="Weights of purifiers are filed under 'mobilenetv1_075'"):
+        load_classifier("mobilenetv1_075")
+
+
+def test_somebodys_function_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zz_nets.py").write_text("def bad(): return 1 / 0\ndef five(): return 5\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(InputError, match=r"ZeroDivisionError: division by zero"):
+        load_classifier("zz_nets:bad")
+    with pytest.raises(InputError, match="of type int; expected a function"):
+        load_classifier("zz_nets:five")

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+import robust_restoration as rr
 from robust_restoration import cli
 from robust_restoration.images.files import read_image, write_image
 from robust_restoration.models.weights import read_weights
 
+cli.add_plugin_commands()
 COMMANDS = [c.name or c.callback.__name__ for c in cli.app.registered_commands]
 Run = Callable[..., tuple[int, str, str]]
 
@@ -87,6 +93,113 @@ def test_list_and_env(run: Run) -> None:
     assert json.loads(run("env", "--json")[1])["torch"] == torch.__version__.split("+")[0]
 
 
+def test_version(run: Run) -> None:
+    status, out, _ = run("--version")
+    assert (status, out) == (0, f"robust_restoration {rr.__version__}\n")
+
+
+def test_one_entry_is_listed_with_its_options(run: Run) -> None:
+    status, out, _ = run("list", "attacks", "pgdl2")
+    assert (status, out.split(":")[0]) == (0, "torchattacks/pgdl2")
+    found = json.loads(run("list", "attacks", "pgd", "--json")[1])
+    assert found["name"] == "torchattacks/pgd"
+    assert {"eps", "steps"} <= found["options"].keys()
+    status, out, _ = run("list", "denoisers", "dncnn_b")
+    assert status == 0
+    assert all(word in out for word in ("depth", "20", "features", "arXiv:2201.04397", "hat, nt"))
+    (row,) = (
+        r for r in json.loads(run("list", "denoisers", "--json")[1]) if r["name"] == "dncnn_b"
+    )
+    assert {"hat", "nt"} <= set(row["weights"])
+    for kind in ("defenses", "purifiers"):
+        for entry in json.loads(run("list", kind, "--json")[1]):
+            status, out, err = run("list", kind, entry["name"], "--json")
+            assert status == 0, err
+            assert json.loads(out)["name"] == entry["name"]
+    status, _, err = run("list", "purifiers", "meidan")
+    assert (status, "Did you mean 'median'" in err) == (2, True)
+
+
+def test_listing_loads_no_torch_and_is_quick() -> None:
+    code = (
+        "import sys; sys.argv = ['x', 'list', 'denoisers']\n"
+        "from robust_restoration.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    best = 9.0
+    for _ in range(3):
+        begun = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "robust_restoration.cli", "plugins"],
+            check=True,
+            capture_output=True,
+        )
+        best = min(best, time.perf_counter() - begun)
+    assert best < 1.0  # 0.3 s where nothing else runs
+
+
+COMMAND = """
+from robust_restoration import Entry, hookimpl
+
+@hookimpl
+def commands():
+    return [Entry(n, f"{t}:command") for n, t in ENTRIES]
+"""
+
+
+def test_a_plugins_commands_disturb_nothing(
+    fake_plugin: Callable[..., Path], tmp_path: Path
+) -> None:
+    site = fake_plugin(
+        "zz_commands",
+        "print('loud')\n"
+        + COMMAND.replace(
+            "ENTRIES",
+            repr(
+                [
+                    ("purify", "zz_good"),
+                    ("weights", "zz_good"),
+                    ("demo", "zz_good"),
+                    ("zz-exit", "zz_exit"),
+                    ("zz-stop", "zz_stop"),
+                    ("zz-type", "zz_type"),
+                    ("zz-none", "zz_none"),
+                    ("Zz_Odd", "zz_good"),
+                    ("zz-good", "zz_good"),
+                ]
+            ),
+        ),
+    )
+    good = 'print("loud")\ndef command():\n    """Say it. Example: x"""\n    print("good")\n'
+    (site / "zz_good.py").write_text(good)
+    (site / "zz_exit.py").write_text("raise SystemExit(0)")
+    (site / "zz_stop.py").write_text("raise KeyboardInterrupt")
+    (site / "zz_type.py").write_text(
+        "import typer\nfrom typing import Annotated\n"
+        "def command(x: Annotated[int, typer.Option(), typer.Argument()]):\n    pass\n"
+    )
+    (site / "zz_none.py").write_text("command = None")
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "robust_restoration.cli", *words],
+            env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True,
+        )
+
+    done = call("plugins", "--json")
+    assert done.returncode == 0
+    assert "zz_commands" in {row["name"] for row in json.loads(done.stdout)}
+    left_out = ("purify", "weights", "demo", "zz-exit", "zz-stop", "zz-type", "zz-none", "Zz_Odd")
+    for name in left_out:
+        assert f"the command {name!r} of 'zz_commands' is left out: " in done.stderr
+    assert "there is a command 'purify' already" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Purify image files" in call("purify", "--help").stdout
+    assert call("zz-good").stdout == "good\n"
+    assert "purify" in call("--help").stdout
+
+
 def test_purify_a_folder_with_a_damaged_image(run: Run, photos: Path, tmp_path: Path) -> None:
     (photos / "broken.jpg").write_bytes(b"not an image")
     before = {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()}
@@ -111,6 +224,12 @@ def test_purify_with_shipped_weights_at_any_size(run: Run, photos: Path, tmp_pat
     )
     assert status == 0, err
     assert read_image(tmp_path / "out/a.png").shape == (3, 40, 33)
+    status, _, err = run(
+        "purify", photos / "a.png", "-o", tmp_path / "same",
+        "--purifier", "advfilter=resnet20_cifar10",
+    )
+    assert status == 0, err
+    assert torch.equal(read_image(tmp_path / "same/a.png"), read_image(tmp_path / "out/a.png"))
 
 
 def test_purify_never_replaces_an_original(run: Run, photos: Path) -> None:
@@ -125,7 +244,7 @@ def test_purify_never_replaces_an_original(run: Run, photos: Path) -> None:
         (["purify", "none/", "-o", "out"], "There is no file or folder none"),
         (["purify", ".", "-o", "out"], "No image was found"),
         (["evaluate", "--classifier", "resnet1", "--data", ".", "--purifier", "median"],
-         "is no timm model"),
+         "is not a timm model"),
         (["evaluate", "--classifier", "w.pth", "--data", ".", "--purifier", "median"],
          "write which architecture"),
         (["new-plugin", "not a name"], "not a name"),
@@ -148,8 +267,9 @@ def test_bad_input_is_one_sentence_and_status_2(
 def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path: Path) -> None:
     (classes / "0.png").write_bytes(b"damaged")
     words = ["train", "advfilter", "--classifier", classifier, "--data", classes, "--size", 32,
-             "--width", 0.05, "--steps", 4, "--batch-size", 4, "--strengths", 2,
-             "--attack-steps", 1, "--cache", tmp_path / "cache", "-o", tmp_path / "run"]
+             "--network", "width=0.05", "--steps", 4, "--batch-size", 4, "--set", "per_image=2",
+             "--set", "attack_steps=1", "--set", f"cache={tmp_path / 'cache'}",
+             "-o", tmp_path / "run"]
     status, _, err = run(*words)
     assert status == 0, err
     weights = tmp_path / "run/advfilter.safetensors"
@@ -170,31 +290,18 @@ def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path:
     out = tmp_path / "results/tiny"
     status, text, err = run(
         "evaluate", "--classifier", classifier, "--data", classes, "--size", 32,
-        "--purifier", f"advfilter={weights}", "--purifier", "median", "--strength", 0,
-        "--strength", 0.1, "--steps", 2, "--square-queries", 5, "-o", out,
+        "--purifier", f"advfilter={weights}", "--purifier", "median", "--eps", 0.1,
+        "--threat", "gray-box steps=2", "--threat", "white-box steps=2", "--threat",
+        "black-box n_queries=5", "--no-checks", "-o", out,
     )
     assert status == 1, err  # all is done, and one image was skipped
     assert "0.png is damaged" in err
-    assert text.count("median") == 3  # once a threat
-    assert {p.name for p in out.parent.iterdir()} == {"tiny.json", "tiny.md", "tiny.png"}
-    assert len(json.loads((out.parent / "tiny.json").read_text())["cells"]) == 3 * 3 * 2
-
-
-@pytest.mark.slow
-def test_demo(run: Run, tmp_path: Path) -> None:
-    status, out, err = run("demo", "-o", tmp_path / "demo", "--json")
-    assert status == 0, err
-    found = json.loads(out)
-    assert found["clean"] > 0.95
-    assert found["attacked"] < 0.3
-    assert found["purified_gray_box"] > 0.85
-    assert found["purified_white_box"] < found["purified_gray_box"] - 0.2
-    nt, hat = found["denoisers"]["nt"], found["denoisers"]["hat"]
-    assert hat["obsatk_auto"] > nt["obsatk_auto"] + 1
-    assert nt["obsatk_auto"] < nt["obsatk"] < nt["noisy"]
-    assert {"photographs.png", "digits.png", "accuracy.png", "demo.json"} <= {
-        p.name for p in (tmp_path / "demo").iterdir()
+    assert text.count("median") >= 3  # once a threat
+    assert {p.name for p in out.parent.iterdir()} == {
+        "tiny.json", "tiny.md", "tiny.png", "tiny.csv"
     }
+    rows = json.loads((out.parent / "tiny.json").read_text())["summary"]
+    assert len([row for row in rows if not row["control"]]) == 3 * (1 + 3)
 
 
 def test_unknown_option_of_a_command(run: Run) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from robust_restoration.plugins import hooks
+from robust_restoration.plugins.hooks import KINDS
+
 PAGE = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
@@ -19,6 +22,13 @@ def files():
 
 def test_every_block_of_code_names_its_file():
     assert len(files()) == len(re.findall(r"^```(?:python|toml)$", PAGE, re.M)) == 5
+
+
+def test_every_hook_is_documented():
+    table = re.findall(r"^\| `(\w+)` \|", PAGE, re.M)
+    assert set(KINDS) <= set(table), f"not in CONTRIBUTING.md: {set(KINDS) - set(table)}"
+    for kind in KINDS:
+        assert getattr(hooks, kind).__doc__.strip()
 
 
 def test_thirty_lines_are_thirty_lines():

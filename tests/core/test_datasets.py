@@ -74,6 +74,12 @@ def test_what_is_missing_is_said(tmp_path: Path, listed: Path) -> None:
     (tmp_path / "file.txt").write_text("x")
     with pytest.raises(DataError, match=r"neither a folder nor an \.npz"):
         load_labelled(tmp_path / "file.txt")
+    write_image(torch.rand(3, 9, 9), tmp_path / "plain" / "a.png")
+    with pytest.raises(DataError, match=r"images without labels: put each class into a folder"):
+        load_labelled(tmp_path / "plain")
+    write_image(torch.rand(3, 9, 9), tmp_path / "split" / "train" / "ant" / "a.png")
+    with pytest.raises(DataError, match=r"holds no split 'test'"):
+        load_labelled(tmp_path / "split", split="test")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"neither labels\.csv nor one folder"):
         load_labelled(tmp_path / "empty")

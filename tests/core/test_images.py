@@ -12,7 +12,8 @@ from torch import Tensor
 
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.images.checks import check_images
-from robust_restoration.images.files import find_images, read_image, write_image
+from robust_restoration.images.files import read_image, write_image
+from robust_restoration.images.folders import find_images
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_damaged_and_missing(tmp_path: Path, images: Tensor) -> None:
     whole = (tmp_path / "a.png").read_bytes()
     for name, content in (("cut.png", whole[: len(whole) // 2]), ("text.png", b"no image")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match=f"{name} is damaged or no image"):
+        with pytest.raises(DataError, match=f"{name} is damaged or not an image"):
             read_image(tmp_path / name)
     with pytest.raises(DataError, match="There is no file"):
         read_image(tmp_path / "none.png")

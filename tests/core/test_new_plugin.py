@@ -85,7 +85,7 @@ def test_what_is_there_is_not_touched(tmp_path):
     ("name", "better"),
     [
         ("My Plugin", "my_plugin"),
-        ("my-plugin", "my_plugin"),
+        ("my--plugin!", "my_plugin"),
         ("2fast", "fast"),
         ("../up", "up"),
         ("", "my_plugin"),
@@ -129,3 +129,46 @@ def test_writing_loads_no_torch(tmp_path):
         f"write_plugin('zz_mine', {str(tmp_path / 'p')!r}); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_an_existing_folder_stays_the_same_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = os.stat(".").st_ino
+    write_plugin("zz-mine", ".")
+    assert os.stat(".").st_ino == before
+    assert len(contents(tmp_path)) == len(FILES)
+    assert (tmp_path / "robust_restoration_zz_mine/smooth.py").is_file()
+
+
+def test_the_command_makes_a_folder_and_says_what_is_next(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run("new-plugin", "zz-mine")
+    assert status == 0
+    folder = tmp_path / "robust-restoration-zz-mine"
+    assert len(contents(folder)) == len(FILES)
+    assert "pip install -e robust-restoration-zz-mine" in err
+    assert "pytest robust-restoration-zz-mine" in err
+    (folder / "mine.txt").write_text("precious")
+    status, _, err = run("new-plugin", "zz-mine")
+    assert (status, "is not empty" in err) == (2, True)
+    assert (folder / "mine.txt").read_text() == "precious"
+    assert run("new-plugin", "zz_mine", "-o", tmp_path / "there")[0] == 0
+    assert (tmp_path / "there/robust-restoration-zz-mine/pyproject.toml").is_file()
+
+
+@pytest.mark.slow
+def test_from_new_plugin_to_a_green_conformance_run_in_three_commands(tmp_path):
+    site = tmp_path / "site"
+    environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    folder = "robust-restoration-zz-walk"
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    for command in (
+        [sys.executable, "-m", "robust_restoration.cli", "new-plugin", "zz-walk"],
+        [*pip, "--target", str(site), f"./{folder}"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder],
+    ):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert "2 passed" in done.stdout

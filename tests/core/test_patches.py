@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+import robust_restoration as rr
+from robust_restoration.data import RestorationImages
 from robust_restoration.data.patches import Patches
 from robust_restoration.errors import InputError
 
@@ -71,3 +73,27 @@ def test_split_keeps_images_apart(images):
 def test_bad_options(options, images):
     with pytest.raises(InputError, match="above 0"):
         Patches(images, **options)
+
+
+@pytest.fixture
+def pairs():
+    """Pairs of real noise: each noisy image is its clean one, upside down in value."""
+    clean = [torch.rand(1, 20, 24, generator=torch.Generator().manual_seed(n)) for n in range(4)]
+    names = [str(n) for n in range(4)]
+    return RestorationImages("camera", clean, names, noisy=[1 - image for image in clean])
+
+
+def test_real_noise_is_cut_where_the_clean_images_are(pairs):
+    batch = draw(Patches(pairs, side=12), count=4)
+    assert torch.allclose(batch["noisy"], 1 - batch["clean"])
+    with pytest.raises(InputError, match="scaling would change the noise"):
+        Patches(pairs, side=12, scales=(1.0, 0.5))
+
+
+def test_training_takes_real_noise_or_says_that_it_does_not(pairs):
+    training, _ = rr.create_defense("standard", patch=12).prepare(pairs, val_fraction=0)
+    batch = draw(training)
+    assert torch.allclose(batch["noisy"], 1 - batch["clean"])
+    for name, options in (("noise2noise", {}), ("standard", {"noise": "poisson:30"})):
+        with pytest.raises(InputError, match="camera has real noisy images"):
+            rr.create_defense(name, patch=12, **options).prepare(pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError, UnknownNameError, WeightsError
-from robust_restoration.models.weights import WeightsWarning, save_weights
+from robust_restoration.models.shipped import WeightsWarning
+from robust_restoration.models.weights import save_weights
 
 
 class _Pairs(nn.Module):
@@ -137,6 +139,7 @@ def test_own_weights_decide(tiny_classifier: nn.Module, images: Tensor, tmp_path
 def test_general_weights_are_taken_without_a_warning(
     tiny_classifier: nn.Module, images: Tensor, recwarn: pytest.WarningsRecorder
 ) -> None:
+    tiny_classifier.pretrained_cfg["input_size"] = (3, 224, 224)  # type: ignore[index]
     expected = rr.create_purifier("advfilter", weights="general")
     found = rr.PurifiedClassifier(tiny_classifier).purifier
     assert not [w for w in recwarn if issubclass(w.category, WeightsWarning)]
@@ -147,7 +150,7 @@ def test_general_weights_are_taken_without_a_warning(
 def test_a_purifier_without_weights_says_how_to_train_it(
     tiny_classifier: nn.Module, images: Tensor
 ) -> None:
-    with pytest.raises(WeightsError, match="robust-restoration train multi_head"):
+    with pytest.raises(WeightsError, match="train advfilter --purifier multi_head --classifier"):
         rr.purify(tiny_classifier, images, purifier="multi_head")
 
 
@@ -158,3 +161,36 @@ def test_under_autocast(tiny_classifier: nn.Module, images: Tensor) -> None:
         rough = rr.purify(tiny_classifier, images, purifier=purifier)
     assert rough.dtype == images.dtype
     assert (rough - exact).abs().max() < 0.05
+
+
+def test_images_in_double_precision(tiny_classifier: nn.Module, images: Tensor) -> None:
+    for purifier in ("median", rr.create_purifier("filtering", width=0.05).eval()):
+        out = rr.purify(tiny_classifier, images.double(), purifier=purifier)
+        assert out.dtype == torch.float64
+        torch.testing.assert_close(
+            out.float(), rr.purify(tiny_classifier, images, purifier=purifier)
+        )
+        robust = rr.PurifiedClassifier(tiny_classifier, purifier)
+        torch.testing.assert_close(robust(images.double()), robust(images))
+
+
+def test_a_purifier_that_gives_nan_is_named(tiny_classifier: nn.Module, images: Tensor) -> None:
+    class Bad(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.where(torch.arange(len(x)).view(-1, 1, 1, 1) == 1, torch.nan, x)
+
+    with pytest.raises(InputError, match="Bad gives NaN or infinite values in 1 of 4 images"):
+        rr.purify(tiny_classifier, images, purifier=Bad())
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, None])
+def test_bad_batch_size(tiny_classifier: nn.Module, images: Tensor, size: Any) -> None:
+    with pytest.raises(InputError, match="batch_size is"):
+        rr.purify(tiny_classifier, images, purifier="median", batch_size=size)
+
+
+def test_a_purifier_is_a_name_or_a_module(tiny_classifier: nn.Module, images: Tensor) -> None:
+    with pytest.raises(InputError, match="purifier is of type int; expected a name"):
+        rr.purify(tiny_classifier, images, purifier=5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="weights go with a purifier's name"):
+        rr.purify(tiny_classifier, images, purifier=_Dim(), weights="x")

@@ -2,20 +2,16 @@
 
 import subprocess
 import sys
+import time
 import warnings
 
 import pytest
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError, PluginError, UnknownNameError
+from robust_restoration.plugins.discovery import DISABLE_VARIABLE, discover
 from robust_restoration.plugins.hooks import KINDS, Entry
-from robust_restoration.plugins.registry import (
-    DISABLE_VARIABLE,
-    PluginWarning,
-    Registry,
-    discover,
-    registry,
-)
+from robust_restoration.plugins.registry import PluginWarning, Registry, registry
 from robust_restoration.plugins.targets import call, check_options, importable, load_target
 
 HEAD = "from robust_restoration import Entry, hookimpl\n"
@@ -125,6 +121,33 @@ BROKEN = {
     "item": (HEAD + "@hookimpl\ndef purifiers():\n    return ['ab']", "not an Entry"),
     "target": (HEAD + "@hookimpl\ndef purifiers():\n    return [Entry('a', 'b.c')]", "'b.c'"),
     "raises": (HEAD + "@hookimpl\ndef purifiers():\n    return 1 / 0", "ZeroDivisionError"),
+    "interrupt": ("raise KeyboardInterrupt('planted')", "KeyboardInterrupt: planted"),
+    "base": ("class E(BaseException): pass\nraise E('planted')", "E: planted"),
+    "near": (HEAD + "@hookimpl\ndef purifyers():\n    return []", "Did you mean 'purifiers'"),
+    "speechless": (
+        "class E(Exception):\n    def __str__(self):\n        raise ValueError\nraise E",
+        "E: (its message cannot be shown: ValueError)",
+    ),
+    "wordless": (
+        "class E(Exception):\n    def __str__(self):\n        return 5\nraise E",
+        "E: (its message cannot be shown: TypeError)",
+    ),
+    "nameless": (HEAD + "@hookimpl\ndef purifiers():\n    return [Entry(7, 'a:b')]", "name=7"),
+    "none": (HEAD + "@hookimpl\ndef purifiers():\n    return [Entry(None, 'a:b')]", "name=None"),
+    "spaced": (HEAD + "@hookimpl\ndef purifiers():\n    return [Entry('a b', 'a:b')]", "'a b'"),
+    "newline": (HEAD + "@hookimpl\ndef purifiers():\n    return [Entry('a\\n', 'a:b')]", "letters"),
+    "roles": (
+        HEAD + "@hookimpl\ndef attacks():\n    return [Entry('a', 'a:b', roles='denoiser')]",
+        "expected a tuple of words",
+    ),
+    "summary": (
+        HEAD + "@hookimpl\ndef purifiers():\n    return [Entry('a', 'a:b', 7)]",
+        "summary=7",
+    ),
+    "thief": (
+        HEAD + "@hookimpl\ndef denoisers():\n    return [Entry('denoisers/dncnn_b', 'a:b')]",
+        "only the plugin 'denoisers' may give",
+    ),
     "no_hook": (HEAD + "def purifiers():\n    return []", "@hookimpl"),
 }
 
@@ -150,7 +173,7 @@ def test_a_broken_plugin_is_a_row_with_a_reason_and_disturbs_nothing(fake_plugin
         rr.create_purifier(f"{module}/zz_anything")
     with pytest.raises(UnknownNameError, match=rf"{module} \(broken\)"):
         rr.create_purifier("zz_from_nobody")
-    with pytest.raises((Exception, SystemExit)):
+    with pytest.raises(BaseException):  # noqa: B017, PT011
         discover(strict=True)
 
 
@@ -228,7 +251,7 @@ def test_an_option_that_is_passed_on_and_unknown_offers_the_nearest(
 
 
 def test_options_offered_to_all_reach_those_that_take_them():
-    offered = {"eps": 0.1, "seed": 3}
+    offered = {"eps": 0.1, "sigma": 0.2}
     accepted = registry().accepted
     assert accepted("attacks", "denoising_pgd", offered) == offered
     assert accepted("attacks", "torchattacks/pgd", offered) == {"eps": 0.1}
@@ -302,3 +325,53 @@ def test_the_public_names_are_all_there_and_functions_hide_their_modules():
         "assert not missing, missing"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_a_plugin_cannot_take_the_qualified_names_of_another(fake_plugin):
+    fake_plugin("zz_thief", offering("attacks/obsatk", kind="attacks"))
+    fake_plugin("zz_family", offering("pgd", kind="attacks"), name="torchattacks")
+    assert "only the plugin 'attacks' may give" in row("zz_thief").reason
+    assert "'torchattacks/' belong to the plugin 'attacks'" in row("torchattacks").reason
+    with pytest.warns(PluginWarning):
+        found = registry()
+    assert found.find("attacks", "attacks/obsatk")[0].entry.target.startswith("robust_restoration_")
+    assert found.find("attacks", "torchattacks/pgd")[0].plugin == "attacks"
+
+
+def test_what_a_plugin_prints_does_not_reach_stdout(fake_plugin, capsys):
+    fake_plugin("zz_loud", "print('[1, 2, 3')\n" + offering("zz_loud") + "\nprint('done')\n")
+    assert rr.list_purifiers("zz_*") == ["zz_loud"]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "[1, 2, 3" in captured.err
+
+
+def test_twenty_thousand_entries_take_no_quadratic_time(fake_plugin):
+    source = HEAD + (
+        "@hookimpl\ndef purifiers():\n"
+        "    return [Entry(f'zz_many_{i}', 'zz_many:x') for i in range(20_000)]\n"
+    )
+    fake_plugin("zz_many", source)
+    begun = time.process_time()
+    found = registry()
+    names = found.list("purifiers", "zz_many_*")
+    assert len(names) == 20_000
+    assert all(found.find("purifiers", name)[0].entry.name == name for name in names)
+    assert time.process_time() - begun < 3  # quadratic, it was minutes
+
+
+def test_a_default_is_not_another_plugins_to_take(fake_plugin):
+    before = registry().default("purifiers", "classifier")
+    bare = before.split("/")[1]
+    source = offering(bare).replace("'a summary')", "'a summary', roles=('classifier',))")
+    fake_plugin("aa_first", source)
+    assert registry().default("purifiers", "classifier") == before
+    assert registry().find("purifiers", before)[0].plugin == before.split("/")[0]
+    with pytest.raises(UnknownNameError, match="2 plugins offer"):
+        rr.create_purifier(bare)
+
+
+@pytest.mark.parametrize("name", [None, 5, ["jpeg"], rr.Entry("a", "b:c")])
+def test_what_is_not_a_name_is_told_in_a_sentence(name):
+    with pytest.raises(UnknownNameError, match="expected its name"):
+        rr.create_purifier(name)

@@ -26,6 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_is_searched_to_the_bottom_in_natural_order(folder: Path) -> None:
     write_image(torch.rand(3, 4, 4), folder / ".trash" / "old.png")
+    write_image(torch.rand(3, 4, 4), folder / "img2.strip.png")  # a picture for people
     (folder / "notes.txt").write_text("no image")
     found = load_images(folder)
     assert found.name == "pictures"

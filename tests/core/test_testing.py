@@ -3,6 +3,7 @@
 import math
 import sys
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -258,14 +259,12 @@ def test_the_checks_leave_the_random_numbers_of_a_deterministic_object_alone():
 class Signs(Attack):
     """One signed step on the loss of a classifier."""
 
+    norm = math.inf
     random = False
 
     def __init__(self, model, *, eps=8 / 255):
         super().__init__("Signs", model)
         self.eps = eps
-
-    def limit(self, attacked, inputs):
-        return (inputs + (attacked - inputs).clamp(-self.eps, self.eps)).clamp(0, 1)
 
     def forward(self, inputs, labels=None):
         leaf = inputs.clone().requires_grad_()
@@ -300,23 +299,23 @@ class Shrinks(Signs):
 class Overrides(Signs):
     """What overriding __call__ breaks."""
 
-    def __call__(self, inputs, labels=None):
+    def __call__(self, inputs, labels=None, index=0):
         return self.limit(self.forward(inputs, labels), inputs)
 
 
 class TrainsAfter(Overrides):
     """Leaves the model in eval mode."""
 
-    def __call__(self, inputs, labels=None):
+    def __call__(self, inputs, labels=None, index=0):
         self.model.eval()
-        return super().__call__(inputs, labels)
+        return super().__call__(inputs, labels, index=index)
 
 
 class FreezesAfter(Signs):
     """Leaves a parameter frozen."""
 
-    def __call__(self, inputs, labels=None):
-        out = super().__call__(inputs, labels)
+    def __call__(self, inputs, labels=None, index=0):
+        out = super().__call__(inputs, labels, index=index)
         next(self.model.parameters()).requires_grad_(False)
         return out
 
@@ -324,19 +323,19 @@ class FreezesAfter(Signs):
 class KeepsGradients(Signs):
     """Runs backward into the model's parameters."""
 
-    def __call__(self, inputs, labels=None):
+    def __call__(self, inputs, labels=None, index=0):
         with torch.enable_grad():
             self.model(inputs).sum().backward()
-        return super().__call__(inputs, labels)
+        return super().__call__(inputs, labels, index=index)
 
 
 class RestoresOnSuccessOnly(Signs):
     """Leaves the model in eval mode when it raises."""
 
-    def __call__(self, inputs, labels=None):
+    def __call__(self, inputs, labels=None, index=0):
         modes = [(m, m.training) for m in self.model.modules()]
         self.model.eval()
-        out = super().__call__(inputs, labels)
+        out = super().__call__(inputs, labels, index=index)
         for module, mode in modes:
             module.training = mode
         return out
@@ -372,34 +371,112 @@ class InPlace(Signs):
 
 
 class MixesBatch(Signs):
-    """Says it is not random, yet depends on the rest of the batch."""
+    """Says rowwise, yet depends on the rest of the batch."""
 
     def forward(self, inputs, labels=None):
         return inputs - self.eps * (inputs.mean(0, keepdim=True) - 0.5)
 
 
+class Draws(Signs):
+    """Says it is not random, and is."""
+
+    def forward(self, inputs, labels=None):
+        return inputs + self.eps * (2 * torch.rand_like(inputs) - 1)
+
+
+class OwnDraws(Draws):
+    """Draws from a generator of its own."""
+
+    random = True
+    generator = torch.Generator().manual_seed(0)
+
+    def forward(self, inputs, labels=None):
+        return inputs + self.eps * torch.randn(inputs.shape, generator=self.generator)
+
+
+class MovesGlobals(Signs):
+    """Takes a number from numpy after all safeguards."""
+
+    def __call__(self, inputs, labels=None, index=0):
+        np.random.rand()  # noqa: NPY002
+        return super().__call__(inputs, labels, index=index)
+
+
+class OldCall(Signs):
+    """Overrides __call__ as in version 0.1."""
+
+    def __call__(self, inputs, labels=None):
+        return super().__call__(inputs, labels)
+
+
+class InferenceMatters(Signs):
+    """Fails under inference_mode."""
+
+    def __call__(self, inputs, labels=None, index=0):
+        if torch.is_inference_mode_enabled():
+            raise RuntimeError("no inference, please")
+        return super().__call__(inputs, labels, index=index)
+
+
+class LayoutMatters(Signs):
+    """Fails on images in channels_last."""
+
+    def __call__(self, inputs, labels=None, index=0):
+        inputs.view(-1)
+        return super().__call__(inputs, labels, index=index)
+
+
+class NarrowMatters(Signs):
+    """Fails on half precision."""
+
+    def __call__(self, inputs, labels=None, index=0):
+        if inputs.dtype == torch.float16:
+            raise RuntimeError("float32, please")
+        return super().__call__(inputs, labels, index=index)
+
+
+class RoundsOff(Signs):
+    """Rounds half precision to the nearest, which may be outside the budget."""
+
+    def __call__(self, inputs, labels=None, index=0):
+        out = super().__call__(inputs.float(), labels, index=index)
+        return out.to(inputs.dtype)
+
+
+class TakesNone(Signs):
+    """Gives an empty batch back."""
+
+    def __call__(self, inputs, labels=None, index=0):
+        return inputs if not len(inputs) else super().__call__(inputs, labels, index=index)
+
+
+class NoBudget(Signs):
+    """Has eps, and says no norm."""
+
+    norm = None
+
+
 class MovesAtZero(Signs):
     """eps=0 does something."""
 
-    def __call__(self, inputs, labels=None):
-        out = super().__call__(inputs, labels)
+    def __call__(self, inputs, labels=None, index=0):
+        out = super().__call__(inputs, labels, index=index)
         return (out - 1e-3 * out) if self.eps == 0 else out
 
 
 class NoGradMatters(Signs):
     """Needs the caller to have gradients on."""
 
-    def __call__(self, inputs, labels=None):
+    def __call__(self, inputs, labels=None, index=0):
         if not torch.is_grad_enabled():
             raise RuntimeError("gradients, please")
-        return super().__call__(inputs, labels)
+        return super().__call__(inputs, labels, index=index)
 
 
 class Accepts(Signs):
     """Takes targets of any number."""
 
-    @staticmethod
-    def _check(inputs, targets):
+    def check(self, inputs, targets):
         if not inputs.is_floating_point() or inputs.ndim != 4:
             raise InputError("no")
 
@@ -410,8 +487,8 @@ class Accepts(Signs):
 def returning(function):
     """An attack whose result is bent after all safeguards."""
 
-    def call(self, inputs, labels=None):
-        return function(Signs.__call__(self, inputs, labels), inputs)
+    def call(self, inputs, labels=None, index=0):
+        return function(Signs.__call__(self, inputs, labels, index=index), inputs)
 
     return type("Bent", (Signs,), {"__call__": call})
 
@@ -439,6 +516,20 @@ BAD_ATTACKS = {
     "returns a list": returning(lambda out, x: list(out)),
     "when called gives a perturbation": returning(lambda out, x: (out * 0.5)),
     "when called gives values": returning(lambda out, x: out + 1),
+    "says random=False, yet draws": Draws,
+    "with a seed attacks an image differently": OwnDraws,
+    "changes the global state": MovesGlobals,
+    "as in version 0.1: override forward": OldCall,
+    r"under inference_mode.*no inference, please": InferenceMatters,
+    "raises on images in channels_last": LayoutMatters,
+    r"raises on torch\.float16": NarrowMatters,
+    r"on torch\.float16 gives a perturbation": RoundsOff,
+    "given an empty batch": TakesNone,
+    "has eps and declares no norm": NoBudget,
+    "declares a norm and no eps": lambda model: Signs(model, eps=None),
+    "norm is 'L-inf'": type("Word", (Signs,), {"norm": "L-inf"}),
+    "random is 1": type("One", (Signs,), {"random": 1}),
+    "seed is 'x'": type("Seed", (Signs,), {"seed": "x"}),
 }
 
 
@@ -452,7 +543,7 @@ def test_good_attacks_pass_and_leave_the_model_as_it_was(tiny_classifier, images
     tiny_classifier[1].train()
     modes = [m.training for m in tiny_classifier.modules()]
     flags = [p.requires_grad for p in tiny_classifier.parameters()]
-    check_attack(Signs(tiny_classifier), images, labels, norm=math.inf)
+    check_attack(Signs(tiny_classifier), images, labels)
     assert modes == [m.training for m in tiny_classifier.modules()]
     assert flags == [p.requires_grad for p in tiny_classifier.parameters()]
 
@@ -460,15 +551,23 @@ def test_good_attacks_pass_and_leave_the_model_as_it_was(tiny_classifier, images
 @pytest.mark.parametrize(("rule", "bad"), BAD_ATTACKS.items(), ids=BAD_ATTACKS)
 def test_bad_attacks_fail(rule, bad, tiny_classifier, images, labels):
     with pytest.raises(ConformanceError, match=rule):
-        check_attack(bad(tiny_classifier), images, labels, norm=math.inf)
+        check_attack(bad(tiny_classifier), images, labels)
 
 
 def test_torchattacks_own_attack_fails_and_the_bridged_one_passes(tiny_classifier, images, labels):
     with pytest.raises(ConformanceError):
-        check_attack(torchattacks.PGD(tiny_classifier, steps=2), images, labels, norm=math.inf)
+        check_attack(torchattacks.PGD(tiny_classifier, steps=2), images, labels)
     check_attack(create_attack("torchattacks/pgd", tiny_classifier, steps=2), images, labels)
-    with pytest.raises(ConformanceError, match="is no torchattacks Attack"):
+    with pytest.raises(ConformanceError, match=r"is not a robust_restoration\.Attack"):
         check_attack(lambda x, y: x, images, labels)
+
+
+def test_a_forward_of_version_0_1_is_named():
+    with pytest.raises(InputError, match=r"Old\.forward takes 'index', as in version 0\.1"):
+
+        class Old(Signs):
+            def forward(self, inputs, labels, index=0):
+                return inputs
 
 
 def test_an_attack_on_a_denoiser_is_given_clean_images(images):
@@ -478,7 +577,7 @@ def test_an_attack_on_a_denoiser_is_given_clean_images(images):
         def forward(self, inputs, clean=None):
             return inputs + self.eps * (self.model(inputs) - clean).sign()
 
-    check_attack(AddsDifference(nn.Identity()), (images + 0.05).clamp(0, 1), images, norm=math.inf)
+    check_attack(AddsDifference(nn.Identity()), (images + 0.05).clamp(0, 1), images)
 
 
 # --- defenses --------------------------------------------------------------------------------
@@ -504,12 +603,12 @@ class Regression(Defense):
     """Mean squared error, in two stages."""
 
     def stages(self, model):
-        return (Stage("first"), Stage("second", 2.0))
+        return (
+            Stage("first", parameters=lambda model: model[0].parameters()),
+            Stage("second", 2.0, parameters=lambda model: model[1].parameters()),
+        )
 
-    def parameters(self, model, stage):
-        return model[0].parameters() if stage == "first" else model[1].parameters()
-
-    def loss(self, model, batch, stage, generator):
+    def loss(self, model, batch, step):
         loss = (model(batch["noisy"]) - batch["clean"]).square().mean()
         return loss, {"mse": float(loss.detach())}
 
@@ -525,8 +624,8 @@ def defense(**methods):
 def bent(function):
     """A loss changed after it was computed."""
 
-    def loss(self, model, batch, stage, generator):
-        return function(*Regression.loss(self, model, batch, stage, generator), model, batch)
+    def loss(self, model, batch, step):
+        return function(*Regression.loss(self, model, batch, step), model, batch)
 
     return loss
 
@@ -537,10 +636,14 @@ BAD_DEFENSES = {
     "expected Stages": defense(stages=lambda self, model: ("first",)),
     "names a stage twice": defense(stages=lambda self, model: (Stage("first"), Stage("first"))),
     "not parameters of the model": defense(
-        parameters=lambda self, model, stage: nn.Linear(2, 2).parameters()
+        stages=lambda self, model: (
+            Stage("train", parameters=lambda model: nn.Linear(2, 2).parameters()),
+        )
     ),
     "names a parameter twice": defense(
-        parameters=lambda self, model, stage: [*model.parameters(), model[0].weight]
+        stages=lambda self, model: (
+            Stage("train", parameters=lambda model: [*model.parameters(), model[0].weight]),
+        )
     ),
     "in place": defense(loss=bent(lambda loss, f, m, b: (b["clean"].mul_(2), (loss, f))[1])),
     "expected one finite number": defense(loss=bent(lambda loss, f, m, b: (loss * math.nan, f))),

@@ -10,19 +10,26 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import Generator, Tensor, nn
 
 from robust_restoration import train
-from robust_restoration.contracts import Batch, Defense, Stage
+from robust_restoration.contracts import Batch, Defense, Stage, Step
 from robust_restoration.errors import InputError, TrainingError
 from robust_restoration.models.weights import read_weights
 from robust_restoration.training import CHECKPOINT, Settings, minutes_trained
-from robust_restoration.training.loop import _stage_ends
+from robust_restoration.training.batches import stage_ends
+from robust_restoration.training.run_folder import RunFolder
 
+FILES = {
+    "checkpoint.safetensors", "curves.csv", "history.json", "recipe.yaml", "settings.json"
+}
 COMMON = {"steps": 12, "batch_size": 4, "lr": 1e-2, "progress": False}
 
 
@@ -30,15 +37,13 @@ class Line(Defense):
     """Two stages: the first layer, then the second."""
 
     def stages(self, model: nn.Module) -> tuple[Stage, ...]:
-        return (Stage("first", 2), Stage("second", 1))
+        return (
+            Stage("first", 2, parameters=lambda model: model[0].parameters()),
+            Stage("second", 1, parameters=lambda model: model[2].parameters()),
+        )
 
-    def parameters(self, model: nn.Module, stage: str) -> list[nn.Parameter]:
-        return list(model[0 if stage == "first" else 2].parameters())
-
-    def loss(
-        self, model: nn.Module, batch: Batch, stage: str, generator: Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        noise = torch.randn(batch["x"].shape, generator=generator) * 0.1
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:
+        noise = torch.randn(batch["x"].shape, generator=step.generator) * 0.1
         return (model(batch["x"] + noise) - batch["y"]).square().mean(), {}
 
     def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:
@@ -107,7 +112,7 @@ def test_a_killed_run_ends_bit_equal(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, script, tmp_path / "run"], capture_output=True)
     assert run.returncode == -signal.SIGKILL, run.stderr.decode()
     names = {p.name for p in (tmp_path / "run").iterdir()}
-    assert names == {"checkpoint.safetensors", "curves.csv", "history.json", "settings.json"}
+    assert names == FILES
     resumed = train(net(), Line(), Points(), save_every=2, out=tmp_path / "run", **COMMON)
     assert equal(resumed, train(net(), Line(), Points(), **COMMON))
 
@@ -160,8 +165,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     assert equal(resumed, train(net(), Line(), Points(), **COMMON))
 
 
+@pytest.mark.parametrize("kind", [OSError, SafetensorError])  # a full disk may be either
 def test_a_failed_write_leaves_the_last_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     import safetensors.torch
 
@@ -171,15 +177,13 @@ def test_a_failed_write_leaves_the_last_checkpoint(
         count[0] += 1
         if count[0] == 3:
             Path(path).write_bytes(b"half")
-            raise OSError(28, "No space left on device")
+            raise kind("No space left on device")
         original(tensors, path, *rest)
 
     monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises((OSError, TrainingError), match="No space left"):
         train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)
-    assert {p.name for p in tmp_path.iterdir()} == {
-        "checkpoint.safetensors", "curves.csv", "history.json", "settings.json"
-    }
+    assert {p.name for p in tmp_path.iterdir()} == FILES
     resumed = train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)
     assert equal(resumed, train(net(), Line(), Points(), **COMMON))
 
@@ -211,7 +215,8 @@ def test_moving_average_by_hand() -> None:
 def test_a_stage_has_its_own_learning_rate() -> None:
     class Faster(Line):
         def stages(self, model: nn.Module) -> tuple[Stage, ...]:
-            return (Stage("first", 2), Stage("second", 1, lr=3.0))
+            first, second = super().stages(model)
+            return (first, replace(second, lr=3.0))
 
     rates: list[float] = []
     train(net(), Faster(), Points(), on_step=lambda _, f: rates.append(f["lr"]), **COMMON)
@@ -261,7 +266,7 @@ def test_schedules() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 101])
 def test_stages_share_the_steps(steps: int) -> None:
-    ends = _stage_ends((Stage("a", 0.85), Stage("b", 0.15)), steps)
+    ends = stage_ends((Stage("a", 0.85), Stage("b", 0.15)), steps)
     assert ends[-1] == steps
     assert sorted(ends) == ends
     assert abs(ends[0] - 0.85 * steps) <= 0.5
@@ -285,7 +290,13 @@ def test_precision(precision: str) -> None:
     ("settings", "sentence"),
     [
         ({}, "needs steps"),
-        ({"steps": 0}, "expected at least 1"),
+        ({"steps": 0}, "steps is 0; expected a whole number, 1 or more"),
+        ({"steps": 2.5}, "steps is 2.5; expected a whole number"),
+        ({"steps": 1, "batch_size": 0}, "batch_size is 0"),
+        ({"steps": 1, "batch_size": 2, "accumulate": 3}, "accumulate is 3; .*1 to 2"),
+        ({"steps": 1, "save_every": 0}, "save_every is 0"),
+        ({"steps": 1, "lr": -1}, "lr is -1; expected a number above 0"),
+        ({"steps": 1, "ema": 2}, "ema is 2; expected a share"),
         ({"steps": 1, "schedule": "step"}, "expected 'constant'"),
         ({"steps": 1, "precision": "int8"}, "expected 'fp32'"),
     ],
@@ -335,10 +346,221 @@ def test_the_loss_is_told_how_far_the_stage_is() -> None:
 
     class Notes(Line):
         def loss(
-            self, model: nn.Module, batch: Batch, stage: str, generator: Generator
+            self, model: nn.Module, batch: Batch, step: Step
         ) -> tuple[Tensor, dict[str, float]]:
-            seen.append((stage, float(batch["progress"])))
-            return super().loss(model, batch, stage, generator)
+            seen.append((step.stage, step.progress))
+            return super().loss(model, batch, step)
 
     train(net(), Notes(), Points(), **COMMON)
     assert [round(share, 3) for stage, share in seen if stage == "second"] == [0, 0.25, 0.5, 0.75]
+
+
+def write_settings(folder: Path, **changes: object) -> None:
+    record = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps({**record, **changes}))
+
+
+def test_runs_cannot_be_mixed(tmp_path: Path) -> None:
+    """Seed 1 began in seed 0's folder and died; run again, it does not take seed 0's weights."""
+    train(net(), Line(), Points(), out=tmp_path, seed=0, **COMMON)
+    write_settings(tmp_path, seed=1)  # what the other run left
+    with pytest.raises(InputError, match=r"begun with seed=0; now it is seed=1"):
+        train(net(), Line(), Points(), out=tmp_path, seed=1, **COMMON)
+    train(net(), Line(), Points(), out=tmp_path, seed=0, **COMMON)
+
+
+class Known(Points):
+    def __init__(self, shift: float = 0.0) -> None:
+        super().__init__()
+        self.x = self.x + shift
+
+    def fingerprint(self) -> str:
+        return f"{float(self.x.sum()):.6f}"
+
+
+def test_replaced_data_are_noticed(tmp_path: Path) -> None:
+    train(net(), Line(), Known(), out=tmp_path, **COMMON)
+    with pytest.raises(InputError, match="training data are not those that the run"):
+        train(net(), Line(), Known(0.1), out=tmp_path, **COMMON)
+    with pytest.raises(InputError, match="validation data are not those"):
+        train(net(), Line(), Known(), out=tmp_path, validation=Known(), **COMMON)
+    train(net(), Line(), Known(), out=tmp_path, **COMMON)
+
+
+def test_another_network_or_defense_is_noticed(tmp_path: Path) -> None:
+    train(net(), Line(), Points(), out=tmp_path, **COMMON)
+    with pytest.raises(InputError, match="begun with network="):
+        train(nn.Sequential(nn.Linear(3, 9), nn.ReLU(), nn.Linear(9, 1)), Line(), Points(),
+              out=tmp_path, **COMMON)
+
+    class Other(Line):
+        pass
+
+    with pytest.raises(InputError, match="begun with defense="):
+        train(net(), Other(), Points(), out=tmp_path, **COMMON)
+
+
+def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def again(step: int, _: object) -> None:
+        if step == 3:
+            script = (
+                f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+                "from test_training_loop import *\n"
+                f"train(net(), Line(), Points(), out={str(tmp_path)!r}, **COMMON)\n"
+            )
+            ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+            refused.append(ended.stderr.strip().splitlines()[-1])
+
+    whole = train(net(), Line(), Points(), out=tmp_path, on_step=again, **COMMON)
+    assert "Another run is training in" in refused[0]
+    assert equal(whole, train(net(), Line(), Points(), **COMMON))
+    assert {p.name for p in tmp_path.iterdir()} == {*FILES, "curves.png"}  # no lock is left
+
+
+def test_a_kill_before_the_checkpoint_loses_and_doubles_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {**COMMON, "save_every": 4, "validate_every": 2, "validation": Points(4)}
+    train(net(), Line(), Points(), out=tmp_path / "whole", **options)
+    original, count = RunFolder.save, [0]
+
+    def killed(folder: RunFolder, *rest: object) -> None:
+        count[0] += 1
+        if count[0] == 2:  # history and curves stand, the checkpoint is the earlier one
+            (folder.path / ".checkpoint-x1.safetensors").write_bytes(b"half")
+            raise KeyboardInterrupt
+        original(folder, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RunFolder, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(net(), Line(), Points(), out=tmp_path / "cut", **options)
+    assert json.loads((tmp_path / "cut/history.json").read_text())[-1]["step"] == 8
+    train(net(), Line(), Points(), out=tmp_path / "cut", **options)
+    for name in ("history.json", "curves.csv"):
+        assert (tmp_path / "cut" / name).read_text() == (tmp_path / "whole" / name).read_text()
+    assert not list((tmp_path / "cut").glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["history.json", "curves.csv"])
+@pytest.mark.parametrize("content", [b"\xff\xfe{", b'[{"stage": 1}]', b"step,stage\nx,y\n", b""])
+def test_damaged_rows_do_not_block_a_run(tmp_path: Path, name: str, content: bytes) -> None:
+    def interrupt(step: int, _: object) -> None:
+        if step == 6:
+            raise KeyboardInterrupt
+
+    options = {**COMMON, "save_every": 2, "validate_every": 2, "out": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        train(net(), Line(), Points(), on_step=interrupt, **options)
+    (tmp_path / name).write_bytes(content)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        resumed = train(net(), Line(), Points(), **options)
+    assert equal(resumed, train(net(), Line(), Points(), **COMMON))
+    said = [str(w.message) for w in caught if "is damaged" in str(w.message)]
+    assert bool(said) == (tmp_path / f"{name}.damaged").exists()
+    if content.startswith(b"\xff"):
+        assert said
+
+
+def test_half_precision_of_16_bits_needs_a_gpu() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(InputError, match="'fp16', which needs a GPU"):
+        train(net(), Line(), Points(), precision="fp16", **COMMON)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_fp16_steps_on_unscaled_gradients() -> None:
+    """The first Adam step has the length of the rate whatever the scale; SGD's tells."""
+
+    class Plain(Line):
+        def optimizer(self, parameters: object, lr: float) -> torch.optim.Optimizer:
+            return torch.optim.SGD(parameters, lr=lr)  # type: ignore[arg-type]
+
+    half, whole = (
+        train(net(), Plain(), Points(), precision=p, **{**COMMON, "steps": 1})
+        for p in ("fp16", "fp32")
+    )
+    for a, b in zip(half.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-2)
+
+
+class Momentum(Line):
+    """Two groups of SGD, of which the second learns ten times as fast."""
+
+    def optimizer(self, parameters: object, lr: float) -> torch.optim.Optimizer:
+        first, *rest = parameters  # type: ignore[misc]
+        groups = [{"params": [first]}, {"params": rest, "lr": 10 * lr}]
+        return torch.optim.SGD(groups, lr=lr, momentum=0.9)
+
+
+def test_a_defense_may_choose_the_optimizer(tmp_path: Path) -> None:
+    whole = train(net(), Momentum(), Points(), **COMMON)
+    assert not equal(whole, train(net(), Line(), Points(), **COMMON))
+
+    def interrupt(step: int, _: object) -> None:
+        if step == 6:
+            raise KeyboardInterrupt
+
+    options = {**COMMON, "save_every": 1, "out": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        train(net(), Momentum(), Points(), on_step=interrupt, **options)
+    assert equal(whole, train(net(), Momentum(), Points(), **options))
+
+
+def test_the_moving_average_copies_counters(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+    train(model, Line(), Points(), ema=0.9, out=tmp_path, **COMMON)
+    assert int(model[1].num_batches_tracked) == 12
+    again = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+    train(again, Line(), Points(), ema=0.9, out=tmp_path, **COMMON)
+    assert equal(model, again)
+
+
+def test_trackers_get_the_rows_of_the_curves() -> None:
+    from accelerate.tracking import GeneralTracker
+
+    class Kept(GeneralTracker):
+        name, requires_logging_directory = "kept", False
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows: list[tuple[int, dict[str, float]]] = []
+
+        @property
+        def tracker(self) -> object:
+            return self.rows
+
+        def store_init_configuration(self, values: object) -> None:
+            pass
+
+        def log(self, values: dict[str, float], step: int | None = None, **_: object) -> None:
+            self.rows.append((step or 0, values))
+
+    kept = Kept()
+    train(net(), Line(), Points(), log_with=kept, **COMMON)
+    assert [step for step, _ in kept.rows] == list(range(1, 13))
+    assert kept.rows[0][1].keys() == {"loss", "lr"}
+
+
+def test_adams_own_betas_are_the_default() -> None:
+    assert Settings(steps=1).betas == (0.9, 0.999)
+
+
+def test_a_misspelt_setting_is_named() -> None:
+    with pytest.raises(InputError, match=r"no option 'batchsize'.*batch_size"):
+        train(net(), Line(), Points(), steps=1, batchsize=4)
+
+
+def test_data_that_a_defense_cannot_take() -> None:
+    with pytest.raises(InputError, match="Line got a str to train on; expected a TrainingSet"):
+        train(net(), Line(), "folder", **COMMON)
+
+
+def test_defenses_of_version_0_1_are_told_what_to_rename() -> None:
+    with pytest.raises(InputError, match=r"Stage\(name, parameters="):
+        type("Old", (Defense,), {"parameters": lambda self, model, stage: model.parameters()})
+    with pytest.raises(InputError, match=r"loss\(model, batch, step\)"):
+        type("Old", (Defense,), {"loss": lambda self, model, batch, stage, generator: None})

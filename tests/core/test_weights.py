@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from pathlib import Path
 
@@ -12,16 +11,8 @@ from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError, WeightsError
-from robust_restoration.models.weights import (
-    WeightsWarning,
-    find_weights,
-    load_weights,
-    model_card,
-    read_weights,
-    save_weights,
-    shipped,
-    weights_for,
-)
+from robust_restoration.models.shipped import find_weights, model_card, shipped
+from robust_restoration.models.weights import load_weights, read_weights, save_weights
 
 
 @pytest.fixture
@@ -66,7 +57,7 @@ def test_half_precision_on_disk(tmp_path: Path) -> None:
 
 def test_truncated(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-10])
-    with pytest.raises(WeightsError, match="truncated, damaged or no safetensors"):
+    with pytest.raises(WeightsError, match="truncated, damaged or not a safetensors"):
         rr.create_purifier("additive", weights=str(saved))
 
 
@@ -142,24 +133,3 @@ def test_shipped_weights_load_offline_and_have_cards() -> None:
             expected = {"entry", "options", "classifier", "data", "training", "budget"}
             assert expected | {"environment", "numbers"} <= set(card)
             assert card["options"] == model.options
-
-
-def test_weights_of_a_classifier_come_before_general_ones(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And those of a timm architecture are found by the name with a tag."""
-    files = {}
-    for tag, about, size in (
-        ("resnet18", "resnet18", 224), ("general", "any", 224), ("general-32", "any", 32)
-    ):
-        files[tag] = tmp_path / f"additive.{tag}.safetensors"
-        files[tag].with_suffix(".json").write_text(
-            json.dumps({"classifier": about, "input_size": size})
-        )
-    monkeypatch.setattr("robust_restoration.models.weights.shipped", lambda *_: files)
-    assert weights_for("purifiers", "additive", "resnet18.some_tag", 224) == "resnet18"
-    assert weights_for("purifiers", "additive", "resnet50", 240) == "general"
-    assert weights_for("purifiers", "additive", "resnet50", 28) == "general-32"
-    del files["general"], files["general-32"]
-    with pytest.warns(WeightsWarning, match="No 'additive' weights.*'resnet18'"):
-        assert weights_for("purifiers", "additive", "resnet50", 224) == "resnet18"

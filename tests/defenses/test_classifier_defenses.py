@@ -4,6 +4,7 @@ from robust_restoration_defenses.classification import LabelledBatches
 from torch import nn
 
 import robust_restoration as rr
+from robust_restoration.contracts import Step
 from robust_restoration.errors import InputError
 from robust_restoration.testing import check_defense
 
@@ -61,7 +62,7 @@ def test_half_of_a_batch(data):
     model, seen = classifier(), []
     model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
     batch = LabelledBatches(data).batch(torch.arange(8), torch.Generator(), "train")
-    rr.create_defense("madry", mix=0.5, **QUICK).loss(model, batch, "train", torch.Generator())
+    rr.create_defense("madry", mix=0.5, **QUICK).loss(model, batch, Step("train"))
     changed = (seen[-1] != batch["images"]).flatten(1).any(1)
     assert changed.tolist() == [True] * 4 + [False] * 4
 
@@ -73,7 +74,7 @@ def test_trades_by_hand(data):
     torch.manual_seed(0)
     attacked = defense.attacked(model, batch["images"], batch["labels"])
     torch.manual_seed(0)
-    loss, _ = defense.loss(model, batch, "train", torch.Generator())
+    loss, _ = defense.loss(model, batch, Step("train"))
     clean, under = (model(i).softmax(1) for i in (batch["images"], attacked))
     fit = -clean.log()[torch.arange(8), batch["labels"]].mean()
     apart = (clean * (clean.log() - under.log())).sum(1).mean()
@@ -109,7 +110,7 @@ def test_batches_shift_and_mirror(data):
     ("name", "options", "sentence"),
     [
         ("madry", {"mix": 0}, "above 0"),
-        ("madry", {"eps": 8}, "fraction of"),
+        ("madry", {"eps": 8}, "write 8/255"),
         ("trades", {"beta": -1}, "0 or more"),
         ("trades", {"mix": 0.5}, "leave mix out"),
     ],

@@ -12,16 +12,16 @@ import torch
 from robust_restoration.images.files import write_image
 from robust_restoration.models.weights import read_weights
 from robust_restoration.training import CHECKPOINT
-from robust_restoration.training.train_denoiser import train_denoiser
+from robust_restoration.training.by_name import train_by_name
 
 SCRIPT = """
 import sys
-from robust_restoration.training.train_denoiser import train_denoiser
+from robust_restoration.training.by_name import train_by_name
 steps = int(sys.argv[3])
-train_denoiser(
-    "dncnn_test", sys.argv[1], sys.argv[2], defense="hat", steps=steps, batch_size=4, lr=3e-3,
-    denoiser_options={"batch_norm": False}, defense_options={"patch": 20}, validate_every=4,
-    save_every=2, progress=False, channels_last=False,
+train_by_name(
+    "hat", sys.argv[1], sys.argv[2], denoiser="dncnn_test", steps=steps, batch_size=4, lr=3e-3,
+    network={"batch_norm": False}, options={"patch": 20}, validate_every=4,
+    save_every=2, progress=False, channels_last=False, schedule="linear", precision="fp32",
 )
 """
 
@@ -99,12 +99,14 @@ def test_killed_at_any_moment_it_ends_bit_equal(folder, launch, one_thread, tmp_
 def test_accumulated_parts_give_the_gradient_of_the_whole(folder, tmp_path):
     found = []
     for accumulate in (1, 2):
-        path = train_denoiser(
-            "dncnn_test",
+        path = train_by_name(
+            "standard",
             folder,
             tmp_path / str(accumulate),
-            denoiser_options={"batch_norm": False},
-            defense_options={"patch": 20},
+            denoiser="dncnn_test",
+            network={"batch_norm": False},
+            options={"patch": 20},
+            precision="fp32",
             steps=3,
             batch_size=4,
             accumulate=accumulate,
@@ -116,12 +118,12 @@ def test_accumulated_parts_give_the_gradient_of_the_whole(folder, tmp_path):
 
 
 def test_the_card_says_how_it_was_trained(folder, tmp_path):
-    path = train_denoiser(
-        "dncnn_test",
+    path = train_by_name(
+        "hat",
         folder,
         tmp_path / "run",
-        defense="hat",
-        defense_options={"patch": 20, "alpha": 2.0},
+        denoiser="dncnn_test",
+        options={"patch": 20, "alpha": 2.0},
         steps=2,
         batch_size=2,
         val_fraction=0.25,
@@ -130,5 +132,45 @@ def test_the_card_says_how_it_was_trained(folder, tmp_path):
     card = json.loads(path.with_suffix(".json").read_text())
     assert card["entry"] == "dncnn_test"
     assert card["training"]["defense"] == "hat"
-    assert card["training"]["defense_options"] == {"patch": "20", "alpha": "2.0"}
-    assert (card["training"]["images"], card["training"]["held_out"]) == (8, 2)
+    options = card["training"]["defense_options"]
+    assert (options["patch"], options["alpha"]) == (20, 2.0)  # numbers, as they were given
+    assert card["training"]["val_fraction"] == 0.25
+    assert card["data"].startswith("images: 8 images")
+
+
+@pytest.mark.slow
+def test_two_processes_share_each_batch(launch, tmp_path):
+    """Not that each does everything, which gives the same curve too."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        """
+import json, os, sys
+import torch
+from torch import nn
+from robust_restoration.contracts import Defense
+from robust_restoration.training import train
+
+class Rows:
+    def __len__(self):
+        return 8
+
+    def batch(self, indices, generator, stage):
+        return {"x": indices.float()[:, None]}
+
+class Seen(Defense):
+    rows = []
+
+    def loss(self, model, batch, step):
+        self.rows.append(batch["x"].flatten().int().tolist())
+        return model(batch["x"]).square().mean(), {}
+
+train(nn.Linear(1, 1), Seen(), Rows(), steps=4, batch_size=4, progress=False, accumulate=2)
+with open(f"{sys.argv[1]}/rank{os.environ.get('RANK', 0)}.json", "w") as file:
+    json.dump(Seen.rows, file)
+"""
+    )
+    launch(script, tmp_path, processes=2)
+    one, two = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
+    assert [len(rows) for rows in one + two] == [1] * 16  # two parts a step, a row each
+    for epoch in (slice(0, 4), slice(4, 8)):
+        assert sorted(row for rows in one[epoch] + two[epoch] for row in rows) == list(range(8))

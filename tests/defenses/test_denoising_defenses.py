@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 import robust_restoration as rr
+from robust_restoration.contracts import Step
 from robust_restoration.errors import InputError
 from robust_restoration.testing import check_defense
 
@@ -65,7 +66,7 @@ def test_training_lowers_the_error(name, options, denoiser, images):
 def test_normal_by_hand(denoiser, images):
     defense = rr.create_defense("standard", patch=20)
     batch = batch_of(defense, images)
-    loss, _ = defense.loss(denoiser, batch, "train", torch.Generator())
+    loss, _ = defense.loss(denoiser, batch, Step("train"))
     error = (denoiser(batch["noisy"]) - batch["clean"]).square().sum() / (2 * 6)
     assert torch.allclose(loss, error)
 
@@ -74,7 +75,7 @@ def test_hat_by_hand(images):
     denoiser = rr.create_denoiser("dncnn_test", batch_norm=False)
     defense = rr.create_defense("hat", patch=20, alpha=2.0, eps=8 / 255)
     batch = batch_of(defense, images)
-    loss, figures = defense.loss(denoiser, batch, "train", torch.Generator())
+    loss, figures = defense.loss(denoiser, batch, Step("train"))
     attack = rr.create_attack("obsatk", denoiser, eps=8 / 255, steps=1, clip=None)
     attacked = attack(batch["noisy"], batch["clean"])
     first, second = denoiser(batch["noisy"]), denoiser(attacked)
@@ -103,7 +104,7 @@ def test_hat_shares_its_first_forward_pass(images):
 
         denoiser.register_forward_pre_hook(count)
         defense = rr.create_defense("hat", patch=20, shared=shared)
-        loss, _ = defense.loss(denoiser, batch_of(defense, images), "train", torch.Generator())
+        loss, _ = defense.loss(denoiser, batch_of(defense, images), Step("train"))
         losses[shared] = float(loss)
     assert calls == {True: 2, False: 3}
     assert losses[True] == pytest.approx(losses[False], rel=1e-5)
@@ -113,8 +114,8 @@ def test_hat_of_alpha_0_is_normal_training(denoiser, images):
     normal = rr.create_defense("standard", patch=20)
     batch = batch_of(normal, images)
     denoiser.eval()
-    one, _ = rr.create_defense("hat", alpha=0.0).loss(denoiser, batch, "train", torch.Generator())
-    two, _ = normal.loss(denoiser, batch, "train", torch.Generator())
+    one, _ = rr.create_defense("hat", alpha=0.0).loss(denoiser, batch, Step("train"))
+    two, _ = normal.loss(denoiser, batch, Step("train"))
     assert torch.allclose(one, two)
 
 
@@ -124,7 +125,7 @@ def test_adversarial_attacks_the_share_it_says(images):
     denoiser.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
     defense = rr.create_defense("adversarial", patch=20, mix=0.5)
     batch = batch_of(defense, images)
-    defense.loss(denoiser, batch, "train", torch.Generator())
+    defense.loss(denoiser, batch, Step("train"))
     changed = (seen[-1] != batch["noisy"]).flatten(1).any(1)
     assert changed.tolist() == [True] * 3 + [False] * 3
 
@@ -132,7 +133,7 @@ def test_adversarial_attacks_the_share_it_says(images):
 def test_told_its_level_also_in_the_attack(images):
     denoiser = rr.create_denoiser("ffdnet_test")
     defense = rr.create_defense("hat", patch=20)
-    loss, _ = defense.loss(denoiser, batch_of(defense, images), "train", torch.Generator())
+    loss, _ = defense.loss(denoiser, batch_of(defense, images), Step("train"))
     assert torch.isfinite(loss)
 
 
@@ -177,8 +178,8 @@ def test_validation_is_on_other_images(denoiser, images):
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("standard", {"sigma": (0.2, 0.1)}, "the lowest and the highest"),
-        ("standard", {"sigma": 25}, "fraction of"),
+        ("standard", {"sigma": (0.2, 0.1)}, "the lower level first"),
+        ("standard", {"sigma": 25}, "write 25/255"),
         ("hat", {"alpha": -1.0}, "0 or more"),
         ("hat", {"attack": "obsatx"}, "obsatk"),
         ("hat", {"eps": 0}, "budget"),

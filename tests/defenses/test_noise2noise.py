@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 import robust_restoration as rr
+from robust_restoration.contracts import Step
 from robust_restoration.errors import InputError
 from robust_restoration.testing import check_defense
 
@@ -48,8 +49,7 @@ def test_losses_by_hand(images):
     for kind, power in (("gaussian", 2.0), ("poisson", 1.0), ("impulse", 0.5)):
         defense = rr.create_defense("noise2noise", kind=kind)
         batch = defense.corrupt(images, torch.Generator().manual_seed(0))
-        batch["progress"] = torch.tensor(0.75)
-        loss, _ = defense.loss(model, batch, "train", torch.Generator())
+        loss, _ = defense.loss(model, batch, Step("train", progress=0.75))
         away = (batch["noisy"] - batch["target"]).abs() + 1e-8
         assert torch.allclose(loss, away.pow(power).mean(), rtol=1e-4)
 
@@ -72,7 +72,7 @@ def test_it_learns_to_restore_without_clean_images(images):
     torch.manual_seed(0)
     model = rr.create_denoiser("dncnn_test", batch_norm=False)
     defense = rr.create_defense("noise2noise", sigma=0.2, patch=24)
-    noisy = rr.Gaussian(0.2)(images, seed=0)
+    noisy, _ = rr.Gaussian(0.2)(images, seed=0)
     rr.train(
         model, defense, images, steps=150, batch_size=8, lr=5e-3, schedule="cosine", progress=False
     )

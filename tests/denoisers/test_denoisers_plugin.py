@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 from robust_restoration_denoisers import denoisers
-from robust_restoration_denoisers.arguments import sigma_per_image
+from robust_restoration_denoisers.sigma import sigma_per_image
 
 from robust_restoration.errors import InputError, PluginError
 from robust_restoration.plugins.targets import importable, load_target

@@ -3,7 +3,7 @@
 import pytest
 
 import robust_restoration as rr
-from robust_restoration.models.weights import model_card, shipped
+from robust_restoration.models.shipped import model_card, shipped
 
 TAGS = [(name, tag) for name in ("dncnn_b", "dncnn_c") for tag in shipped("denoisers", name)]
 
@@ -29,11 +29,11 @@ def test_the_psnr_of_its_card(name, tag, data_root):
     result = rr.evaluate(
         rr.create_denoiser(name, weights=tag),
         card["test_set"],
-        attacks=[],
+        threats=[],
         sigma=25 / 255,
         root=data_root,
         limit=card["first_images"],
         checks=False,
         progress=False,
     )
-    assert result.mean("noisy") == pytest.approx(card["sigma 25/255"], abs=0.03)
+    assert result.mean() == pytest.approx(card["sigma 25/255"], abs=0.03)

@@ -202,7 +202,7 @@ def test_bad_images(which: str) -> None:
 def test_images_too_small_to_be_reflected(name: str, side: int) -> None:
     purifier = create_purifier(name)
     assert purifier(torch.rand(1, 1, side + 1, side + 1)).shape[-1] == side + 1
-    with pytest.raises(InputError, match=f"wants more than {side} pixels a side"):
+    with pytest.raises(InputError, match=f"needs more than {side} pixels a side"):
         purifier(torch.rand(1, 1, 9, side))
 
 

@@ -1,0 +1,19 @@
+"""Built-in plugin: certificates by randomised smoothing."""
+
+from __future__ import annotations
+
+from robust_restoration import Entry, hookimpl
+
+
+@hookimpl
+def certifiers() -> list[Entry]:
+    """Randomised smoothing, with a denoiser in front of the classifier or without."""
+    return [
+        Entry(
+            "smoothing",
+            "robust_restoration_certify.smoothing:SmoothedClassifier",
+            "randomised smoothing: an L2 radius that no attack can break",
+            "arXiv:1902.02918",
+            roles=("classifier",),
+        )
+    ]

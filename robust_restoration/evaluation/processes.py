@@ -1,0 +1,47 @@
+"""Several processes, as ``accelerate launch`` and ``torchrun`` start them: who does which blocks.
+
+A process that dies ends the others: the launcher stops its group, and where it does not, gathering
+fails rather than misses images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
+
+
+class Processes:
+    """The processes that share an evaluation; one, where nothing launched several.
+
+    An `Accelerator` is made, since a bare ``PartialState`` does not heed the launcher of
+    processes without accelerators.
+    """
+
+    def __init__(self) -> None:
+        state = Accelerator()
+        self.count, self.rank = state.num_processes, state.process_index
+        self.main = state.is_main_process
+        self._wait = state.wait_for_everyone
+
+    def share(self, blocks: Sequence[list[int]]) -> list[list[int]]:
+        """The blocks of this process: whole ones, every so manieth."""
+        return list(blocks[self.rank :: self.count])
+
+    def gather(self, items: list[Any]) -> list[list[Any]]:
+        """The items of each process, in the order of the processes."""
+        return list(gather_object([items])) if self.count > 1 else [items]
+
+    def from_main(self, item: Any) -> Any:
+        """What the main process has."""
+        if self.count == 1:
+            return item
+        held = [item]
+        broadcast_object_list(held)
+        return held[0]
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self._wait()

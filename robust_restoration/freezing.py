@@ -1,0 +1,114 @@
+"""Models as attacks and measurements need them: frozen, and in a precision that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .budgets import NARROW
+
+# What is frozen: for each module its mode, and for each parameter its flag, as they were before the
+# first of those that hold it frozen came, with how many there are.
+_HELD: dict[int, list[Any]] = {}
+_HOLDING = Lock()
+
+
+@contextmanager
+def frozen(model: Any) -> Iterator[None]:
+    """Eval mode and no parameter gradients inside, exactly the former state after, even on errors.
+
+    Several threads may freeze one model, or models that share parts, at once: the first of them
+    saves a part's state, and the last one puts it back.
+
+    Args:
+        model: An ``nn.Module``; anything else is left alone.
+    """
+    if not isinstance(model, nn.Module):
+        yield
+        return
+    modules, parameters = list(model.modules()), list(model.parameters())
+    with _HOLDING:
+        for module in modules:
+            _hold(module, module.training)
+        for parameter in parameters:
+            _hold(parameter, parameter.requires_grad)
+        model.eval()
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        with _HOLDING:
+            for module in modules:
+                if (mode := _release(module)) is not None:
+                    module.training = mode
+            for parameter in parameters:
+                if (flag := _release(parameter)) is not None:
+                    parameter.requires_grad_(flag)
+
+
+def _hold(part: Any, state: bool) -> None:
+    """Count one more holder; the first one's state is what is kept."""
+    held = _HELD.setdefault(id(part), [part, state, 0])  # the part itself, so that its id stays its
+    held[2] += 1
+
+
+def _release(part: Any) -> bool | None:
+    """Count one holder less; the state that was kept once there is none, ``None`` before."""
+    held = _HELD[id(part)]
+    held[2] -= 1
+    if held[2]:
+        return None
+    state: bool = _HELD.pop(id(part))[1]
+    return state
+
+
+@contextmanager
+def fitted(model: Any, images: Tensor) -> Iterator[None]:
+    """Inside, a model takes and gives what an attack on ``images`` works with.
+
+    Images are cast to the precision of its parameters, its outputs to that of the attack, at least
+    float32, and gradients are contiguous, also those of a model in channels_last.
+    """
+    parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
+    own = next((p.dtype for p in parameters if p.is_floating_point()), images.dtype)
+    work = torch.float32 if images.dtype in NARROW else images.dtype
+    if own == work and all(p.is_contiguous() for p in parameters):
+        yield
+        return
+
+    def before(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        for value in args:
+            if isinstance(value, Tensor) and value.requires_grad:
+                value.register_hook(Tensor.contiguous)
+        return tuple(_cast(value, own) for value in args)
+
+    def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        return _cast(output, work)
+
+    handles = [
+        model.register_forward_pre_hook(before, prepend=True),
+        model.register_forward_hook(after),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    """A floating-point tensor in another precision; anything else as it is."""
+    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def ordinary(value: Any) -> Any:
+    """A tensor without history that gradients may flow through, also one of inference mode."""
+    if not isinstance(value, Tensor):
+        return value
+    return value.clone() if value.is_inference() else value.detach()

@@ -1,0 +1,135 @@
+"""What a file says of the network it is for: options and combinations, read with suspicion."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from robust_restoration.errors import WeightsError, cleaned
+from robust_restoration.plugins.registry import registry
+from robust_restoration.plugins.targets import load_target, parameters_of
+
+from .origin import Origin, remember
+
+LONGEST = 2**16  # characters of JSON
+DEEPEST = 8
+LARGEST = 1_000_000  # no size or count of a network is above it
+MOST = 16  # members of a combination
+
+
+def read_json(text: str, path: Path | str) -> dict[str, Any]:
+    """The JSON object in a file's header.
+
+    Raises:
+        WeightsError: If it is damaged, too long or too deep, or has numbers beyond reason.
+    """
+
+    def whole(digits: str) -> int:
+        if len(digits) > 8 or abs(int(digits)) > LARGEST:
+            raise ValueError(f"the number {cleaned(digits, 20)}")
+        return int(digits)
+
+    def fraction(digits: str) -> float:
+        if not math.isfinite(float(digits)):
+            raise ValueError(f"the number {cleaned(digits, 20)}")
+        return float(digits)
+
+    try:
+        if len(text) > LONGEST:
+            raise ValueError(f"{len(text)} characters")
+        content = json.loads(
+            text, parse_int=whole, parse_float=fraction, parse_constant=fraction
+        )
+        if not isinstance(content, dict) or _depth(content) > DEEPEST:
+            raise ValueError("not a flat object")
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(
+            f"{path} has a damaged header: its options cannot be read ({cleaned(str(error))}); "
+            "get it again from where it came."
+        ) from error
+    return content
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_depth, inner), default=0) if isinstance(value, dict | list) else 0
+
+
+def check_types(target: Any, options: dict[str, Any], path: Path | str) -> None:
+    """Check options out of a file against a constructor's signature and defaults.
+
+    Raises:
+        WeightsError: If it takes no such option, or one of another type.
+    """
+    try:
+        parameters = parameters_of(target)
+    except (TypeError, ValueError):
+        return
+    for name, value in options.items():
+        parameter = parameters.get(name)
+        if parameter is None:
+            continue  # creating it says so, with what is near
+        if not _suits(value, parameter):
+            raise WeightsError(
+                f"{path} was saved with {cleaned(name)}={cleaned(repr(value))}; expected "
+                f"{_expected(parameter)}."
+            )
+
+
+def _expected(parameter: inspect.Parameter) -> str:
+    if parameter.default in (None, parameter.empty):
+        return str(parameter.annotation)
+    return f"a value like {parameter.default!r}"
+
+
+def _suits(value: Any, parameter: inspect.Parameter) -> bool:
+    default, annotation = parameter.default, str(parameter.annotation)
+    if default is parameter.empty or default is None:
+        return value is None or not isinstance(value, dict)
+    if value is None:
+        return "None" in annotation
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int | float):
+        kinds = int if isinstance(default, int) and "float" not in annotation else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool)
+    if isinstance(default, tuple | list):
+        return isinstance(value, list)
+    return isinstance(value, type(default))
+
+
+def build(content: Any, path: Path | str, kind: str = "purifiers") -> nn.Module:
+    """The network that a description in a file stands for, without its weights.
+
+    Args:
+        content: ``{"entry": NAME, "options": {...}}``, ``{"chain": [...]}``, or
+            ``{"gated": {"gate": ..., "purifier": ..., "steepness": ...}}``.
+        path: The file, for messages.
+        kind: What is expected: ``"purifiers"`` or ``"gates"``.
+
+    Raises:
+        WeightsError: If it is none of these.
+    """
+    from .purifiers import Chain, Gated
+
+    match content:
+        case {"entry": str(name), **rest} if set(rest) <= {"options"}:
+            options = rest.get("options", {})
+            if isinstance(options, dict):
+                offer, _ = registry().find(kind, name)
+                check_types(load_target(offer.entry), options, path)
+                made: nn.Module = registry().create(kind, name, **options)
+                return remember(made, Origin(kind, name, options))
+        case {"chain": list(members), **rest} if not rest and len(members) <= MOST:
+            return Chain(*[build(member, path) for member in members])
+        case {"gated": {"gate": gate, "purifier": purifier, "steepness": float(steepness)}}:
+            return Gated(build(gate, path, "gates"), build(purifier, path), steepness=steepness)
+    raise WeightsError(
+        f"{path} describes {cleaned(repr(content))}; expected an entry with options, a chain, or a "
+        "gate with its purifier."
+    )

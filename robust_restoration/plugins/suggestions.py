@@ -1,0 +1,26 @@
+"""Commands of training that messages suggest, such that they work as they are printed."""
+
+from __future__ import annotations
+
+from robust_restoration.errors import UnknownNameError
+from robust_restoration.plugins.registry import registry
+
+
+def train_command(kind: str, name: str) -> str:
+    """The command that trains a network.
+
+    Args:
+        kind: ``"denoisers"`` or ``"purifiers"``.
+        name: The network's name.
+
+    Returns:
+        A command, in which NAME and FOLDER stand for the user's classifier and data.
+    """
+    known, role = registry(), kind.removesuffix("s")
+    try:
+        offer, _ = known.find("defenses", known.default("defenses", role))
+        defense = known.shortest("defenses", offer)
+    except UnknownNameError:
+        defense = "DEFENSE"
+    what = f"--{role} {name}" + (" --classifier NAME" if role == "purifier" else "")
+    return f"robust-restoration train {defense} {what} --data FOLDER -o runs/mine"

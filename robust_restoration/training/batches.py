@@ -1,0 +1,66 @@
+"""Which samples a step draws, and to which stage it belongs: from seed and step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator
+
+from robust_restoration.contracts import Batch, Stage, TrainingSet
+
+
+def draw(
+    data: TrainingSet, step: int, size: int, seed: int, generator: Generator, stage: str
+) -> Batch:
+    """The batch of a step: shuffled epochs, the same whatever the number of processes.
+
+    Args:
+        data: Where it is drawn from.
+        step: The step's number, from 0.
+        size: How many samples.
+        seed: Decides the order of each epoch.
+        generator: What the training set draws its augmentation from.
+        stage: The stage's name.
+    """
+    count, first = len(data), step * size
+    indices, epoch = [], -1
+    for position in range(first, first + size):
+        if position // count != epoch:
+            epoch = position // count
+            shuffle = torch.Generator().manual_seed(mix(seed, epoch, -1))
+            order = torch.randperm(count, generator=shuffle)
+        indices.append(order[position % count])
+    return data.batch(torch.stack(indices), generator, stage)
+
+
+def parts_of(batch: Batch, count: int) -> list[Batch]:
+    """A batch in parts of nearly equal size."""
+    if count == 1:
+        return [batch]
+    size = len(next(iter(batch.values())))
+    parts = []
+    for rows in torch.arange(size).tensor_split(min(count, size)):
+        cut = slice(int(rows[0]), int(rows[-1]) + 1)
+        parts.append({k: v[cut] for k, v in batch.items()})
+    return parts
+
+
+def stage_ends(stages: Sequence[Stage], steps: int) -> list[int]:
+    """After how many steps each stage ends."""
+    total = sum(s.share for s in stages)
+    ends, done = [], 0.0
+    for stage in stages:
+        done += stage.share
+        ends.append(round(steps * done / total))
+    ends[-1] = steps
+    return ends
+
+
+def mix(*numbers: int) -> int:
+    """One seed from several numbers."""
+    state = 0x9E3779B97F4A7C15
+    for number in numbers:
+        state = ((state ^ (number & 0xFFFFFFFF)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        state ^= state >> 31
+    return state >> 1

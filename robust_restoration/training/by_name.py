@@ -1,0 +1,356 @@
+"""Training by name: from words to weights with a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from robust_restoration.contracts import Denoiser, TrainingSet
+from robust_restoration.data import load_images, load_labelled
+from robust_restoration.environment import environment
+from robust_restoration.errors import InputError, UnknownNameError, did_you_mean
+from robust_restoration.models.classifiers import (
+    classifier_name,
+    input_channels,
+    load_classifier,
+)
+from robust_restoration.models.create import create_defense, create_denoiser, create_purifier
+from robust_restoration.models.origin import member_of
+from robust_restoration.models.weights import load_weights, read_weights, save_weights
+from robust_restoration.plugins.registry import registry
+from robust_restoration.plugins.suggestions import train_command
+from robust_restoration.plugins.targets import call, load_target, options_of
+
+from .loop import minutes_trained, train
+from .recipes import Recipe, default_settings, load_recipe, path_or_name, plain
+from .run_folder import CHECKPOINT
+from .settings import Settings
+
+_DEFAULTS = plain(asdict(Settings(steps=1)))
+KINDS = {"denoiser": "denoisers", "purifier": "purifiers", "classifier": "classifiers"}
+
+
+def train_by_name(
+    defense: str = "",
+    data: Any = None,
+    out: Path | str = "",
+    *,
+    denoiser: str = "",
+    purifier: str = "",
+    classifier: str = "",
+    recipe: str | Recipe = "",
+    network: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    init_weights: str | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    limit: int | None = None,
+    val_fraction: float | None = None,
+    progress: bool = True,
+    announce: Callable[[str], None] | None = None,
+    **settings: Any,
+) -> Path:
+    """Train a denoiser, a purifier or a classifier, and save its weights with a model card.
+
+    Args:
+        defense: The way of training.
+        data: A data set's name, a folder, or what the defense takes: images, labelled ones for
+            classifiers and for purifiers that are trained for one.
+        out: The run's folder; an interrupted run there goes on.
+        denoiser: The denoiser that is trained.
+        purifier: The purifier that is trained; the default one where the defense needs a classifier
+            and none is named.
+        classifier: What a purifier is trained for, or without one the classifier that is trained
+            itself; as `load_classifier` takes it.
+        recipe: A recipe's name, or ``recipe.yaml`` of a run, which may say everything but ``out``.
+            What is given here comes before it.
+        network: Options of what is trained.
+        options: Options of the defense.
+        init_weights: What it begins from, as `create_denoiser` takes it; untrained by default.
+        size: The side that labelled images are brought to.
+        channels: 1 for gray, 3 for colour; by default what the network takes.
+        limit: Use only the first so many images.
+        val_fraction: Share of the images held out for validation; never a test set. 0.05 by
+            default.
+        progress: Show a progress bar.
+        announce: Called with a sentence that says what is trained, with which options.
+        **settings: See `robust_restoration.training.Settings`; ``steps`` is required where no
+            recipe has it.
+
+    Returns:
+        The weights' file, ``OUT/NAME.safetensors``. ``OUT/recipe.yaml`` trains it again.
+
+    Raises:
+        UnknownNameError: If there is no such defense, network or recipe.
+        InputError: If an option is not one that the defense or the network takes; before anything
+            runs.
+
+    Example:
+        >>> train_by_name("mine", "photos/", "runs/mine", denoiser="mine", steps=10_000)
+    """
+    word = "" if data is not None else None  # images in memory have no name to find them by
+    given: dict[str, Any] = {
+        "init_weights": path_or_name(init_weights),
+        "data": path_or_name(data) if isinstance(data, str | Path) else word,
+        "size": size,
+        "channels": channels,
+        "limit": limit,
+        "val_fraction": val_fraction,
+    }
+    base = load_recipe(recipe) if isinstance(recipe, str) and recipe else recipe or None
+    assert not isinstance(base, str)
+    whole = plan(
+        base, defense, denoiser, purifier, classifier, network or {}, options or {}, settings
+    )
+    whole = replace(whole, **{k: v for k, v in given.items() if v is not None})
+    if not out:
+        raise InputError("out is empty; expected the run's folder.")
+    if announce is not None:
+        announce(describe(whole))
+    return _train(whole, whole.data if data is None else data, Path(out), progress)
+
+
+def describe(recipe: Recipe) -> str:
+    """One line on what is trained, and with which options."""
+    parts = {
+        recipe.summary: recipe.defense_options,
+        recipe.name: recipe.network,
+        "the loop": {k: v for k, v in recipe.settings.items() if k == "steps" or v != _DEFAULTS[k]},
+    }
+    return "; ".join(
+        f"{name}: {', '.join(f'{k}={_word(v)}' for k, v in values.items()) or 'its defaults'}"
+        for name, values in parts.items()
+    )
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(map(_word, value)) + ")"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def plan(
+    base: Recipe | None,
+    defense: str,
+    denoiser: str,
+    purifier: str,
+    classifier: str,
+    network: Mapping[str, Any],
+    options: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> Recipe:
+    """Everything that a training needs, checked before anything runs.
+
+    Args:
+        base: What is taken where nothing is given.
+        defense: As `train_by_name` takes it, like all that follows.
+        denoiser: Likewise.
+        purifier: Likewise.
+        classifier: Likewise.
+        network: Likewise.
+        options: Likewise.
+        settings: Likewise.
+
+    Raises:
+        UnknownNameError: As `train_by_name`.
+        InputError: As `train_by_name`.
+    """
+    named = bool(denoiser or purifier or classifier)
+    if base is not None and not named:
+        words = {base.trains: base.name, **({"classifier": base.classifier} if base.classifier
+                                            else {})}
+        denoiser, purifier = words.get("denoiser", ""), words.get("purifier", "")
+        classifier = words.get("classifier", "")
+    defense = defense or (base.defense if base else "")
+    known = _defense_options(defense, classifier)
+    trains, name = _what(defense, denoiser, purifier, classifier, for_classifier="classifier" in
+                         known)
+    # Where no recipe is named, only the loop's settings come from one: the network and the defense
+    # have defaults of their own.
+    base = base or Recipe(settings=default_settings(defense, trains))
+    kind = KINDS[trains]
+    if (base.name, base.defense) != (name, defense):
+        base = base.suited("" if trains == "classifier" else kind, name, defense)
+    whole = replace(
+        base,
+        trains=trains,
+        name=name,
+        defense=defense,
+        classifier=classifier if trains == "purifier" else "",
+        defense_options={**base.defense_options, **options},
+        network={**base.network, **network},
+    )
+    _check_options(defense, whole.defense_options, [o for o in known if o != "classifier"])
+    if trains == "classifier":
+        _check_options("load_classifier", whole.network, ["num_classes"])
+    else:
+        offer, member = registry().find(kind, name)
+        if member is None:  # a family passes options on to its member, which checks them
+            _check_options(name, whole.network, options_of(load_target(offer.entry)))
+    merged = {**base.settings, **settings}
+    if "steps" not in merged:
+        raise InputError(
+            "Nothing says how many steps to take: give steps, or a recipe that has them."
+        )
+    chosen: Settings = call(Settings, "train", (), merged)
+    return replace(
+        whole,
+        summary=f"{defense} of {name}" + (f" for {classifier}" if whole.classifier else ""),
+        settings=plain(asdict(chosen)),
+    )
+
+
+def _defense_options(defense: str, classifier: str) -> list[str]:
+    """The options of a defense; where a network's name came in its place, say what was meant."""
+    if not defense:
+        raise InputError("Nothing says how to train: give a defense, or a recipe of a run.")
+    try:
+        offer, _ = registry().find("defenses", defense)
+    except UnknownNameError as error:
+        for kind in ("purifiers", "denoisers"):
+            if defense in registry().list(kind):
+                command = train_command(kind, defense)
+                if classifier:
+                    command = command.replace("--classifier NAME", f"--classifier {classifier}")
+                raise InputError(
+                    f"{defense!r} is not a way of training but a {kind[:-1]}: {command}"
+                ) from error
+        raise
+    return options_of(load_target(offer.entry))
+
+
+def _what(
+    defense: str, denoiser: str, purifier: str, classifier: str, *, for_classifier: bool
+) -> tuple[str, str]:
+    """What is trained, and its name."""
+    if (denoiser and (purifier or classifier)) or not (denoiser or purifier or classifier):
+        raise InputError(
+            "Say what is trained: either a denoiser, or a purifier, or a classifier (with --"
+            "denoiser, --purifier or --classifier)."
+        )
+    if for_classifier and not classifier:
+        raise InputError(
+            f"{defense!r} trains a purifier for a classifier: name the classifier, and no denoiser."
+        )
+    if for_classifier:
+        name = purifier or registry().default("purifiers", "classifier").rsplit("/", 1)[-1]
+        return "purifier", name
+    if purifier and classifier:
+        raise InputError(
+            f"{defense!r} takes no classifier: leave it out to train the purifier, or leave the "
+            "purifier out to train the classifier."
+        )
+    if denoiser:
+        return "denoiser", denoiser
+    return ("purifier", purifier) if purifier else ("classifier", classifier)
+
+
+def _check_options(name: str, options: Mapping[str, Any], known: list[str]) -> None:
+    for option in options:
+        if option not in known:
+            raise InputError(f"{name!r} takes no option {option!r}. {did_you_mean(option, known)}")
+
+
+def _train(recipe: Recipe, data: Any, out: Path, progress: bool) -> Path:
+    if data is None or (isinstance(data, str) and not data):
+        raise InputError("Nothing says what to train on: give data, a name or a folder.")
+    device = Accelerator().device  # also reads how many processes there are
+    bare = load_classifier(recipe.classifier).to(device) if recipe.classifier else None
+    options = dict(recipe.defense_options)
+    if bare is not None:
+        options["classifier"] = bare
+        offer, member = registry().find("purifiers", recipe.name)
+        if member is None and "channels" in options_of(load_target(offer.entry)):
+            own = recipe.channels or input_channels(bare) or 3
+            recipe = replace(recipe, network={"channels": own, **recipe.network})
+    if "seed" in _defense_options(recipe.defense, ""):
+        options.setdefault("seed", recipe.settings["seed"])
+    method = create_defense(recipe.defense, **options)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.settings["seed"])
+        model = _network(recipe)
+    images = _images(recipe, data, bare or model)
+    train(
+        model,
+        method,
+        images,
+        out=out,
+        val_fraction=recipe.val_fraction,
+        progress=progress,
+        recipe=recipe,
+        **recipe.settings,
+    )
+    return _save(recipe, model, bare, images, out)
+
+
+def _network(recipe: Recipe) -> nn.Module:
+    """What is trained, before it is."""
+    if recipe.trains == "classifier":
+        model = load_classifier(recipe.name, **recipe.network)
+        if recipe.init_weights:
+            load_weights(model, recipe.init_weights)
+        return model
+    create = create_denoiser if recipe.trains == "denoiser" else create_purifier
+    return create(recipe.name, weights=recipe.init_weights, **recipe.network)
+
+
+def _images(recipe: Recipe, data: Any, model: nn.Module) -> Any:
+    """The data, as the defense prepares them from: labelled where a classifier takes part."""
+    if isinstance(data, TrainingSet):
+        return data
+    if recipe.classifier or recipe.trains == "classifier":
+        channels = recipe.channels or input_channels(model) or 3
+        return load_labelled(data, size=recipe.size, channels=channels, limit=recipe.limit)
+    if recipe.size is not None:
+        raise InputError("size is for labelled images; leave it out to train on squares of images.")
+    own = model.channels if isinstance(model, Denoiser) else None
+    return load_images(data, channels=recipe.channels or own, limit=recipe.limit)
+
+
+def _save(
+    recipe: Recipe, model: nn.Module, bare: nn.Module | None, images: Any, out: Path
+) -> Path:
+    """``OUT/NAME.safetensors``, and the card that says how it was trained."""
+    kind, name = KINDS[recipe.trains], recipe.name
+    if kind == "classifiers":
+        name = classifier_name(model)
+    else:
+        model, kind, name = member_of(model, kind, name)
+    path = out / f"{name.rsplit('/', 1)[-1]}.safetensors"
+    if Accelerator().is_main_process:
+        _write(recipe, model, bare, images, path, kind, name)
+    Accelerator().wait_for_everyone()
+    return path
+
+
+def _write(
+    recipe: Recipe,
+    model: nn.Module,
+    bare: nn.Module | None,
+    images: Any,
+    path: Path,
+    kind: str,
+    name: str,
+) -> None:
+    _, header = read_weights(path.parent / CHECKPOINT)
+    damaged = getattr(images, "damaged", ())
+    about: dict[str, Any] = {} if bare is None else {"classifier": classifier_name(bare)}
+    if hasattr(images, "images"):
+        about["input_size"] = min(images.images.shape[-2:])
+    card = {
+        "entry": name,
+        "options": getattr(model, "options", {}),
+        **about,
+        "data": f"{getattr(images, 'name', 'samples')}: {len(images)} images, {len(damaged)} "
+        "damaged ones skipped",
+        "training": plain(asdict(recipe)),
+        "minutes": minutes_trained(header),
+        "environment": environment(),
+    }
+    save_weights(model, path, kind=kind, name=name, card=card)

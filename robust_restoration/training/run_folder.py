@@ -1,0 +1,215 @@
+"""A run's folder: locked while the run goes on, and each file in it replaced whole."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from robust_restoration.errors import InputError, TrainingError
+from robust_restoration.files import atomic_path, write_json
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a folder goes without a lock
+    fcntl = None  # type: ignore[assignment]
+
+CHECKPOINT, SETTINGS, HISTORY = "checkpoint.safetensors", "settings.json", "history.json"
+FREE = ("save_every",)  # may change while a run goes on
+UNKNOWN = object()
+
+
+class RunFolder:
+    """Where a run keeps what it needs to go on, and what people read of it.
+
+    Args:
+        path: The folder; it is made.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder.
+
+        The lock is the system's, on the folder itself: it ends with the process, however that
+        ends, and leaves no file that a later run would have to judge.
+
+        Raises:
+            InputError: If another run is in it.
+        """
+        if fcntl is None:
+            yield
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise InputError(
+                        f"Another run is training in {self.path}; wait for it, or choose another "
+                        "folder."
+                    ) from None
+                warnings.warn(  # some network file systems have no locks
+                    f"{self.path} cannot be locked ({error}); let no other run use it meanwhile.",
+                    stacklevel=3,
+                )
+            self._clean()
+            yield
+        finally:
+            os.close(handle)
+
+    def _clean(self) -> None:
+        """Remove what a killed process left half written, by the names `atomic_path` gives."""
+        for name in (CHECKPOINT, SETTINGS, HISTORY, "curves.csv", "curves.png", "recipe.yaml"):
+            stem, suffix = name.split(".")
+            for left in self.path.glob(f".{stem}-*.{suffix}"):
+                left.unlink(missing_ok=True)
+
+    def begun(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return (self.path / CHECKPOINT).exists()
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Write down a new run's settings."""
+        write_json(self.path / SETTINGS, settings)
+
+    def save(self, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+        """Replace the checkpoint.
+
+        Raises:
+            TrainingError: If it cannot be written.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        kept = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        try:
+            with atomic_path(self.path / CHECKPOINT) as temporary:
+                save_file(kept, temporary, dict(header))
+        except SafetensorError as error:  # also a full disk, which the library reports as this
+            raise TrainingError(
+                f"The checkpoint in {self.path} could not be written ({error}); the earlier one, "
+                "if there is one, stands. Free some space and run the same command again."
+            ) from error
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """The checkpoint's tensors and header.
+
+        Raises:
+            TrainingError: If it is damaged.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = self.path / CHECKPOINT
+        try:
+            with safe_open(path, "pt") as file:
+                header = dict(file.metadata() or {})
+                int(header["step"])
+                return {name: file.get_tensor(name) for name in file.keys()}, header
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise TrainingError(f"{path} is damaged ({error}); remove it to begin anew.") from error
+
+    def settings(self, header: Mapping[str, str]) -> dict[str, Any]:
+        """The settings that the checkpoint's run was begun with.
+
+        They stand in its header, so that they are those of these weights whatever was written
+        beside them since; checkpoints of older versions have them in the file beside alone.
+        """
+        if "settings" in header:
+            return dict(json.loads(header["settings"]))
+        return dict(self.read_json(self.path / SETTINGS) or {})
+
+    def read_json(self, path: Path) -> Any:
+        """A file of JSON; ``None`` if there is none, or a damaged one, which is set aside."""
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            set_aside(path, error)
+            return None
+
+    def history(self, step: int) -> list[dict[str, Any]]:
+        """The rows of earlier validations, without those of steps after the checkpoint's."""
+        path = self.path / HISTORY
+        rows = self.read_json(path)
+        if rows is None:
+            return []
+        try:
+            return [row for row in rows if row["step"] <= step]
+        except (TypeError, KeyError) as error:
+            set_aside(path, error)
+            return []
+
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
+        """Replace the history."""
+        write_json(self.path / HISTORY, rows)
+
+    def check(
+        self,
+        before: Mapping[str, Any],
+        now: Mapping[str, Any],
+        usual: Mapping[str, Any],
+    ) -> None:
+        """Refuse to go on with other settings than a run was begun with.
+
+        Args:
+            before: What the run was begun with; a run may be older than a setting.
+            now: What is given now.
+            usual: The defaults.
+
+        Raises:
+            InputError: With what differs.
+        """
+        before = {**usual, **before}
+        changed = [k for k in now if now[k] != before.get(k, UNKNOWN) and k not in FREE]
+        if changed:
+            raise InputError(
+                f"The run in {self.path} was begun with "
+                + ", ".join(f"{k}={before.get(k)!r}" for k in changed)
+                + "; now it is "
+                + ", ".join(f"{k}={now[k]!r}" for k in changed)
+                + ". Use the same settings, or another folder."
+            )
+
+    def check_identity(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Refuse to go on with another network, training or other images.
+
+        Args:
+            before: As `identity` gave it when the run began.
+            now: As it gives it now.
+
+        Raises:
+            InputError: With what differs.
+        """
+        for key in ("data", "validation"):
+            if key in before and before[key] != now.get(key):
+                what = "training" if key == "data" else "validation"
+                raise InputError(
+                    f"The {what} data are not those that the run in {self.path} was begun with: "
+                    f"it had {before[key]}, now there are {now.get(key)}. Put the same images "
+                    "there, or choose another folder."
+                )
+        self.check(before, {k: v for k, v in now.items() if k in before}, {})
+
+
+def set_aside(path: Path, error: Exception) -> None:
+    """Rename a damaged file that a run can do without, and say so."""
+    aside = path.with_name(path.name + ".damaged")
+    path.replace(aside)
+    warnings.warn(
+        f"{path} is damaged ({error}); it was renamed to {aside.name}, and the run goes on "
+        "without its rows.",
+        stacklevel=3,
+    )

@@ -1,0 +1,91 @@
+"""What README.md prints is run: its Python in order, its commands through the command line.
+
+Both are run on small stand-ins (see ``conftest.py``), and with so few steps as `SMALLER` says.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
+
+# What is printed, and what is run in its place: the same with less to compute.
+SMALLER = {
+    "steps=20_000": "steps=2, batch_size=2",
+    "steps=40": "steps=2",
+    "--steps 20000": "--steps 2 --batch-size 2",
+    "--size 224": "--size 32",
+    "--set mosaics=300": "--set mosaics=2 --set strengths=[0.03] --set median_strengths=[0.03] "
+    "--set attack_steps=1 --steps 4 --batch-size 2",
+    "-o results/similitude": "-o results/similitude --count 4 --limit 1",
+    "--threat gray-box --threat white-box": "--threat 'gray-box steps=2' --threat "
+    "'white-box steps=2'",
+}
+# What is not run, and why.
+NOT_RUN = {
+    r"pip install .*": "it changes the environment that the tests run in",
+    r"robust-restoration demo": "tests/demo runs it",
+    r"pytest": "this is it",
+    r"python benchmarks/.*": "minutes to hours, on data that is not everywhere",
+}
+
+
+def blocks(section: str, language: str) -> list[str]:
+    """The code of a section's blocks."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", SECTIONS[section], re.M | re.S)
+
+
+def smaller(text: str) -> str:
+    """The text with less to compute."""
+    for old, new in SMALLER.items():
+        text = text.replace(old, new)
+    return text
+
+
+def commands(section: str) -> list[str]:
+    """The section's commands, one a line, without those that are not run."""
+    lines = "".join(blocks(section, "sh")).replace("\\\n", " ").splitlines()
+    words = [part.strip() for line in lines for part in line.partition("#")[0].split("&&")]
+    skipped = re.compile("|".join(NOT_RUN))
+    return [" ".join(word.split()) for word in words if word and not skipped.fullmatch(word)]
+
+
+WITH_PYTHON = [name for name in SECTIONS if blocks(name, "python")]
+WITH_COMMANDS = [name for name in SECTIONS if commands(name)]
+
+
+def test_the_page_is_read():
+    assert len(WITH_PYTHON) >= 3
+    assert len(WITH_COMMANDS) >= 3
+    assert len(re.findall("^```(?!(?:python|sh)?$)", PAGE, re.M)) == 0  # no block is overlooked
+    for old in SMALLER:
+        assert old in PAGE
+    for pattern in NOT_RUN:
+        assert re.search(pattern, PAGE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", WITH_PYTHON)
+@pytest.mark.filterwarnings("ignore")
+def test_python(section, stand_ins):
+    stand_ins()
+    names: dict[str, object] = {}
+    for code in blocks(section, "python"):
+        exec(compile(smaller(code), f"README.md, {section}", "exec"), names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", WITH_COMMANDS)
+@pytest.mark.filterwarnings("ignore")
+def test_commands(section, stand_ins, run):
+    stand_ins()
+    for command in commands(section):
+        program, *words = shlex.split(smaller(command))
+        assert program == "robust-restoration", f"{command!r} is neither run nor said why not"
+        status, _, err = run(*words)
+        assert status == 0, f"{command}\n{err}"

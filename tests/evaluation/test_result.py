@@ -1,0 +1,207 @@
+"""The one result: what is asked of it, its exports, several as one."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from robust_restoration import DataError, InputError, Result
+from robust_restoration.evaluation.result import Record
+
+
+def told(through: str = "whole", differentiates: bool = True, **more: object) -> dict:
+    return {"through": through, "differentiates": differentiates, "eps": [], **more}
+
+
+def restored(name: str = "net", shift: float = 0.0, data: str = "set") -> Result:
+    """Two images: 30 and 28 dB, 26 and 25 under attack, 29 and 27 under its control."""
+    rows = []
+    for image, plain, attacked, control in (("a", 30, 26, 29), ("b", 28, 25, 27)):
+        for threat, eps, which, value in (
+            ("unattacked", 0.0, "", plain), ("t", 5 / 255, "", attacked),
+            ("t", 5 / 255, "clamp only", control),
+        ):
+            about = (name, data, image, threat, eps, which)
+            rows += [
+                Record(*about, "psnr", value + shift), Record(*about, "ssim", 0.9),
+                Record(*about, "size", eps), Record(*about, "observed psnr", 20.0),
+            ]
+    return Result(rows, {"denoiser": name, "sigma": 0.1, "threats": {"t": told()}}, {"torch": "x"})
+
+
+def classified(**accuracies: float) -> Result:
+    """A purifier's ten images at eps 0.1, so many right under each threat."""
+    rows = []
+    for threat, share in {"unattacked": 1.0, **accuracies}.items():
+        eps = 0.0 if threat == "unattacked" else 0.1
+        rows += [
+            Record("p", "set", str(n), threat, eps, "", "accuracy", float(n < share * 10))
+            for n in range(10)
+        ]
+    threats = {
+        "gray": told("bare"), "white": told(), "black": told(differentiates=False),
+    }
+    return Result(rows, {"classifier": "c", "threats": threats})
+
+
+def test_means_and_what_there_is() -> None:
+    result = restored()
+    assert result.subjects == ["net"]
+    assert result.threats == ["t"]
+    assert result.metrics == ["psnr", "ssim", "size", "observed psnr"]
+    assert result.images() == ["a", "b"]
+    assert result.mean() == 29
+    assert result.mean("t") == 25.5
+    assert result.mean("t", control="clamp only") == 28
+    assert result.dmr("t") == -3.5
+    assert result.deviation() == pytest.approx(math.sqrt(2))
+    for words, sentence in (
+        ({"threat": "x"}, "nothing of threat 'x'"),
+        ({"threat": "t", "metric": "accuracy"}, "no 'accuracy'"),
+        ({"threat": "t", "subject": "other"}, "there are the subjects net"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            result.mean(**words)
+
+
+def test_intervals_and_paired_differences() -> None:
+    result = restored("one") + restored("two", shift=1.0)
+    with pytest.raises(InputError, match=r"say which subject= \(one, two\)"):
+        result.mean("t")
+    middle, low, high = result.interval("t", subject="one")
+    assert (middle, low, high) == (25.5, 25.0, 26.0)
+    assert result.interval("t", subject="one") == result.interval("t", subject="one")
+    paired = result.difference("two", "one", threat="t")
+    assert tuple(paired) == (1.0, 1.0, 1.0)  # though the images differ by more than the two do
+    drop = result.difference({"threat": "t"}, {"threat": "unattacked"}, subject="one")
+    assert drop.mean == -3.5
+    assert drop.low == -4
+    assert drop.high == -3
+
+
+def test_success_counts_only_images_that_meet_eq_3() -> None:
+    rows = []
+    # Image: PSNR of the noisy one; source, target unattacked; source, target attacked.
+    figures = {
+        "both fall": (20, 30, 30, 25, 25),
+        "target holds": (20, 30, 30, 25, 29.9),
+        "source holds": (20, 30, 30, 29.9, 20),
+        "target does not denoise": (20, 30, 19, 25, 10),
+        "source does not denoise": (20, 19, 30, 10, 25),
+    }
+    for image, (noisy, *values) in figures.items():
+        for threat, eps, pair in (("unattacked", 0.0, values[:2]), ("t", 0.1, values[2:])):
+            for subject, value in zip(("source", "target"), pair, strict=True):
+                about = (subject, "set", image, threat, eps, "")
+                rows += [Record(*about, "psnr", value), Record(*about, "observed psnr", noisy)]
+    result = Result(rows, {"threats": {"t": told("source")}})
+    assert result.success("t", 1.0, subject="target") == 1 / 2
+    assert result.success("t", 6.0, subject="target") != result.success("t", 6.0, subject="target")
+    assert result.success("t", 1.0, subject="source") == 1.0
+    foreign = Result(rows, {"threats": {"t": told("Other")}})
+    with pytest.raises(InputError, match="give source="):
+        foreign.success("t", subject="target")
+
+
+def test_exports(tmp_path: Path) -> None:
+    result = restored()
+    result.notes.append("a note")
+    path = tmp_path / "r.json"
+    text = result.to_json(path)
+    assert json.loads(text) == json.loads(path.read_text()) == result.to_dict()
+    for source in (path, str(path), text):
+        assert Result.from_json(source).to_dict() == result.to_dict()
+    assert json.loads(text)["summary"][1]["psnr"] == 25.5
+    result.to_csv(tmp_path / "r.csv")
+    with (tmp_path / "r.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(result.records)
+    assert rows[0] == {
+        "subject": "net", "data": "set", "image": "a", "threat": "unattacked", "eps": "0.0",
+        "control": "", "metric": "psnr", "value": "30.0",
+    }
+    frame = result.to_frame()
+    attacked = frame[(frame.threat == "t") & (frame.control == "") & (frame.metric == "psnr")]
+    assert attacked.value.mean() == 25.5
+    assert "| t | 25.50 | 0.9000 | -3.50 | 5.00 |" in result.to_markdown()
+    assert "| · clamp only | 28.00 |" in result.to_markdown()
+    assert "25.50" in str(result)
+    for damaged in ("{", '{"cells": 3}', "[1]"):
+        path.write_text(damaged)
+        with pytest.raises(DataError, match="is not a result of an evaluation"):
+            Result.from_json(path)
+    with pytest.raises(DataError):
+        Result.from_json(tmp_path / "none.json")
+
+
+def test_a_threat_on_fewer_images_keeps_its_images() -> None:
+    result = restored()
+    result.records = [r for r in result.records if r.threat != "t" or r.image == "b"]
+    again = Result.from_json(result.to_json())
+    assert again.values("t") == {"b": 25}
+    assert again.dmr("t") == -3  # against the same image, not all
+
+
+def test_tables_by_strength() -> None:
+    result = classified(gray=0.9, white=0.4)
+    blocks = result.to_markdown().split("\n\n")
+    assert blocks[0].splitlines()[::2] == ["| gray | 0 | 0.1 |", "| p | 100.0 | 90.0 |"]
+    assert result.accuracy("p", "white", 0.1) == 0.4
+    assert result.accuracy("p", "white", 0) == result.accuracy("p") == 1
+    assert "accuracy in %, white" in str(result)
+
+
+def test_warnings() -> None:
+    masked, gap = classified(gray=0.9, white=0.6, black=0.2).warnings()
+    assert "black, which uses no gradients, leaves 20% and white 60%" in masked
+    assert "90% against an attacker who does not know of it, and 60%" in gap
+    assert classified(gray=0.7, white=0.6, black=0.7).warnings() == []
+    assert restored().warnings() == []
+    result = restored()
+    result.records = [
+        r._replace(value=25.0) if r.control and r.metric == "psnr" else r for r in result.records
+    ]
+    assert result.warnings() == [
+        "t leaves 25.50 dB and its control 'clamp only' 25.00: the drop is not the attack's doing."
+    ]
+
+
+def test_several_as_one() -> None:
+    both = restored("one") + restored("two", 1.0)
+    assert both.subjects == ["one", "two"]
+    assert both.settings["sigma"] == 0.1
+    assert "denoiser" not in both.settings
+    assert [p["denoiser"] for p in both.settings["parts"]] == ["one", "two"]
+    assert Result.from_json(both.to_json()).to_dict() == both.to_dict()
+    assert (both + restored("three")).subjects == ["one", "two", "three"]
+    sets = Result.concat([restored(), restored(data="other")])
+    assert sets.data == ["set", "other"]
+    assert len(sets.to_markdown().split("\n\n")) == 2
+    with pytest.raises(InputError, match="names of their own"):
+        restored() + restored()
+    other = restored("two")
+    other.settings["threats"]["t"] = told(norm=2)
+    with pytest.raises(InputError, match="not the same in all"):
+        restored("one") + other
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        restored(), restored("one") + restored("two", 1.0), restored() + restored(data="other"),
+        classified(gray=0.9, white=0.4),
+        Result(restored("one").records + restored("two").records, {"threats": {"t": told("one")}}),
+    ],
+)
+def test_plots(result: Result, tmp_path: Path) -> None:
+    figure = result.plot(tmp_path / "p.png")
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.width > 400
+    assert figure.axes
+    with pytest.raises(InputError, match="no 'lpips'"):
+        result.plot(metric="lpips")
