@@ -154,7 +154,7 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     z, p = 1.96, right / count
     middle = (p + z * z / (2 * count)) / (1 + z * z / count)
     half = z * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return middle - half, middle + half
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def _table(found: dict[str, Any], columns: list[tuple[str, float]], names: list[str]) -> str:
