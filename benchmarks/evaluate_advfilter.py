@@ -1,26 +1,26 @@
-"""AdvFilter's Tables 1, 2 and 4 on our classifiers.
+"""AdvFilter's Table 1 on our classifiers.
 
 ``python benchmarks/evaluate_advfilter.py BENCH``, with BENCH mobilenet or cifar.
 
 Gray-box as in the paper, with plain transforms as controls, and white-box and Square beside. The
-purifiers are those that `train_advfilter.py` left in ``runs/advfilter``. Interrupted, it goes on.
+purifiers are those that are shipped. Interrupted, it goes on. Other classifiers and other attacks
+are in ``transfer.py``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
-from train_advfilter import RECIPES, RUNS, SHIPPED
+from classifiers import RUNS
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.data import load_labelled
 from robust_restoration.evaluation import Result, Threat, evaluate
-from robust_restoration.files import write_json
 from robust_restoration.models.classifiers import load_classifier
 from robust_restoration.models.create import create_purifier
+from robust_restoration.models.shipped import shipped
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -29,6 +29,7 @@ STRENGTHS = tuple(float(f"{digit}e-{power}") for power in (4, 3, 2, 1) for digit
 BENCHES = {
     "mobilenet": {
         "classifier": "classifiers:mobilenetv1_075",
+        "weights": "general",
         "data": "neurips2017_dev_110",
         "size": 224,
         "eps": (5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
@@ -40,6 +41,7 @@ BENCHES = {
     },
     "cifar": {
         "classifier": "classifiers:resnet20_cifar10",
+        "weights": "general-32",
         "data": "cifar10_subset/test.npz",
         "eps": STRENGTHS,
         "steps": 40,
@@ -48,13 +50,6 @@ BENCHES = {
         "square_queries": 100,
         "batch_size": 100,
     },
-}
-# Several rows of one training. Heads are those that do well in the paper, for eps from 0.01 to 0.05
-# and from 0.1 to 0.5; images rounded to 8 bits first are without any change below 1/510.
-ROWS = {
-    ("cifar", "multi_head"): {", head 3": {"head": 3}, ", head 4": {"head": 4}},
-    ("cifar", "advfilter"): {"": {}, ", 8 bits": {"input_bits": 8}},
-    ("cifar", "filtering"): {"": {}, ", 8 bits": {"input_bits": 8}},
 }
 CONTROLS = {
     "median 3x3": ("median", {}),
@@ -66,15 +61,12 @@ CONTROLS = {
 
 
 def rows_of(bench: str) -> dict[str, Purifier]:
-    """Every trained purifier of a bench, and the controls, by the names of their rows."""
+    """The purifiers that are shipped for a bench, and the controls, by the names of their rows."""
     purifiers = {}
-    for name, (purifier, _) in RECIPES.items():
-        path = RUNS / bench / name / f"{purifier}.safetensors"
-        if path.exists():
-            for suffix, arguments in ROWS.get((bench, name), {"": {}}).items():
-                purifiers[name + suffix] = create_purifier(
-                    purifier, weights=str(path), **arguments
-                ).to(memory_format=torch.channels_last)
+    for name in ("advfilter", "filtering", "additive"):
+        if BENCHES[bench]["weights"] in shipped("purifiers", name):
+            made = create_purifier(name, weights=BENCHES[bench]["weights"])
+            purifiers[name] = made.to(memory_format=torch.channels_last)
     for name, (transform, arguments) in CONTROLS.items():
         purifiers[name] = create_purifier(transform, **arguments)
     return purifiers
@@ -95,7 +87,7 @@ def threats_of(
 
 def measure(bench: str, root: Path) -> Result:
     """Evaluate every trained purifier of a bench, and the controls."""
-    options = dict(BENCHES[bench])
+    options = {k: v for k, v in BENCHES[bench].items() if k != "weights"}
     classifier = load_classifier(options.pop("classifier"))
     classifier = classifier.to(memory_format=torch.channels_last)
     data = load_labelled(
@@ -117,29 +109,6 @@ def measure(bench: str, root: Path) -> Result:
     return result
 
 
-def write_numbers(result: Result) -> None:
-    """Put what was measured into the model cards of the weights that are shipped."""
-    for name, (purifier, _) in RECIPES.items():
-        path = SHIPPED / f"{purifier}.{result.settings['classifier']}.json"
-        if name != purifier or name not in result.subjects or not path.exists():
-            continue
-        card = json.loads(path.read_text(encoding="utf-8"))
-        card["numbers"] = {
-            "data": result.settings["data"],
-            "how": f"PGD-{result.settings['threats']['gray-box']['options']['steps']}, L-infinity; "
-            "benchmarks/evaluate_advfilter.py",
-            "accuracy": {
-                threat: {
-                    row: {f"{e:g}": round(result.accuracy(row, threat, e), 4)
-                          for e in (0.0, *result.strengths(threat))}
-                    for row in ("none", name)
-                }
-                for threat in result.threats
-            },
-        }
-        write_json(path, card)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bench", choices=BENCHES)
@@ -148,7 +117,6 @@ if __name__ == "__main__":
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     found = measure(given.bench, given.data)
-    write_numbers(found)
     print(found.to_markdown())
     for metric in ("psnr", "ssim"):
         print(f"\n{metric}\n{found.to_markdown(metric)}")

@@ -7,16 +7,20 @@ skip connections.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .upsampled_filter import PixelMaps
+from .grain import fine_grain
 
 ENCODER = (64, 128, 256, 512, 512)
 DECODER = (512, 256)
+# Half an image's attack is still an attack: of mixtures of the two filters, which a sigmoid gives
+# where it is in doubt, a classifier keeps less than of either.
+STEEPNESS = 4.0
 STEP = 16  # four poolings: sides are padded to a multiple of this
 
 
@@ -41,26 +45,28 @@ def _up(features: Tensor) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """Five blocks with average pooling between them.
+    """Five blocks with average pooling between them, or the last four of them.
 
     Args:
         channels: Channels of what comes in.
         width: Scales the paper's 64-128-256-512-512.
+        halved: Whether what comes in is of half the image's size already, for block 2: the first
+            block, at full size, costs most and gives no features of its own.
     """
 
-    def __init__(self, channels: int, width: float) -> None:
+    def __init__(self, channels: int, width: float, *, halved: bool) -> None:
         super().__init__()
-        sizes = [channels, *(_scaled(c, width) for c in ENCODER)]
+        sizes = [channels, *(_scaled(c, width) for c in ENCODER[halved:])]
         self.blocks = nn.ModuleList(block(a, b) for a, b in pairwise(sizes))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Features of blocks 2 to 5, at 1/2, 1/4, 1/8 and 1/16 of the size."""
+        """Features of blocks 2 to 5, at 1/2, 1/4, 1/8 and 1/16 of the image's size."""
         features = []
         x = images
         for number, part in enumerate(self.blocks):
             x = part(x if number == 0 else F.avg_pool2d(x, 2))
             features.append(x)
-        return features[1:]
+        return features[-4:]
 
 
 class Decoder(nn.Module):
@@ -69,12 +75,13 @@ class Decoder(nn.Module):
     Args:
         outputs: How many maps are predicted.
         width: Scales the paper's 512-256-``outputs``.
+        encoder_width: The encoder's.
         heads: How many output layers there are side by side.
     """
 
-    def __init__(self, outputs: int, width: float, heads: int = 1) -> None:
+    def __init__(self, outputs: int, width: float, encoder_width: float, heads: int = 1) -> None:
         super().__init__()
-        two, three, four, five = (_scaled(c, width) for c in ENCODER[1:])
+        two, three, four, five = (_scaled(c, encoder_width) for c in ENCODER[1:])
         first, second = (_scaled(c, width) for c in DECODER)
         last = max(_scaled(outputs, width), min(outputs, 16))
         self.block6 = block(five + four, first)
@@ -82,13 +89,26 @@ class Decoder(nn.Module):
         self.block8 = block(second + two, last)
         self.heads = nn.ModuleList(nn.Conv2d(last, outputs, 1) for _ in range(heads))
 
-    def forward(self, features: list[Tensor]) -> list[PixelMaps]:
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
         """``outputs`` maps of (H/2, W/2) a head."""
         two, three, four, five = features
         x = self.block6(torch.cat([_up(five), four], dim=1))
         x = self.block7(torch.cat([_up(x), three], dim=1))
         x = self.block8(torch.cat([_up(x), two], dim=1))
-        return [PixelMaps(x, head) for head in self.heads]  # type: ignore[arg-type]
+        return [_output(x, head) for head in self.heads]  # type: ignore[arg-type]
+
+
+def _output(features: Tensor, layer: nn.Conv2d) -> Tensor:
+    """A 1x1 convolution, contiguous, and in float32 also under autocast.
+
+    Of a kernel's middle, which is near one, bfloat16 has two digits.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        rows = features.to(layer.weight.dtype).flatten(2)
+        weight = layer.weight.flatten(1).expand(len(rows), -1, -1)
+        assert layer.bias is not None
+        maps = torch.baddbmm(layer.bias.view(1, -1, 1), weight, rows)
+    return maps.unflatten(2, features.shape[2:])
 
 
 class PixelNet(nn.Module):
@@ -97,11 +117,14 @@ class PixelNet(nn.Module):
     Args:
         channels: Channels of the image.
         outputs: Maps to predict.
-        width: Scales the channels; 1 is the paper's.
+        width: Scales the encoder's channels; 1 is the paper's.
+        decoder_width: Scales the decoders'.
         decoders: 1 for a U-Net, 2 for the Y-Net.
         heads: Output layers a decoder.
-        bias: (outputs,) initial output, or ``None`` for zeros.
-        told: Whether it is also given a map of the noise's level; the paper's network is not.
+        biases: One (outputs,) initial output a decoder, or ``None`` for zeros.
+        grain: Whether it is shown the image's `fine_grain` too; the paper's network is not.
+        halved: Whether squares of 2 x 2 pixels come in as channels, in place of block 1; in the
+            paper's network they do not.
     """
 
     def __init__(
@@ -110,32 +133,37 @@ class PixelNet(nn.Module):
         outputs: int,
         *,
         width: float,
+        decoder_width: float,
         decoders: int = 1,
         heads: int = 1,
-        bias: Tensor | None = None,
-        told: bool = False,
+        biases: Sequence[Tensor] | None = None,
+        grain: bool = False,
+        halved: bool = False,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(channels + told, width)
-        self.decoders = nn.ModuleList(Decoder(outputs, width, heads) for _ in range(decoders))
-        for decoder in self.decoders:
+        self.grain, self.halved = grain, halved
+        seen = channels * (2 if grain else 1) * (4 if halved else 1)
+        self.encoder = Encoder(seen, width, halved=halved)
+        self.decoders = nn.ModuleList(
+            Decoder(outputs, decoder_width, width, heads) for _ in range(decoders)
+        )
+        for number, decoder in enumerate(self.decoders):
             for head in decoder.heads:  # type: ignore[union-attr]
                 nn.init.normal_(head.weight, std=0.1 / head.in_channels**0.5)
                 nn.init.zeros_(head.bias)
-                if bias is not None:
-                    head.bias.data.copy_(bias)
+                if biases is not None:
+                    head.bias.data.copy_(biases[number])
 
-    def forward(self, images: Tensor, level: Tensor | None = None) -> list[PixelMaps]:
-        """``outputs`` maps at half the padded size, one `PixelMaps` a head, decoder by decoder.
-
-        ``level`` is (N, 1, H, W), for a net that is told.
-        """
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """``outputs`` maps at half the padded size, a tensor a head, decoder by decoder."""
         height, width = images.shape[-2:]
-        pad = (0, -width % STEP, 0, -height % STEP)
-        centred = 2 * images - 1  # without it the first blocks hardly see past the brightness
-        if level is not None:
-            centred = torch.cat([centred, level.to(centred.dtype)], dim=1)
-        features = self.encoder(F.pad(centred, pad, mode="replicate"))
+        seen = 2 * images - 1  # without it the first blocks hardly see past the brightness
+        if self.grain:
+            seen = torch.cat([seen, fine_grain(images).to(seen.dtype)], dim=1)
+        seen = F.pad(seen, (0, -width % STEP, 0, -height % STEP), mode="replicate")
+        if self.halved:
+            seen = F.pixel_unshuffle(seen, 2)
+        features = self.encoder(seen.contiguous(memory_format=torch.channels_last))
         return [m for decoder in self.decoders for m in decoder(features)]
 
 
@@ -144,19 +172,29 @@ class FusionNet(nn.Module):
 
     Args:
         hidden: Channels between them.
-        maps: How many maps it is given.
+        detector: What its logits are added to those of the convolutions, or ``None``, which is the
+            paper's.
     """
 
-    def __init__(self, hidden: int, maps: int = 2) -> None:
+    def __init__(self, hidden: int, detector: nn.Module | None = None) -> None:
         super().__init__()
-        sizes = [maps, *[hidden] * 5, 1]
+        sizes = [2, *[hidden] * 5, 1]
         layers: list[nn.Module] = []
         for number, (inputs, outputs) in enumerate(pairwise(sizes)):
             if number:
                 layers.append(nn.ReLU(inplace=True))
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))
         self.layers = nn.Sequential(*layers)
+        self.detector = detector
+        if detector is not None:  # the convolutions then begin with no opinion
+            nn.init.zeros_(layers[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, maps, H, W) -> (N, 1, H, W) in [0, 1]."""
-        return torch.sigmoid(self.layers(maps))
+    def forward(self, maps: Tensor, images: Tensor) -> Tensor:
+        """Uncertainty (N, 2, h, w) of images (N, C, H, W) -> weights (N, 1, h, w) in [0, 1]."""
+        found: Tensor = self.layers(maps.contiguous(memory_format=torch.channels_last))
+        found = found.to(maps.dtype)
+        if self.detector is not None:
+            told = STEEPNESS * self.detector(fine_grain(images))
+            found = found + told.to(found.dtype).view(-1, 1, 1, 1)
+        return torch.sigmoid(found)

@@ -1,16 +1,18 @@
-"""Attacked images of a classifier, made once and kept in a cache folder.
+"""Attacked images of classifiers, made once and kept in a cache folder.
 
-Clean images are kept as 8-bit integers and perturbations as float16, since 8-bit adversarial
-images lose small perturbations. The cache is a folder of shards, each written whole, named by the
-classifier's weights, the attack and the images: after an interruption the missing shards are made.
+A purifier that shall stand in front of any classifier has to see the attacks of several, and
+several attacks of each. No labels are needed: an image is attacked away from what the classifier
+says of it. The cache has a folder a classifier, in it shards that are written whole, so that after
+an interruption only the missing ones are made, and another training finds what it shares with this.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,204 +23,308 @@ from robust_restoration.contracts import Batch
 from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path, cache_folder, write_json
-from robust_restoration.models.classifiers import classifier_name
+from robust_restoration.models.classifiers import classifier_name, with_unit_range
 from robust_restoration.models.create import create_attack
+from robust_restoration.models.precision import autocast as autocast_to
+
+from .clean_images import as_bytes
 
 # The paper's twelve: {1, 3, 5} * 10^-m for m = 4, 3, 2, 1.
-STRENGTHS = tuple(float(f"{digit}e-{power}") for power in (4, 3, 2, 1) for digit in (1, 3, 5))
-SHARD = 100
+PAPER_EPSILONS = tuple(float(f"{digit}e-{power}") for power in (4, 3, 2, 1) for digit in (1, 3, 5))
+# What rounding to 8 bits does not undo, up to what no filter mends.
+EPSILONS = (2e-3, 2.5e-3, 3e-3, 4e-3, 6e-3, 8e-3, 1e-2, 1.5e-2, 2e-2, 3e-2, 5e-2)
+# How often each is drawn: the usual one mostly, beside those whose noise is of another kind.
+ATTACKS = {
+    "torchattacks/pgd": 0.4,
+    "torchattacks/mifgsm": 0.15,
+    "torchattacks/difgsm": 0.1,
+    "torchattacks/tifgsm": 0.1,
+    "torchattacks/pgdl2": 0.15,
+    "torchattacks/fgsm": 0.1,
+}
+SHARD = 96
+TOGETHER = 8  # images that get the same attack and eps
+PARTS = ("clean", "perturbations", "epsilons", "log_probabilities")
 
 
 class AdversarialPairs:
     """Clean and attacked images, as `robust_restoration.train` draws them.
 
     Attributes:
-        data: The clean images.
-        perturbations: (N, S, C, H, W) float16, attacked minus clean.
-        strengths: (N, S) the eps of each.
-        flip: Whether images are flipped left to right at random. It weakens the attacks: on the
-            benchmarks' MobileNet a flip alone brings accuracy from 0 back to 28 %.
+        clean: (P, C, H, W) uint8.
+        perturbations: (P, C, H, W) float16, attacked minus clean.
+        epsilons: (P,) the eps of each.
+        log_probabilities: (P, classes) what the attacked classifier says of the clean image.
+        classifiers: (P,) which classifier was attacked.
+        images: (P,) which image it was made of.
         clean_share: The share of a batch's images that are left clean.
         fusion_clean_share: The same in the stage ``fusion``.
-        crop: Side of random squares to train on; ``None`` for whole images. Likewise: 22 %.
     """
 
     def __init__(
         self,
-        data: LabelledImages,
+        clean: Tensor,
         perturbations: Tensor,
-        strengths: Tensor,
+        epsilons: Tensor,
+        log_probabilities: Tensor,
+        classifiers: Tensor,
+        images: Tensor,
         *,
-        flip: bool = False,
-        clean_share: float = 0.1,
+        clean_share: float = 0.3,
         fusion_clean_share: float = 0.5,
-        crop: int | None = None,
     ) -> None:
-        self.data, self.perturbations, self.strengths = data, perturbations, strengths
-        self.flip, self.crop = flip, crop
+        self.clean, self.perturbations, self.epsilons = clean, perturbations, epsilons
+        self.log_probabilities = log_probabilities
+        self.classifiers, self.images = classifiers, images
         self.clean_share, self.fusion_clean_share = clean_share, fusion_clean_share
 
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self.clean)
 
-    def subset(self, indices: Tensor | slice) -> AdversarialPairs:
-        """The pairs of the images at ``indices``."""
+    def subset(self, indices: Tensor) -> AdversarialPairs:
+        """The pairs at ``indices``."""
         return AdversarialPairs(
-            self.data.subset(indices),
+            self.clean[indices],
             self.perturbations[indices],
-            self.strengths[indices],
-            flip=self.flip,
+            self.epsilons[indices],
+            self.log_probabilities[indices],
+            self.classifiers[indices],
+            self.images[indices],
             clean_share=self.clean_share,
             fusion_clean_share=self.fusion_clean_share,
-            crop=self.crop,
         )
 
+    def split(self, held_out: Tensor) -> tuple[AdversarialPairs, AdversarialPairs]:
+        """The pairs of other images than ``held_out``, and those of them."""
+        held = torch.isin(self.images, held_out)
+        return self.subset((~held).nonzero()[:, 0]), self.subset(held.nonzero()[:, 0])
+
     def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
-        """One strength an image: ``clean``, ``attacked`` (B, C, H, W), ``eps``, ``label`` (B,)."""
-        count, kinds = len(indices), self.strengths.shape[1]
-        which = torch.randint(kinds, (count,), generator=generator)
-        shares = {"fusion": self.fusion_clean_share, "gate": 0.0}  # the gate sees both of each
+        """``clean`` and ``attacked`` (B, C, H, W), ``eps``, ``classifier``, ``expected`` (B, ...).
+
+        ``expected`` are log-probabilities. Some are left clean, with an eps of 0.
+        """
+        shares = {"fusion": self.fusion_clean_share, "detector": 0.0}  # it sees both of each
         share = shares.get(stage, self.clean_share)
-        left_clean = torch.rand(count, generator=generator) < share
-        clean = self.data.pixels(indices)
-        delta = self.perturbations[indices, which].float()
+        left_clean = torch.rand(len(indices), generator=generator) < share
+        clean = self.clean[indices].float() / 255
+        delta = self.perturbations[indices].float()
         delta[left_clean] = 0
-        eps = torch.where(left_clean, 0.0, self.strengths[indices, which])
-        if self.flip:
-            turned = torch.rand(count, generator=generator) < 0.5
-            clean[turned], delta[turned] = clean[turned].flip(-1), delta[turned].flip(-1)
-        if self.crop and self.crop < min(clean.shape[-2:]):
-            top, left = (
-                int(torch.randint(side - self.crop + 1, (), generator=generator))
-                for side in clean.shape[-2:]
-            )
-            window = (..., slice(top, top + self.crop), slice(left, left + self.crop))
-            clean, delta = clean[window], delta[window]
         return {
             "clean": clean,
             "attacked": (clean + delta).clamp(0, 1),
-            "eps": eps,
-            "label": self.data.labels[indices],
+            "eps": torch.where(left_clean, 0.0, self.epsilons[indices]),
+            "classifier": self.classifiers[indices],
+            "expected": self.log_probabilities[indices].float(),
         }
 
 
 def make_pairs(
-    classifier: nn.Module,
-    data: LabelledImages,
+    classifiers: nn.Module | Sequence[nn.Module],
+    data: LabelledImages | Tensor | Sequence[LabelledImages | Tensor],
     *,
-    strengths: Sequence[float] = STRENGTHS,
-    per_image: int | None = None,
-    attack: str = "torchattacks/pgd",
-    steps: int = 40,
-    batch_size: int = 32,
+    attacks: Sequence[str] | Mapping[str, float] = ATTACKS,
+    epsilons: Sequence[float] = EPSILONS,
+    per_image: int = 1,
+    steps: int = 10,
+    augment: nn.Module | None = None,
+    autocast: str | None = None,
     cache: Path | str | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> AdversarialPairs:
-    """Attack images at several strengths, or read from the cache what was made before.
+    """Attack every image on every classifier, or read from the cache what was made before.
 
     Args:
-        classifier: The bare classifier; its normalisation is read from its ``pretrained_cfg``.
-        data: The clean images.
-        strengths: The eps an image may be attacked with, L-infinity, as fractions of [0, 1].
-        per_image: How many of them each image gets, spread from small to large and rotated from
-            image to image; ``None`` for all.
-        attack: Its name; it takes ``eps``, ``alpha`` and ``steps``.
-        steps: Steps of the attack, from a random start; together they are 4/3 eps long, so that the
-            paper's 40 are eps/30 each.
-        batch_size: Images attacked at a time.
+        classifiers: One or several bare classifiers; the normalisation of each is read from its
+            ``pretrained_cfg``.
+        data: One or several sets of clean images, whose labels, if they have any, are not used;
+            tensors are (N, C, H, W), uint8 or in [0, 1].
+        attacks: Names, or names and how often each is drawn. An attack takes ``eps``, and may take
+            ``alpha`` and ``steps``.
+        epsilons: The eps that are drawn from, as fractions of [0, 1]. For an attack in L2 it is the
+            root mean square of the change of a value.
+        per_image: How many attacked images each image gives for each classifier.
+        steps: Steps of an attack; together they are 2 eps long.
+        augment: Applied to the images before they are attacked, such as
+            `robust_restoration_advfilter.augmentation.photographic`: (N, C, H, W) in [0, 1] to
+            the same, of any one size. Its result is rounded to 8 bits.
+        autocast: ``"bf16"`` attacks in bfloat16; see `robust_restoration.models.precision`.
         cache: The cache folder; the user's own by default.
-        seed: Of the random starts.
+        seed: Of everything random.
         progress: Show a progress bar.
 
     Raises:
-        InputError: If there are fewer strengths than each image shall get.
+        InputError: If there is nothing to draw from.
     """
-    strengths = sorted(strengths)
-    per_image = per_image or len(strengths)
-    if per_image > len(strengths) or min(strengths) <= 0:
+    classifiers = [classifiers] if isinstance(classifiers, nn.Module) else list(classifiers)
+    sets = [data] if isinstance(data, LabelledImages | Tensor) else list(data)
+    tensors = [as_bytes(part) for part in sets]
+    weights = dict(attacks) if isinstance(attacks, Mapping) else dict.fromkeys(attacks, 1.0)
+    epsilons = sorted(epsilons)
+    if not (classifiers and weights and epsilons and per_image > 0 and epsilons[0] > 0):
         raise InputError(
-            f"Each image shall get {per_image} of the strengths {strengths}; expected at most "
-            "as many as there are, all above 0."
+            f"make_pairs got {len(classifiers)} classifiers, {len(weights)} attacks, epsilons "
+            f"{epsilons} and per_image={per_image}; expected at least one of each, above 0."
         )
-    plan = _plan(len(data), strengths, per_image)
-    about = {
-        "classifier": classifier_name(classifier),
-        "weights": _weights_hash(classifier),
-        "data": data.fingerprint(),
-        "attack": attack,
-        "steps": steps,
-        "strengths": strengths,
+    plan: dict[str, Any] = {
+        "attacks": weights,
+        "epsilons": epsilons,
         "per_image": per_image,
+        "steps": steps,
+        "augment": repr(augment),
+        "autocast": autocast,
         "seed": seed,
     }
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    folder = Path(cache or cache_folder() / "pairs") / f"{about['classifier']}-{key}"
-    write_json(folder / "pairs.json", {**about, "images": len(data), "shard": SHARD})
-    shards = range(0, len(data), SHARD)
-    missing = [start for start in shards if not (folder / f"{start:06d}.safetensors").exists()]
+    # One shard each: of which classifier and images, counted over all sets.
+    jobs: list[tuple[int, int, Tensor, Path]] = []
+    for number, classifier in enumerate(classifiers):
+        first = 0
+        for images in tensors:
+            about = {
+                "classifier": classifier_name(classifier),
+                "weights": _weights_hash(classifier),
+                "data": _hash(images),
+                **plan,
+            }
+            key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+            folder = Path(cache or cache_folder() / "pairs") / f"{about['classifier']}-{key}"
+            write_json(folder / "pairs.json", {**about, "images": len(images), "shard": SHARD})
+            for start in range(0, len(images), SHARD):
+                path = folder / f"{start:06d}.safetensors"
+                jobs.append((number, first + start, images[start : start + SHARD], path))
+            first += len(images)
+    missing = [job for job in jobs if not job[-1].exists()]
     if missing:
         from rich.console import Console
         from rich.progress import Progress
 
-        console = Console(stderr=True)
-        with Progress(console=console, disable=not progress) as bar:
-            total = sum(min(SHARD, len(data) - start) for start in missing) * per_image
-            task = bar.add_task("attacking", total=total)
-            for start in missing:
-                part = slice(start, start + SHARD)
-                delta = _attack_shard(
-                    classifier, data.subset(part), plan[part], attack, steps, batch_size,
-                    seed + start, lambda n: bar.advance(task, n),
-                )
-                with atomic_path(folder / f"{start:06d}.safetensors") as temporary:
-                    save_file({"perturbations": delta}, temporary)
-    read = []
-    for start in shards:
-        path = folder / f"{start:06d}.safetensors"
-        try:
-            with safe_open(path, "pt") as file:
-                read.append(file.get_tensor("perturbations"))
-        except SafetensorError as error:
-            raise InputError(f"{path} is damaged ({error}); remove it to have it made again.") \
-                from error
-    return AdversarialPairs(data, torch.cat(read), plan)
+        with Progress(console=Console(stderr=True), disable=not progress) as bar:
+            task = bar.add_task("attacking", total=sum(len(job[2]) for job in missing))
+            for number, start, images, path in missing:
+                shard = _attacked(classifiers[number], images, augment, plan, seed + start)
+                with atomic_path(path) as temporary:
+                    save_file(shard, temporary)
+                bar.advance(task, len(images))
+    read = [_read(path) for *_, path in jobs]
+    whole = {name: torch.cat([shard[name] for shard in read]) for name in PARTS}
+    sources = [torch.arange(len(images)).repeat(per_image) + start for _, start, images, _ in jobs]
+    attacked_on = [torch.full((len(s),), job[0]) for s, job in zip(sources, jobs, strict=True)]
+    return AdversarialPairs(
+        whole["clean"],
+        whole["perturbations"],
+        whole["epsilons"],
+        whole["log_probabilities"],
+        torch.cat(attacked_on),
+        torch.cat(sources),
+    )
 
 
-def _plan(count: int, strengths: Sequence[float], per_image: int) -> Tensor:
-    """(N, S) which strengths each image gets: spread over the range, rotated over the images."""
-    values = torch.tensor(list(strengths))
-    stride = len(strengths) / per_image
-    images = torch.arange(count)[:, None]
-    offsets = (torch.arange(per_image) * stride).long()[None]
-    return values[(images + offsets) % len(strengths)]
-
-
-def _attack_shard(
+def _attacked(
     classifier: nn.Module,
-    data: LabelledImages,
-    plan: Tensor,
-    attack: str,
-    steps: int,
-    batch_size: int,
+    images: Tensor,
+    augment: nn.Module | None,
+    plan: Mapping[str, Any],
     seed: int,
-    advance: object,
-) -> Tensor:
-    device = next(classifier.parameters()).device
-    out = torch.empty(*plan.shape, *data.images.shape[1:], dtype=torch.float16)
+) -> dict[str, Tensor]:
+    """One shard: ``per_image`` attacked copies of each image, one after the other."""
+    ready = with_unit_range(classifier)
+    device = next(classifier.parameters(), torch.zeros(())).device
+    names, weights = list(plan["attacks"]), torch.tensor(list(plan["attacks"].values()))
+    copies = images.repeat(plan["per_image"], 1, 1, 1)
+    shards: list[dict[str, Tensor]] = []
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for eps in plan.unique().tolist():
-            rows, columns = (plan == eps).nonzero(as_tuple=True)
-            alpha = eps * 4 / 3 / steps
-            attacker = create_attack(attack, classifier, eps=eps, alpha=alpha, steps=steps)
-            for first in range(0, len(rows), batch_size):
-                row, column = rows[first : first + batch_size], columns[first : first + batch_size]
-                clean = data.pixels(row)
-                attacked = attacker(clean.to(device), data.labels[row].to(device)).cpu()
-                out[row, column] = (attacked - clean).half()
-                advance(len(row))  # type: ignore[operator]
-    return out
+        # Which images get the same attack: not neighbours, which may be of one class.
+        order = torch.randperm(len(copies))
+        for rows in order.split(TOGETHER):
+            clean = copies[rows].float() / 255
+            if augment is not None:
+                clean = (augment(clean).clamp(0, 1) * 255).round() / 255
+            name = names[int(torch.multinomial(weights, 1))]
+            eps = plan["epsilons"][int(torch.randint(len(plan["epsilons"]), ()))]
+            clean = clean.to(device).contiguous()
+            with torch.no_grad(), autocast_to(clean, plan["autocast"]):
+                logits = ready(clean).float()
+            attacker = attack_of_strength(name, classifier, eps, plan["steps"])
+            with autocast_to(clean, plan["autocast"]):
+                attacked = attacker(clean, logits.argmax(dim=1))
+            shards.append({
+                "clean": (clean * 255).round().to(torch.uint8).contiguous().cpu(),
+                "perturbations": (attacked - clean).half().contiguous().cpu(),
+                "epsilons": torch.full((len(rows),), eps),
+                "log_probabilities": logits.log_softmax(dim=1).cpu(),
+            })
+    back = order.argsort()
+    return {
+        name: torch.cat([s[name] for s in shards])[back].contiguous() for name in PARTS
+    }
+
+
+class _Contiguous(nn.Module):
+    """A classifier whose gradients are contiguous, which torchattacks' L2 attacks ask for.
+
+    Those of a classifier in ``channels_last``, which is faster, are not.
+    """
+
+    unit_range = True
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(images.flatten().view(images.shape))
+
+
+def attack_of_strength(name: str, classifier: nn.Module, eps: float, steps: int) -> Any:
+    """An attack by name, with as much of ``alpha`` and ``steps`` as it takes.
+
+    Args:
+        name: As `create_attack` takes it.
+        classifier: The classifier; one in ``channels_last`` does for L2 attacks too.
+        eps: The largest change of a value; for an attack in L2, the root mean square of it.
+        steps: Steps of the attack; together they are 2 eps long.
+    """
+    ready = _Contiguous(with_unit_range(classifier))
+    attack = create_attack(name, ready)
+    if attack.norm == 2:
+        return _MeanSquare(name, ready, eps, steps)
+    return create_attack(name, ready, **_options(attack, eps, steps))
+
+
+def _options(attack: Any, eps: float, steps: int) -> dict[str, Any]:
+    given = {"eps": eps, "alpha": 2 * eps / steps, "steps": steps}
+    return {name: value for name, value in given.items() if hasattr(attack, name)}
+
+
+class _MeanSquare:
+    """An attack in L2 whose eps goes with the number of an image's values."""
+
+    def __init__(self, name: str, classifier: nn.Module, eps: float, steps: int) -> None:
+        self.name, self.classifier, self.eps, self.steps = name, classifier, eps, steps
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        eps = self.eps * images[0].numel() ** 0.5
+        probe = create_attack(self.name, self.classifier)
+        attack = create_attack(self.name, self.classifier, **_options(probe, eps, self.steps))
+        found: Tensor = attack(images, labels)
+        return found
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in PARTS}
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged ({error}); remove it to have it made again.") \
+            from error
+
+
+def _hash(images: Tensor) -> str:
+    digest = hashlib.sha256(str(tuple(images.shape)).encode())
+    digest.update(images.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _weights_hash(classifier: nn.Module) -> str:

@@ -3,102 +3,56 @@
 The paper upsamples features and then applies the 1x1 output layer that makes many maps of them.
 The two commute, bilinear weights adding up to one, so the layer runs at half the size here: the
 same function at a quarter of the cost. The maps are never upsampled all at once: those of one row
-of kernel offsets after the other are, in both directions, and stay in the processor's cache. Where
-no gradients are needed, which is what purifying is, not even the small maps are written out.
+of kernel offsets after the other are, in both directions, and stay in the processor's cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # Of images that are filtered together on a CPU.
 PIXELS_AT_ONCE = 2**16
 
 
-class PixelMaps(NamedTuple):
-    """Maps for every pixel that are not computed yet.
-
-    Attributes:
-        features: (N, F, h, w), at half the images' size.
-        layer: The 1x1 convolution that makes the maps of them.
-    """
-
-    features: Tensor
-    layer: nn.Conv2d
-
-    def small(self) -> Tensor:
-        """(N, maps, h, w), contiguous, as filtering by them wants it."""
-        assert self.layer.bias is not None
-        weight = self.layer.weight.flatten(1).expand(len(self.features), -1, -1)
-        bias = self.layer.bias.view(1, -1, 1)
-        return torch.baddbmm(bias, weight, self.features.flatten(2)).unflatten(
-            2, self.features.shape[2:]
-        )
-
-    def upsampled(self, height: int, width: int) -> Tensor:
-        """(N, maps, height, width): at twice their size, bilinear, cropped."""
-        found = F.interpolate(self.small(), scale_factor=2, mode="bilinear", align_corners=False)
-        return found[..., :height, :width]
+def upsampled(maps: Tensor, height: int, width: int) -> Tensor:
+    """Maps (N, M, h, w) at twice their size, bilinear, cropped to (N, M, height, width)."""
+    found = F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
+    return found[..., :height, :width]
 
 
-def upsampled_filter(images: Tensor, maps: PixelMaps) -> tuple[Tensor, Tensor]:
+def upsampled_filter(images: Tensor, maps: Tensor) -> Tensor:
     """Filter every pixel by its kernel, from kernels at half the size.
 
     Args:
         images: (N, C, H, W), any range.
-        maps: K*K*C of them in the channel order of `pixel_filter`, where 2h >= H and 2w >= W.
+        maps: (N, K*K*C, h, w) in the channel order of `pixel_filter`, where 2h >= H and 2w >= W.
 
     Returns:
-        The filtered images (N, C, H, W), in the dtype of ``images``, and the maximum over each
-        pixel's kernels, (N, H, W): AdvFilter's uncertainty map (eq. 9). Once differentiable in the
+        The filtered images (N, C, H, W), in the dtype of ``images``. Once differentiable in the
         images and the maps.
     """
-    expected = (images, maps.features, *maps.layer.parameters())
-    if torch.is_grad_enabled() and any(t.requires_grad for t in expected):
-        return _UpsampledFilter.apply(images, maps.small())
-    assert maps.layer.bias is not None
-    work = _Work(images, maps.layer.out_channels, maps.features.shape[-2:])
-    weight = maps.layer.weight.to(work.dtype).view(work.size, -1, maps.layer.in_channels)
-    bias = maps.layer.bias.to(work.dtype).view(work.size, -1, 1)
-    room = work.empty(weight.shape[1], (work.h + 2) * (work.w + 2))
-
-    def rows_of(part: slice) -> Callable[[int], Tensor]:
-        features = _bordered(maps.features[part].to(work.dtype)).flatten(2)
-
-        def row_of(row: int) -> Tensor:
-            layer = weight[row].expand(len(features), -1, -1)
-            found = torch.baddbmm(bias[row], layer, features, out=room[: len(features)])
-            return found.view(-1, *work.bordered_shape)
-
-        return row_of
-
-    with torch.autocast(images.device.type, enabled=False):
-        return work.filter(images, rows_of)
+    return _UpsampledFilter.apply(images, maps)
 
 
 class _UpsampledFilter(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, images: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, images: Tensor, maps: Tensor) -> Tensor:
         work = _Work(images, maps.shape[1], maps.shape[-2:])
-        out, most = work.filter(images, work.rows_of(maps))
-        ctx.save_for_backward(images, maps, most)
-        ctx.set_materialize_grads(False)
-        return out, most
+        ctx.save_for_backward(images, maps)
+        return work.filter(images, work.rows_of(maps))
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, grad_out: Tensor | None, grad_most: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
-        images, maps, most = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        images, maps = ctx.saved_tensors
         work = _Work(images, maps.shape[1], maps.shape[-2:])
-        return work.gradients(images, maps, most, grad_out, grad_most, ctx.needs_input_grad)
+        return work.gradients(images, maps, grad, ctx.needs_input_grad)
 
 
 class _Work:
@@ -135,16 +89,13 @@ class _Work:
 
     def filter(
         self, images: Tensor, rows_of: Callable[[slice], Callable[[int], Tensor]]
-    ) -> tuple[Tensor, Tensor]:
-        """The filtered images, and the maximum over each pixel's kernels."""
+    ) -> Tensor:
+        """The filtered images."""
         found = torch.empty(self.images_shape, dtype=images.dtype, device=self.device)
-        highest = found.new_empty(len(images), self.height, self.width, dtype=self.dtype)
         sums = self.empty(2, self.channels, 2 * self.h, self.w)
-        maxima = self.empty(2, 2 * self.h, self.w)
         for part in self.parts:
             apart, row_of = self._apart(images[part], self.size // 2), rows_of(part)
             out = sums[: len(apart)].zero_()
-            most = maxima[: len(apart)].fill_(-torch.inf)
             for row in range(self.size):
                 tall = self._taller(row_of(row))
                 for odd in (0, 1):
@@ -152,56 +103,38 @@ class _Work:
                     for column in range(self.size):
                         under = self._window(apart, odd, row, column)
                         out[:, odd].addcmul_(kernels[:, column], under)
-                    largest = kernels.flatten(1, 2).amax(dim=1)
-                    torch.maximum(most[:, odd], largest, out=most[:, odd])
             found[part] = self._together(out)
-            highest[part] = self._together(most)
-        return found, highest
+        return found
 
     def gradients(
-        self,
-        images: Tensor,
-        maps: Tensor,
-        most: Tensor,
-        grad_out: Tensor | None,
-        grad_most: Tensor | None,
-        expected: tuple[bool, bool],
+        self, images: Tensor, maps: Tensor, grad: Tensor, needed: tuple[bool, bool]
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Those of the images and of the small maps, as far as they are expected."""
-        of_images = torch.zeros_like(images) if expected[0] else None
-        of_maps = torch.zeros_like(maps) if expected[1] else None
+        """Those of the images and of the small maps, as far as they are needed."""
+        of_images = torch.zeros_like(images) if needed[0] else None
+        of_maps = torch.zeros_like(maps) if needed[1] else None
         rows_of, room = self.rows_of(maps), torch.zeros_like(self.kernels)
         for part in self.parts:
             apart, row_of = self._apart(images[part], self.size // 2), rows_of(part)
-            grad_kernels = room[: len(apart)]
-            out = None if grad_out is None else self._apart(grad_out[part])
-            peak = None if grad_most is None else self._apart(grad_most[part, None])[:, :, 0]
-            top = self._apart(most[part, None])[:, :, 0]
-            left = torch.ones_like(top, dtype=torch.bool)  # where no kernel was the highest yet
+            grad_kernels, out = room[: len(apart)], self._apart(grad[part])
             grad_apart = torch.zeros_like(apart)
             tall, kernels = self.tall[: len(apart)], self.kernels[: len(apart)]
-            # Not when filters are trained: their gradients need the images alone.
-            kernels_matter = of_images is not None or peak is not None
             for row in range(self.size):
-                if kernels_matter:
+                if of_images is not None:  # not when filters are trained
                     self._taller(row_of(row))
                 grad_tall = torch.zeros_like(tall)
                 for odd in (0, 1):
-                    if kernels_matter:
+                    if of_images is not None:
                         self._wider(tall, odd)
-                    if out is not None:
-                        for column in range(self.size):
-                            under = self._window(apart, odd, row, column)
+                    for column in range(self.size):
+                        under = self._window(apart, odd, row, column)
+                        if of_maps is not None:
                             torch.mul(out[:, odd], under, out=grad_kernels[:, column])
-                            if of_images is not None:
-                                self._window(grad_apart, odd, row, column).addcmul_(
-                                    kernels[:, column], out[:, odd]
-                                )
-                    if peak is not None:
-                        _add_peaks(grad_kernels, kernels, top[:, odd], left[:, odd], peak[:, odd])
-                    _add_wider_transposed(grad_tall, grad_kernels, odd)
-                    if out is None:
-                        grad_kernels.zero_()
+                        if of_images is not None:
+                            self._window(grad_apart, odd, row, column).addcmul_(
+                                kernels[:, column], out[:, odd]
+                            )
+                    if of_maps is not None:
+                        _add_wider_transposed(grad_tall, grad_kernels, odd)
                 if of_maps is not None:
                     self._row(of_maps[part], row).copy_(_small_transposed(grad_tall))
             if of_images is not None:
@@ -271,12 +204,3 @@ def _small_transposed(grad_tall: Tensor) -> Tensor:
         small.select(dim, last - 1).add_(small.select(dim, last))
     return small[..., 1:-1, 1:-1]
 
-
-def _add_peaks(
-    grad_kernels: Tensor, kernels: Tensor, top: Tensor, left: Tensor, peak: Tensor
-) -> None:
-    """The gradient of the maximum goes to the first kernel that has it."""
-    highest = (kernels.flatten(1, 2) == top[:, None]) & left[:, None]
-    left &= ~highest.any(dim=1)
-    first = highest & (highest.cumsum(dim=1) == 1)
-    grad_kernels.flatten(1, 2).add_(peak[:, None] * first)

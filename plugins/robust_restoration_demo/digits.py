@@ -48,8 +48,10 @@ def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dic
     method = rr.create_defense(
         "advfilter",
         classifier=classifier,
-        strengths=(0.01, 0.03, 0.06, 0.1, 0.2),
-        median_strengths=(0.06, 0.1, 0.2),
+        attacks=["torchattacks/pgd"],
+        epsilons=(0.01, 0.03, 0.06, 0.1, 0.2),
+        small_up_to=0.03,
+        large_from=0.03,
         per_image=2,
         attack_steps=7,
         cache=out / "cache",

@@ -1,132 +1,215 @@
-"""Attacked images and their cache."""
+"""Attacked images of several classifiers, and their cache."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import robust_restoration_advfilter.pairs as pairs_module
 import torch
-from robust_restoration_advfilter.pairs import STRENGTHS, make_pairs
-from torch import nn
+from robust_restoration_advfilter.augmentation import photographic
+from robust_restoration_advfilter.pairs import (
+    ATTACKS,
+    PAPER_EPSILONS,
+    AdversarialPairs,
+    attack_of_strength,
+    make_pairs,
+)
+from torch import Tensor, nn
 
 from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
+from robust_restoration.models.classifiers import NormalizedClassifier
 
 
 @pytest.fixture
-def data() -> LabelledImages:
+def images() -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (25, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    return LabelledImages(images, torch.arange(25) % 10, name="made up")
+    return torch.randint(0, 256, (25, 3, 32, 32), generator=generator, dtype=torch.uint8)
 
 
-def quick(classifier: nn.Module, data: LabelledImages, cache: Path, **options: object) -> object:
-    defaults = {"per_image": 3, "steps": 2, "cache": cache, "progress": False, "batch_size": 8}
-    return make_pairs(classifier, data, **{**defaults, **options})  # type: ignore[arg-type]
+@pytest.fixture
+def other_classifier() -> nn.Module:
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(3600, 10)).eval()
 
 
-def test_the_papers_strengths() -> None:
-    assert len(STRENGTHS) == 12
-    assert STRENGTHS[0] == 1e-4
-    assert STRENGTHS[-1] == 5e-1
+def quick(classifiers: Any, data: Any, cache: Path, **options: Any) -> AdversarialPairs:
+    return make_pairs(
+        classifiers, data, **{"steps": 2, "cache": cache, "progress": False, **options}
+    )
 
 
-@pytest.mark.parametrize("per_image", [1, 2, 3, 5, 12])
-def test_plan_spreads_and_balances(per_image: int) -> None:
-    plan = pairs_module._plan(120, STRENGTHS, per_image)
-    assert plan.shape == (120, per_image)
-    assert all(len(set(row)) == per_image for row in plan.tolist())
-    counts = torch.stack([(plan == torch.tensor(s)).sum() for s in STRENGTHS])
-    assert int(counts.max() - counts.min()) <= per_image
-    if per_image == 3:  # one small, one middle, one large
-        places = torch.tensor([[STRENGTHS.index(v) if v in STRENGTHS else
-                                min(range(12), key=lambda i: abs(STRENGTHS[i] - v))
-                                for v in row] for row in plan.tolist()])
-        gaps = (places.roll(-1, 1) - places) % 12
-        assert (gaps == 4).all()
+def test_the_papers_epsilons() -> None:
+    assert len(PAPER_EPSILONS) == 12
+    assert PAPER_EPSILONS[0] == 1e-4
+    assert PAPER_EPSILONS[-1] == 5e-1
 
 
-def test_perturbations_keep_to_their_strength(
-    tiny_classifier: nn.Module, data: LabelledImages, tmp_path: Path
+def test_every_classifier_attacks_every_image(
+    tiny_classifier: nn.Module, other_classifier: nn.Module, images: Tensor, tmp_path: Path
 ) -> None:
-    pairs = quick(tiny_classifier, data, tmp_path)
-    largest = pairs.perturbations.float().abs().amax(dim=(2, 3, 4))
-    assert (largest <= pairs.strengths * 1.001).all()
-    assert (largest > 0.1 * pairs.strengths).all()
-    attacked = data.pixels(slice(None))[:, None] + pairs.perturbations.float()
+    pairs = quick([tiny_classifier, other_classifier], images, tmp_path, per_image=2)
+    assert len(pairs) == 100
+    assert pairs.classifiers.bincount().tolist() == [50, 50]
+    for number in (0, 1):
+        mine = pairs.images[pairs.classifiers == number]
+        assert mine.bincount().tolist() == [2] * 25
+    assert torch.equal(pairs.clean, images[pairs.images])
+    assert (pairs.perturbations.flatten(1).float().abs().amax(dim=1) > 0).all()
+
+
+def test_expects_what_the_attacked_classifier_says(
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path
+) -> None:
+    pairs = quick(tiny_classifier, images, tmp_path)
+    expected = NormalizedClassifier(tiny_classifier)(pairs.clean.float() / 255).log_softmax(dim=1)
+    torch.testing.assert_close(pairs.log_probabilities, expected)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_strength_of_every_attack(
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path, name: str
+) -> None:
+    """At most eps a value; in L2 at most eps in the root mean square."""
+    pairs = quick(tiny_classifier, images, tmp_path, attacks=[name], epsilons=(3e-3, 3e-2))
+    change = pairs.perturbations.float().flatten(1)
+    size = change.square().mean(dim=1).sqrt() if name.endswith("l2") else change.abs().amax(dim=1)
+    assert torch.isin(pairs.epsilons, torch.tensor([3e-3, 3e-2])).all()
+    assert (size <= pairs.epsilons * 1.001).all()
+    assert (size > 0.3 * pairs.epsilons).all()
+    attacked = pairs.clean.float() / 255 + pairs.perturbations.float()
     assert -1e-3 < float(attacked.min()) < float(attacked.max()) < 1 + 1e-3
+
+
+def test_l2_of_a_channels_last_classifier(tiny_classifier: nn.Module, images: Tensor) -> None:
+    classifier = tiny_classifier.to(memory_format=torch.channels_last)
+    attack = attack_of_strength("torchattacks/pgdl2", classifier, 0.01, 2)
+    found = attack(images[:2].float() / 255, torch.tensor([0, 1]))
+    assert found.shape == (2, 3, 32, 32)
+
+
+def test_attacks_are_drawn_as_often_as_said(
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    original = pairs_module.attack_of_strength
+    monkeypatch.setattr(
+        pairs_module, "attack_of_strength",
+        lambda name, *rest: drawn.append(name) or original(name, *rest),
+    )
+    monkeypatch.setattr(pairs_module, "TOGETHER", 1)
+    weights = {"torchattacks/fgsm": 9.0, "torchattacks/pgd": 1.0}
+    quick(tiny_classifier, images, tmp_path, attacks=weights, per_image=8, steps=1)
+    assert len(drawn) == 200
+    assert 160 <= drawn.count("torchattacks/fgsm") < 200
+
+
+def test_sets_are_counted_through_and_labels_not_used(
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path
+) -> None:
+    labelled = LabelledImages(images[:10], torch.zeros(10, dtype=torch.long))
+    relabelled = LabelledImages(images[:10], torch.ones(10, dtype=torch.long))
+    one = quick(tiny_classifier, [labelled, images[10:].float() / 255], tmp_path)
+    two = quick(tiny_classifier, [relabelled, images[10:]], tmp_path)
+    assert torch.equal(one.images, torch.arange(25))
+    assert torch.equal(one.perturbations, two.perturbations)
+    assert len(list(tmp_path.iterdir())) == 2  # one a set: both calls read the same
+
+
+def test_sets_of_other_sizes_come_to_one_by_augmentation(
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path
+) -> None:
+    larger = torch.nn.functional.pad(images[:5], (0, 8, 0, 8))
+    pairs = quick(tiny_classifier, [images, larger], tmp_path, augment=photographic(32))
+    assert pairs.clean.shape == (30, 3, 32, 32)
+    assert not torch.equal(pairs.clean[:25], images)
 
 
 def test_cache_is_read_and_keyed(
     tiny_classifier: nn.Module,
-    data: LabelledImages,
+    other_classifier: nn.Module,
+    images: Tensor,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = quick(tiny_classifier, data, tmp_path)
+    first = quick([tiny_classifier, other_classifier], images, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(pairs_module, "_attack_shard", lambda *_: pytest.fail("made again"))
-        again = quick(tiny_classifier, data, tmp_path)
+        patch.setattr(pairs_module, "_attacked", lambda *_: pytest.fail("made again"))
+        again = quick([tiny_classifier, other_classifier], images, tmp_path)
+        alone = quick(other_classifier, images, tmp_path)  # what a training without one shares
     assert torch.equal(first.perturbations, again.perturbations)
-    assert len(list(tmp_path.iterdir())) == 1
-    quick(tiny_classifier, data, tmp_path, steps=3)
-    quick(tiny_classifier, data.subset(slice(0, 20)), tmp_path)
+    assert torch.equal(first.perturbations[25:], alone.perturbations)
+    assert len(list(tmp_path.iterdir())) == 2
+    quick(tiny_classifier, images, tmp_path, steps=3)
+    quick(tiny_classifier, images, tmp_path, augment=photographic(32))
+    quick(tiny_classifier, images[:20], tmp_path)
     with torch.no_grad():
         next(tiny_classifier.parameters()).add_(0.01)
-    quick(tiny_classifier, data, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 4
+    quick(tiny_classifier, images, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 6
 
 
 def test_interruption_keeps_finished_shards(
     tiny_classifier: nn.Module,
-    data: LabelledImages,
+    images: Tensor,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pairs_module, "SHARD", 10)
-    whole = quick(tiny_classifier, data, tmp_path / "whole")
+    whole = quick(tiny_classifier, images, tmp_path / "whole")
     made: list[int] = []
-    original = pairs_module._attack_shard
+    original = pairs_module._attacked
 
-    def stops(classifier: nn.Module, part: LabelledImages, *rest: object) -> object:
+    def stops(classifier: nn.Module, part: Tensor, *rest: Any) -> Any:
         if len(made) == 2:
             raise KeyboardInterrupt
         made.append(len(part))
-        return original(classifier, part, *rest)  # type: ignore[arg-type]
+        return original(classifier, part, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pairs_module, "_attack_shard", stops)
+        patch.setattr(pairs_module, "_attacked", stops)
         with pytest.raises(KeyboardInterrupt):
-            quick(tiny_classifier, data, tmp_path / "cut")
+            quick(tiny_classifier, images, tmp_path / "cut")
     folder = next((tmp_path / "cut").iterdir())
     names = sorted(p.name for p in folder.iterdir())
     assert names == ["000000.safetensors", "000010.safetensors", "pairs.json"]
     made.clear()
     monkeypatch.setattr(
-        pairs_module, "_attack_shard",
+        pairs_module, "_attacked",
         lambda c, part, *rest: made.append(len(part)) or original(c, part, *rest),
     )
-    resumed = quick(tiny_classifier, data, tmp_path / "cut")
+    resumed = quick(tiny_classifier, images, tmp_path / "cut")
     assert made == [5]
     assert torch.equal(resumed.perturbations, whole.perturbations)
 
 
 def test_damaged_shard_is_named(
-    tiny_classifier: nn.Module, data: LabelledImages, tmp_path: Path
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path
 ) -> None:
-    quick(tiny_classifier, data, tmp_path)
+    quick(tiny_classifier, images, tmp_path)
     shard = next(tmp_path.glob("*/*.safetensors"))
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(InputError, match=r"000000\.safetensors is damaged.*remove it"):
-        quick(tiny_classifier, data, tmp_path)
+        quick(tiny_classifier, images, tmp_path)
+
+
+def test_no_image_is_on_both_sides_of_a_split(
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path
+) -> None:
+    pairs = quick(tiny_classifier, images, tmp_path, per_image=3)
+    rest, held = pairs.split(torch.tensor([3, 7]))
+    assert len(rest) == 69
+    assert len(held) == 6
+    assert set(held.images.tolist()) == {3, 7}
+    assert not {3, 7} & set(rest.images.tolist())
 
 
 def test_batches_depend_on_the_generator_alone(
-    tiny_classifier: nn.Module, data: LabelledImages, tmp_path: Path
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path
 ) -> None:
-    pairs = quick(tiny_classifier, data, tmp_path)
-    pairs.clean_share = 0.3
+    pairs = quick(tiny_classifier, images, tmp_path, attacks=["torchattacks/pgd"])
     indices = torch.arange(25)
     one, two, other = (
         pairs.batch(indices, torch.Generator().manual_seed(s), "filters") for s in (1, 1, 2)
@@ -137,33 +220,23 @@ def test_batches_depend_on_the_generator_alone(
     assert (gap <= one["eps"] * 1.001 + 1e-7).all()
     assert ((one["eps"] == 0) == (gap == 0)).all()
     assert (one["eps"] == 0).any()
-    assert torch.equal(one["label"], data.labels)
 
 
 def test_the_fusion_stage_sees_more_clean_images(
-    tiny_classifier: nn.Module, data: LabelledImages, tmp_path: Path
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path
 ) -> None:
-    pairs = quick(tiny_classifier, data, tmp_path)
+    pairs = quick(tiny_classifier, images, tmp_path)
     pairs.clean_share, pairs.fusion_clean_share = 0.0, 1.0
-    indices = torch.arange(25)
     for stage, share in (("filters", 0.0), ("fusion", 1.0)):
-        batch = pairs.batch(indices, torch.Generator().manual_seed(0), stage)
+        batch = pairs.batch(torch.arange(25), torch.Generator().manual_seed(0), stage)
         assert float((batch["eps"] == 0).float().mean()) == share
 
 
-def test_crops_are_of_both_images_alike(
-    tiny_classifier: nn.Module, data: LabelledImages, tmp_path: Path
+@pytest.mark.parametrize(
+    "wrong", [{"attacks": []}, {"epsilons": ()}, {"epsilons": (0.0, 0.1)}, {"per_image": 0}]
+)
+def test_nothing_to_draw_from(
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path, wrong: dict[str, Any]
 ) -> None:
-    pairs = quick(tiny_classifier, data, tmp_path)
-    pairs.crop, pairs.flip = 20, True
-    batch = pairs.batch(torch.arange(8), torch.Generator().manual_seed(0), "filters")
-    assert batch["clean"].shape == batch["attacked"].shape == (8, 3, 20, 20)
-    gap = (batch["attacked"] - batch["clean"]).abs().amax(dim=(1, 2, 3))
-    assert (gap <= batch["eps"] * 1.001 + 1e-7).all()
-
-
-def test_too_many_strengths_an_image(
-    tiny_classifier: nn.Module, data: LabelledImages, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match="expected at most"):
-        quick(tiny_classifier, data, tmp_path, strengths=(0.1, 0.2), per_image=3)
+    with pytest.raises(InputError, match="expected at least one of each"):
+        quick(tiny_classifier, images, tmp_path, **wrong)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from robust_restoration_advfilter.networks import Decoder, PixelNet
-from robust_restoration_advfilter.noise_level import noise_level
+from robust_restoration_advfilter.grain import fine_grain
+from robust_restoration_advfilter.networks import STEEPNESS, Decoder, PixelNet
 from robust_restoration_advfilter.pixel_filter import pixel_filter
 from torch import Tensor, nn
 
@@ -34,7 +34,7 @@ def test_any_image_size(name: str, size: tuple[int, int]) -> None:
 
 def test_full_width_has_the_papers_channels() -> None:
     with torch.device("meta"):
-        net = PixelNet(3, 75, width=1.0, decoders=2)
+        net = PixelNet(3, 75, width=1.0, decoder_width=1.0, decoders=2)
     convolutions = [m.out_channels for m in net.encoder.modules() if isinstance(m, nn.Conv2d)]
     assert convolutions == [c for c in (64, 128, 256, 512, 512) for _ in range(3)]
     for decoder in net.decoders:
@@ -45,11 +45,17 @@ def test_full_width_has_the_papers_channels() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_papers_networks_are_not_shown_the_level(name: str) -> None:
-    plain, ours = create_purifier(name, noise_level=False), create_purifier(name)
+def test_what_the_papers_networks_are_not_given(name: str) -> None:
+    with torch.device("meta"):
+        paper = create_purifier(name, width=1, grain=False, halved=False)
+        ours = create_purifier(name)
+    assert paper.options["decoder_width"] == 1
+    assert ours.options["decoder_width"] == ours.options["width"] / 2
     first = "net.encoder.blocks.0.0.weight"
-    assert plain.state_dict()[first].shape[1] == 3
-    assert ours.state_dict()[first].shape[1] == 4
+    assert paper.state_dict()[first].shape[1] == 3
+    assert len(paper.net.encoder.blocks) == 5
+    assert ours.state_dict()[first].shape[1] == (3 + 3) * 4
+    assert len(ours.net.encoder.blocks) == 4
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,38 +88,77 @@ def test_gradients_pass_rounding_straight_through() -> None:
 
 
 def test_output_layer_commutes_with_upsampling() -> None:
-    decoder = Decoder(12, 0.1)
+    decoder = Decoder(12, 0.1, 0.1)
     up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
     features = torch.rand(1, decoder.heads[0].in_channels, 6, 6)
     head = decoder.heads[0]
     torch.testing.assert_close(up(head(features)), head(up(features)))
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_advfilter_is_the_papers_fusion(told: bool) -> None:
-    """Eqs. 8 to 11, written out."""
-    model = create_purifier("advfilter", width=0.05, kernel_size=3, noise_level=told).eval()
+def test_kernels_are_predicted_in_float32_under_autocast() -> None:
+    net = PixelNet(3, 27, width=0.05, decoder_width=0.05)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert net(torch.rand(1, 3, 32, 32))[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("detector", [False, True])
+@pytest.mark.parametrize("ours", [False, True])
+def test_advfilter_is_the_papers_fusion(detector: bool, ours: bool) -> None:
+    """Eqs. 8 to 11, written out, with the uncertainty maps and weights at half the size."""
+    model = create_purifier(
+        "advfilter", width=0.05, kernel_size=3, grain=ours, halved=ours, detector=detector
+    ).eval()
+    for decoder in model.net.decoders:
+        nn.init.normal_(decoder.heads[0].weight, std=0.1)
+    nn.init.normal_(model.fusion.layers[-1].weight)
+    images = torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        found = model.outputs(images)
+        first, second = model.net(images)
+        maps = torch.cat([first.max(1, True).values, second.max(1, True).values], dim=1)
+        logits = model.fusion.layers(maps)
+        if detector:
+            logits = logits + STEEPNESS * model.fusion.detector(fine_grain(images)).view(2, 1, 1, 1)
+        weight = torch.sigmoid(logits)
+        expected = pixel_filter(
+            images,
+            torch.nn.functional.interpolate(
+                weight * first + (1 - weight) * second, scale_factor=2, mode="bilinear"
+            ),
+        )
+    assert len([m for m in model.fusion.layers.modules() if isinstance(m, nn.Conv2d)]) == 6
+    torch.testing.assert_close(found["weight"], weight)
+    torch.testing.assert_close(found["out"], expected)
+    torch.testing.assert_close(model(images), expected.clamp(0, 1))
+
+
+def test_given_weights_choose_a_decoder() -> None:
+    """Eq. 11: weighing the kernels is weighing the filtered images."""
+    model = create_purifier("advfilter", width=0.05).eval()
     for decoder in model.net.decoders:
         nn.init.normal_(decoder.heads[0].weight, std=0.1)
     images = torch.rand(2, 3, 16, 16)
     with torch.no_grad():
-        found = model.outputs(images)
-        level = [2 * noise_level(images) - 1] if told else []
-        first, second = (maps.upsampled(16, 16) for maps in model.net(images, *level))
-        maxima = [first.max(1, True).values, second.max(1, True).values]
-        weight = torch.sigmoid(model.fusion.layers(torch.cat([*maxima, *level], dim=1)))
-        expected = weight * pixel_filter(images, first) + (1 - weight) * pixel_filter(
-            images, second
+        first, second, mixed = (
+            model.outputs(images, torch.full((2, 1, 1, 1), w))["out"] for w in (1.0, 0.0, 0.3)
         )
-    assert len([m for m in model.fusion.modules() if isinstance(m, nn.Conv2d)]) == 6
-    torch.testing.assert_close(found["out"], expected)
-    torch.testing.assert_close(model(images), expected.clamp(0, 1))
+    assert not torch.allclose(first, second)
+    torch.testing.assert_close(mixed, 0.3 * first + 0.7 * second)
+
+
+def test_first_decoder_starts_at_the_identity() -> None:
+    model = create_purifier("advfilter", width=0.05).eval()
+    for decoder in model.net.decoders:
+        nn.init.zeros_(decoder.heads[0].weight)
+    images = torch.rand(1, 3, 16, 16)
+    first = model.outputs(images, torch.ones(1, 1, 1, 1))["out"]
+    torch.testing.assert_close(first, images)
 
 
 def test_additive_starts_near_the_identity_and_filtering_near_a_mild_blur() -> None:
     images = torch.rand(1, 3, 16, 16)
     additive = create_purifier("additive", width=0.05).eval()
-    assert (additive(images) - images).abs().max() < 0.1
+    assert (additive(images) - images).abs().mean() < 0.1
     flat = torch.full((1, 3, 24, 24), 0.5)
     filtered = create_purifier("filtering", width=0.05).eval()(flat)
     assert (filtered - flat)[..., 4:-4, 4:-4].abs().max() < 0.1
@@ -135,6 +180,7 @@ def test_multi_head_gives_the_chosen_head() -> None:
     [
         ({"kernel_size": 4}, "kernel_size is 4"),
         ({"width": 0.0}, "width is 0.0"),
+        ({"decoder_width": -1.0}, "decoder_width -1.0"),
         ({"input_bits": 9}, "input_bits is 9"),
         ({"depth": 3}, "takes no option 'depth'"),
     ],

@@ -121,7 +121,7 @@ def test_another_package_may_ship_weights(
 def test_a_tag_that_is_taken_stays_reachable(
     folder: Path, fake_plugin: Callable[..., Path]
 ) -> None:
-    name = "resnet20_cifar10"
+    name = "general"
     own = shipped("purifiers", "advfilter")[name]
     source = OFFERS.replace("zz_scale.mine", f"advfilter.{name}")
     fake_plugin("zz_weights", source)

@@ -220,13 +220,13 @@ def test_purify_a_folder_with_a_damaged_image(run: Run, photos: Path, tmp_path: 
 def test_purify_with_shipped_weights_at_any_size(run: Run, photos: Path, tmp_path: Path) -> None:
     status, _, err = run(
         "purify", photos / "a.png", photos / "gray.png", "-o", tmp_path / "out",
-        "--classifier", "resnet20_cifar10",
+        "--classifier", "resnet18",
     )
     assert status == 0, err
     assert read_image(tmp_path / "out/a.png").shape == (3, 40, 33)
     status, _, err = run(
         "purify", photos / "a.png", "-o", tmp_path / "same",
-        "--purifier", "advfilter=resnet20_cifar10",
+        "--purifier", "advfilter=general",
     )
     assert status == 0, err
     assert torch.equal(read_image(tmp_path / "same/a.png"), read_image(tmp_path / "out/a.png"))
@@ -286,7 +286,8 @@ def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path:
     further = [*words[:-1], tmp_path / "further", "--init-weights", weights, "--lr", 1e-12]
     assert run(*further)[0] == 0
     after, _ = read_weights(tmp_path / "further/advfilter.safetensors")
-    assert all(torch.allclose(t, before[k], atol=1e-6) for k, t in after.items())
+    trained = {k: t for k, t in after.items() if ".running_" not in k and ".num_" not in k}
+    assert all(torch.allclose(t, before[k], atol=1e-6) for k, t in trained.items())
     out = tmp_path / "results/tiny"
     status, text, err = run(
         "evaluate", "--classifier", classifier, "--data", classes, "--size", 32,

@@ -136,18 +136,15 @@ def test_own_weights_decide(tiny_classifier: nn.Module, images: Tensor, tmp_path
         rr.purify(tiny_classifier, images, purifier="advfilter", weights=str(path))
 
 
-def test_shipped_weights_are_chosen_by_classifier_then_by_size(
-    tiny_classifier: nn.Module, images: Tensor
+def test_general_weights_are_taken_without_a_warning(
+    tiny_classifier: nn.Module, images: Tensor, recwarn: pytest.WarningsRecorder
 ) -> None:
-    with pytest.warns(WeightsWarning, match="No 'advfilter' weights.*'resnet20_cifar10'"):
-        found = rr.PurifiedClassifier(tiny_classifier)
-    tiny_classifier.pretrained_cfg["architecture"] = "mobilenetv1_075"  # type: ignore[index]
-    named = rr.PurifiedClassifier(tiny_classifier)
-    assert not torch.equal(
-        next(found.purifier.parameters()), next(named.purifier.parameters())
-    )
-    out = rr.purify(tiny_classifier, images)
-    assert out.shape == images.shape
+    tiny_classifier.pretrained_cfg["input_size"] = (3, 224, 224)  # type: ignore[index]
+    expected = rr.create_purifier("advfilter", weights="general")
+    found = rr.PurifiedClassifier(tiny_classifier).purifier
+    assert not [w for w in recwarn if issubclass(w.category, WeightsWarning)]
+    assert torch.equal(next(found.parameters()), next(expected.parameters()))
+    assert rr.purify(tiny_classifier, images).shape == images.shape
 
 
 def test_a_purifier_without_weights_says_how_to_train_it(

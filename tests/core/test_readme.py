@@ -20,8 +20,7 @@ SMALLER = {
     "steps=40": "steps=2",
     "--steps 20000": "--steps 2 --batch-size 2",
     "--size 224": "--size 32",
-    "--set mosaics=300": "--set mosaics=2 --set strengths=[0.03] --set median_strengths=[0.03] "
-    "--set attack_steps=1 --steps 4 --batch-size 2",
+    "--set augment=true --steps 3000": "--set attack_steps=1 --steps 4 --batch-size 2",
     "-o results/similitude": "-o results/similitude --count 4 --limit 1",
     "--threat gray-box --threat white-box": "--threat 'gray-box steps=2' --threat "
     "'white-box steps=2'",
