@@ -36,8 +36,8 @@ class Purifier(nn.Module):
         Raises:
             WeightsError: If there are no weights that fit.
         """
-        from .models.origin import origin_of
-        from .models.purify import find_purifier
+        from robust_restoration.models.origin import origin_of
+        from robust_restoration.models.purify import find_purifier
 
         origin, learns = origin_of(self), next(self.parameters(), None) is not None
         if origin is None or origin.weights is not None or not learns:

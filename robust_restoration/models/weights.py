@@ -92,9 +92,7 @@ def load_weights(module: nn.Module, path: Path | str) -> dict[str, str]:
     """Load weights into a module, all or nothing.
 
     Args:
-        module: Where they go, in the module's own dtype and device. What it names in
-            ``optional_parts`` may be missing in the file, and then stays as it is, or in the
-            module.
+        module: Where they go, in the module's own dtype and device.
         path: A safetensors file.
 
     Returns:
@@ -108,7 +106,6 @@ def load_weights(module: nn.Module, path: Path | str) -> dict[str, str]:
     state = module.state_dict()
     _compare(module, shapes, path, metadata)
     tensors, _ = read_weights(path)
-    tensors = {**state, **{name: t for name, t in tensors.items() if name in state}}
     for name, tensor in tensors.items():
         expected = state[name]
         if tensor.is_floating_point() != expected.is_floating_point():
@@ -133,11 +130,6 @@ def _compare(
     """Raise a `WeightsError` that says in what a file and a module differ, if they do."""
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     missing, foreign = expected.keys() - shapes.keys(), shapes.keys() - expected.keys()
-    for part in getattr(module, "optional_parts", ()):
-        own = {name for name in expected if name.startswith(f"{part}.")}
-        read = {name for name in shapes if name.startswith(f"{part}.")}
-        if not own or not read:  # one of the two is without it
-            missing, foreign = missing - own, foreign - read
     other = sorted(n for n in expected.keys() & shapes.keys() if expected[n] != shapes[n])
     faults = []
     if missing:
