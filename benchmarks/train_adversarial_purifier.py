@@ -193,12 +193,12 @@ def evaluate(name: str, root: Path, quick: bool, limit: int | None) -> None:
                     "options": {k: v for k, v in options.items() if k != "eps"},
                     **({"alone": _share(held)} if everyone else {}),
                     "worst_so_far": _share(left),
-                    "standing": left.nonzero().flatten().tolist(),
+                    "standing": " ".join(str(int(i)) for i in left.nonzero()),
                 }
                 path.parent.mkdir(exist_ok=True)
                 write_json(path, result)
             row = rows[eps][attack]
-            kept = torch.tensor(row["standing"], dtype=torch.long)
+            kept = torch.tensor([int(i) for i in row["standing"].split()], dtype=torch.long)
             standing[eps] = torch.zeros_like(right).index_fill(0, kept, True)
             shown = {k: v for k, v in row.items() if k in ("alone", "worst_so_far")}
             print(f"{255 * eps:g}/255 {attack}: {shown}", flush=True)
