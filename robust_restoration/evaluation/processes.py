@@ -6,11 +6,28 @@ fails rather than misses images.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
+import torch.distributed
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
+
+
+@cache
+def leave_at_exit() -> None:
+    """Have this process leave its group when Python exits.
+
+    Threads of the group that still run then abort the process now and then, with all work done.
+    """
+
+    def leave() -> None:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+    atexit.register(leave)
 
 
 class Processes:
@@ -25,9 +42,10 @@ class Processes:
         self.count, self.rank = state.num_processes, state.process_index
         self.main = state.is_main_process
         self._wait = state.wait_for_everyone
+        leave_at_exit()
 
     def share(self, blocks: Sequence[list[int]]) -> list[list[int]]:
-        """The blocks of this process: whole ones, every so manieth."""
+        """The blocks of this process: whole ones, dealt out in turn."""
         return list(blocks[self.rank :: self.count])
 
     def gather(self, items: list[Any]) -> list[list[Any]]:

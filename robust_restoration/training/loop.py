@@ -29,6 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet
 from robust_restoration.errors import InputError, TrainingError
+from robust_restoration.evaluation.processes import leave_at_exit
 from robust_restoration.plugins.targets import call
 
 from .batches import draw, mix, parts_of, stage_ends
@@ -140,6 +141,7 @@ class _Run:
             project_dir=str(folder.path) if folder else None,
         )
         self.log_with = log_with
+        leave_at_exit()
         _check_machine(settings, self.accelerator)
         self.device = self.accelerator.device
         self.model = model.to(self.device)

@@ -200,8 +200,8 @@ def test_torchvisions_classifiers_are_taken_with_a_warning(tiny_classifier: nn.M
 
 
 def test_a_name_that_only_weights_have_is_explained() -> None:
-    with pytest.raises(InputError, match="Weights of purifiers are filed under 'mobilenetv1_075'"):
-        load_classifier("mobilenetv1_075")
+    with pytest.raises(InputError, match="Weights of purifiers are filed under 'resnet20_cifar10'"):
+        load_classifier("resnet20_cifar10")
 
 
 def test_somebodys_function_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def test_it_works(command, stand_ins, run):
         words[1] = defense if words[1].startswith("{") else words[1]
         words += ["--steps", "4", "--batch-size", "2"]
     if for_purifiers:
-        words += ["--size", "32", "--set", "strengths=[0.03]", "--set", "median_strengths=[0.03]"]
+        words += ["--size", "32", "--set", "epsilons=[0.03]"]
         words += ["--set", "attack_steps=1"]
     if "-o" in words:
         words[words.index("-o") + 1] = "runs/mine"

@@ -207,15 +207,15 @@ def test_defaults_are_the_plugin_s_own(here):
 
 
 def test_a_recipe_keeps_types_and_repeats_a_purifier(here):
-    options = {**ADVFILTER, "sharpness": (-0.5, 0.5), "strengths": (1e-3, 1e-2), "flip": True}
+    options = {**ADVFILTER, "epsilons": (4e-3, 1e-2), "augment": True}
     first = train_by_name(
         "advfilter", "labelled", "run", classifier="tinymodule:tiny", purifier="additive",
         options=options, network={"width": 0.05}, val_fraction=0.25, seed=3, ema=0.5,
         size=24, limit=10, **QUICK,
     )
     content = yaml.safe_load((here / "run/recipe.yaml").read_text())
-    assert content["defense_options"]["sharpness"] == [-0.5, 0.5]
-    assert content["defense_options"]["flip"] is True
+    assert content["defense_options"]["epsilons"] == [4e-3, 1e-2]
+    assert content["defense_options"]["augment"] is True
     assert content["settings"]["betas"] == [0.9, 0.999]
     assert (content["settings"]["seed"], content["val_fraction"]) == (3, 0.25)
     assert (content["size"], content["limit"], content["trains"]) == (24, 10, "purifier")
