@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from robust_restoration.contracts.randomness import numbers_of
 from robust_restoration.errors import InputError
 
 Draw = np.random.Generator
@@ -45,6 +44,9 @@ def draws_of(
         seed = int(torch.randint(2**62, (), generator=generator, device=device))
     if seed < 0:
         raise InputError(f"seed is {seed}; expected a whole number, 0 or more.")
+    # Here, since the contracts' own module imports this one.
+    from robust_restoration.contracts.randomness import numbers_of
+
     numbers = numbers_of(count, index)
     return [np.random.default_rng([seed, number]) for number in numbers]
 

@@ -218,3 +218,12 @@ def test_the_core_names_no_plugin_and_no_entry():
         for word in set(re.findall(r"\w+", line)) & names
     }
     assert not offending, "\n".join(sorted(offending))
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["robust_restoration.degradations.draws", "robust_restoration.contracts.randomness"],
+)
+def test_a_module_can_be_the_first_to_be_imported(module):
+    # The contracts and what images are spoilt by need each other.
+    subprocess.run([sys.executable, "-W", "ignore", "-c", f"import {module}"], check=True)
