@@ -53,11 +53,11 @@ def transfer(
     Example:  robust-restoration transfer --denoiser dncnn_b=nt --denoiser dncnn_b=hat
     --data set12 --limit 4 -o results/transfer
     """
-    from robust_restoration.numbers import parse_call, parse_level
+    from robust_restoration.numbers import ATTACK_LEVELS, parse_call, parse_level
 
     from .transferability import transfer as study
 
-    name, options = parse_call(attack)
+    name, options = parse_call(attack, levels=ATTACK_LEVELS)
     result = study(
         _load(denoiser, device),
         data,
@@ -95,11 +95,11 @@ def similitude(
     Example:  robust-restoration similitude --denoiser dncnn_b=nt --denoiser dncnn_b=hat
     --data set12 --limit 2 --count 24 -o results/similitude
     """
-    from robust_restoration.numbers import parse_call, parse_level
+    from robust_restoration.numbers import ATTACK_LEVELS, parse_call, parse_level
 
     from .robustness_similitude import similitude as study
 
-    name, options = parse_call(attack)
+    name, options = parse_call(attack, levels=ATTACK_LEVELS)
     result = study(
         _load(denoiser, device),
         data,
