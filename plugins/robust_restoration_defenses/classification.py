@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch
-from robust_restoration.data import LabelledImages
+from robust_restoration.contracts import Batch, TrainingSet
+from robust_restoration.data import LabelledImages, load_labelled
+from robust_restoration.images.metrics import accuracy
+from robust_restoration.models.classifiers import input_channels
 
 
 class LabelledBatches:
@@ -53,11 +55,36 @@ class LabelledBatches:
         return {"images": images, "labels": self.data.labels[indices]}
 
 
-def split(
-    data: Any, val_fraction: float, *, shift: int, mirror: bool
-) -> tuple[LabelledBatches, LabelledBatches | None]:
-    """Training and validation batches out of `LabelledImages`; only the former are augmented."""
+def prepare_batches(
+    data: Any,
+    model: nn.Module | None,
+    val_fraction: float,
+    *,
+    size: int | None = None,
+    shift: int,
+    mirror: bool,
+) -> tuple[TrainingSet, TrainingSet | None]:
+    """Training and validation batches of what users give; only the former are augmented.
+
+    Args:
+        data: `LabelledImages`, or anything `load_labelled` takes; a `TrainingSet` is left as it is.
+        model: What is trained, for its channels; colour where that is not known.
+        val_fraction: The share of the images that is held out.
+        size: The side that images are brought to; ``None`` keeps theirs.
+        shift: As in `LabelledBatches`.
+        mirror: As in `LabelledBatches`.
+    """
+    if isinstance(data, TrainingSet):
+        return data, None
+    if not isinstance(data, LabelledImages):
+        channels = None if model is None else input_channels(model)
+        data = load_labelled(data, size=size, channels=channels or 3)
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
     held = round(len(data) * val_fraction)
     training = LabelledBatches(data.subset(order[held:]), shift=shift, mirror=mirror)
     return training, LabelledBatches(data.subset(order[:held])) if held else None
+
+
+def share_right(logits: Tensor, labels: Tensor) -> float:
+    """The share of images that are classified right, 0 to 1."""
+    return float(accuracy(logits, labels).mean())

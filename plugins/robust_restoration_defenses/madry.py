@@ -9,12 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet, unwrapped
-from robust_restoration.data import LabelledImages, load_labelled
-from robust_restoration.models.classifiers import input_channels, with_unit_range
+from robust_restoration.models.classifiers import with_unit_range
 from robust_restoration.models.create import create_attack
 from robust_restoration.numbers import check_count, check_fraction, check_level, check_positive
 
-from .classification import split
+from .classification import prepare_batches, share_right
 
 
 class Madry(Defense):
@@ -75,12 +74,9 @@ class Madry(Defense):
             val_fraction: The share of the images that is held out.
             progress: Not used: nothing here takes long.
         """
-        if isinstance(data, TrainingSet):
-            return data, None
-        if not isinstance(data, LabelledImages):
-            channels = None if model is None else input_channels(model)
-            data = load_labelled(data, channels=channels or 3)
-        return split(data, val_fraction, shift=self.shift, mirror=self.mirror)
+        return prepare_batches(
+            data, model, val_fraction, shift=self.shift, mirror=self.mirror
+        )
 
     def attacked(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The images under the inner attack, without gradients."""
@@ -94,15 +90,12 @@ class Madry(Defense):
         count = max(1, round(self.mix * len(images)))
         first = self.attacked(model, images[:count], labels[:count])
         logits = with_unit_range(model)(torch.cat([first, images[count:]]))
-        right = (logits[:count].argmax(1) == labels[:count]).float().mean()
-        return F.cross_entropy(logits, labels), {"attacked_accuracy": float(right)}
+        right = share_right(logits[:count], labels[:count])
+        return F.cross_entropy(logits, labels), {"attacked_accuracy": right}
 
     def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:
         """Accuracy on held-out images, clean and attacked."""
         images, labels = batch["images"], batch["labels"]
         whole = with_unit_range(model)
         found = {"accuracy": images, "attacked_accuracy": self.attacked(model, images, labels)}
-        return {
-            name: float((whole(seen).argmax(1) == labels).float().mean())
-            for name, seen in found.items()
-        }
+        return {name: share_right(whole(seen), labels) for name, seen in found.items()}

@@ -11,12 +11,10 @@ from torch import Generator, Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet, unwrapped
-from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.errors import InputError
-from robust_restoration.models.classifiers import input_channels
 from robust_restoration.models.create import create_attack
 
-from .classification import split
+from .classification import prepare_batches, share_right
 from .one_step import ALPHA, one_step, warn_of_overfitting
 
 EPS = (0.0, 8 / 255)
@@ -108,12 +106,9 @@ class ThroughAttacks(Defense):
             val_fraction: The share that is held out.
             progress: Not used: nothing here takes long.
         """
-        if isinstance(data, TrainingSet):
-            return data, None
-        if not isinstance(data, LabelledImages):
-            channels = None if model is None else input_channels(model)
-            data = load_labelled(data, size=self.size, channels=channels or 3)
-        return split(data, val_fraction, shift=self.shift, mirror=self.mirror)
+        return prepare_batches(
+            data, model, val_fraction, size=self.size, shift=self.shift, mirror=self.mirror
+        )
 
     def optimizer(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer | None:
         """SGD where it is asked for."""
@@ -169,7 +164,7 @@ class ThroughAttacks(Defense):
             under = whole(attacked).float()
         total = F.cross_entropy(under, targets)
         labels = targets.argmax(1) if targets.ndim > 1 else targets
-        figures = {"attacked_accuracy": _accuracy(under, labels)}
+        figures = {"attacked_accuracy": share_right(under, labels)}
         if plain is not None:
             if self.clean:
                 total = total + self.clean * F.cross_entropy(plain, targets)
@@ -179,7 +174,7 @@ class ThroughAttacks(Defense):
                     log_target=True,
                 )
                 total = total + self.consistency * apart
-            figures["accuracy"] = _accuracy(plain, labels)
+            figures["accuracy"] = share_right(plain, labels)
         return total, figures
 
     def validate(self, model: nn.Module, batch: Batch, stage: str) -> dict[str, float]:
@@ -197,14 +192,10 @@ class ThroughAttacks(Defense):
             whole, images, labels, eps, generator, alpha=PGD_ALPHA, steps=PGD_STEPS
         )
         found = {
-            name: _accuracy(whole(seen), labels)
+            name: share_right(whole(seen), labels)
             for name, seen in {
                 "accuracy": images, "one_step_accuracy": one, "pgd_accuracy": many
             }.items()
         }
         warn_of_overfitting(found["one_step_accuracy"], found["pgd_accuracy"])
         return found
-
-
-def _accuracy(logits: Tensor, labels: Tensor) -> float:
-    return float((logits.argmax(1) == labels).float().mean())
