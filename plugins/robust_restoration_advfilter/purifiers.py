@@ -10,6 +10,7 @@ from torch import Tensor
 from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
+from robust_restoration.models.straight_through import straight_through
 
 from .detector import Detector
 from .networks import FusionNet, PixelNet
@@ -86,10 +87,7 @@ class _PixelPurifier(Purifier):
         if self.input_bits is None:
             return images
         steps = 2**self.input_bits - 1
-        found = (images.detach() * steps).round_().div_(steps)
-        if torch.is_grad_enabled() and images.requires_grad:
-            found = found + (images - images.detach())  # zero, but has the image's gradient
-        return found
+        return straight_through((images.detach() * steps).round_().div_(steps), images)
 
     def _candidates(self, images: Tensor) -> dict[str, Tensor]:
         """`outputs` of images that are rounded."""

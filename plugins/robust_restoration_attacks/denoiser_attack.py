@@ -17,6 +17,7 @@ from robust_restoration.files import atomic_path
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.precision import autocast, check_autocast
 from robust_restoration.models.restore import restore
+from robust_restoration.models.straight_through import straight_through
 from robust_restoration.numbers import check_count, check_level, check_positive
 
 from .projections import room
@@ -159,7 +160,7 @@ class DenoiserAttack(Attack):
                     raise InputError(NO_GRADIENT.format(type(source).__name__)) from error
             with torch.no_grad():
                 restored = restore(source, images, sigma)
-        return images + (restored - images).detach().float()
+        return straight_through(restored.float(), images)
 
     def evaluate(self, images: Tensor, targets: Tensor) -> Tensor:
         """The loss of each image, (N,), on the model itself, without a gradient."""

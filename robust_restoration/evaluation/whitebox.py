@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from robust_restoration.models.straight_through import straight_through
+
 
 class StraightThrough(nn.Module):
     """A purifier whose gradient is taken to be the identity's (BPDA, Athalye et al. 2018).
@@ -23,7 +25,7 @@ class StraightThrough(nn.Module):
         """The purified images, differentiable as if they were ``images``."""
         with torch.no_grad():
             purified = self.purifier(images)
-        return images + (purified - images).detach()
+        return straight_through(purified, images)
 
 
 class Expectation(nn.Module):

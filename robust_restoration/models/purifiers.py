@@ -11,6 +11,7 @@ from robust_restoration.contracts import Purifier
 from robust_restoration.errors import InputError
 
 from .origin import origin_of
+from .straight_through import straight_through
 
 CLOSED = 1e-4  # so little of a purified image that no 8-bit value shows it
 STEEPNESS = 4.0
@@ -113,8 +114,8 @@ class Chain(Purifier):
             follows = getattr(member, "differentiable", True) or not self.differentiable
             if follows or not images.requires_grad:
                 images = member(images)
-            else:  # the difference is zero, but has the images' gradient
-                images = member(images.detach()) + (images - images.detach())
+            else:
+                images = straight_through(member(images.detach()), images)
         return images
 
 
