@@ -47,10 +47,22 @@ DEFENSES = {
     "ts_def": ("typical_set", {"sigma": EPS, "variant": "def"}),
     "mixed_25.5": ("mixed_noise", {"levels": (EPS, 25.5 / 255)}),
     "mixed_26": ("mixed_noise", {"levels": (EPS, 26 / 255)}),
-    # The denoising-PGD paper's adversarial training, section V.
+    # The denoising-PGD paper's adversarial training, section IV-F.
     "dpgd": ("adversarial", {"sigma": EPS, "attack": "denoising_pgd", "eps": 0.012, "mix": 0.5}),
+    # The ObsAtk paper's Table 4, on real noise.
+    "hat_real": ("hat", {**LEVELS, "alpha": 2.0}),
 }
+# The papers' schedules: of the bench, but for those of a paper of their own.
 FULL = {"gray": "obsatk-gray", "colour": "obsatk-colour", "one_level": "typical-set"}
+OF_ITS_OWN = {
+    "nt_25": "typical-set",
+    "dpgd": "typical-set",  # the denoising-PGD paper trains as DnCNN's authors do
+    "ts_pres": "typical-set-sampling",
+    "ts_def": "typical-set-sampling",
+    "mixed_25.5": "typical-set-mixed",
+    "mixed_26": "typical-set-mixed",
+    "hat_real": "obsatk-real",
+}
 
 
 def measure(model: torch.nn.Module, bench: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +91,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    bench, recipe = BENCHES[options.bench], FULL[options.bench] if options.full else "compact"
+    bench = BENCHES[options.bench]
     settings = {}
     if "steps" in bench and not options.full:
         settings["steps"] = bench["steps"]
@@ -93,7 +105,7 @@ def main() -> None:
             bench["data"],
             options.runs / f"{options.bench}-{size}-{tag}-{options.seed}",
             denoiser=bench["denoiser"],
-            recipe=recipe,
+            recipe=OF_ITS_OWN.get(tag, FULL[options.bench]) if options.full else "compact",
             options=defense_options,
             seed=options.seed,
             validate_every=500,

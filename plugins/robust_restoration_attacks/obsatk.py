@@ -12,7 +12,7 @@ from .projections import lengths, project
 
 
 class ObsAtk(DenoiserAttack):
-    """Maximises |f(y + d) - x|^2 subject to |d|_2 <= eps sqrt(m) and mean(d) = 0 (eq. 5, Alg. 1).
+    """Maximises |f(y + d) - x|^2 subject to |d|_2 <= eps sqrt(m) and mean(d) = 0 (eq. 3, Alg. 1).
 
     m = C H W of an image. The mean stays, so that the attacked image's noise is still unbiased.
     The step goes along the gradient normalised to length one, as in the authors' code; the paper

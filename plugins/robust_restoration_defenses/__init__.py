@@ -5,6 +5,7 @@ from __future__ import annotations
 from robust_restoration import Entry, hookimpl
 
 OBSATK = "arXiv:2201.04397"
+TYPICAL_SET = "arXiv:2412.05943"
 
 
 @hookimpl
@@ -30,11 +31,13 @@ def defenses() -> list[Entry]:
             "typical_set",
             f"{at}.typical_set:TypicalSet",
             "atypical noise mixed in: TS-Pres and TS-Def",
+            TYPICAL_SET,
         ),
         Entry(
             "mixed_noise",
             f"{at}.mixed_noise:MixedNoise",
             "Gaussian noise of several fixed levels",
+            TYPICAL_SET,
         ),
         Entry(
             "noise2noise",
@@ -88,10 +91,28 @@ def offered_recipes() -> list[Entry]:
             OBSATK,
         ),
         Entry(
+            "obsatk-real",
+            f"{at}:OBSATK_REAL",
+            "HAT for real noise, alpha = 2: otherwise as obsatk-colour",
+            OBSATK,
+        ),
+        Entry(
             "typical-set",
             f"{at}:TYPICAL_SET",
             "DnCNN at one level: 93,100 steps of 128 squares at four scales",
-            "typical-set paper",
+            TYPICAL_SET,
+        ),
+        Entry(
+            "typical-set-sampling",
+            f"{at}:TYPICAL_SET_SAMPLING",
+            "TS-Pres and TS-Def: twice as long",
+            TYPICAL_SET,
+        ),
+        Entry(
+            "typical-set-mixed",
+            f"{at}:TYPICAL_SET_MIXED",
+            "noise of two levels: four times as long",
+            TYPICAL_SET,
         ),
         Entry(
             "compact",

@@ -19,7 +19,7 @@ class Adversarial(DenoisingDefense):
 
     All of a batch attacked is the vanilla adversarial training (vAT) that the ObsAtk paper compares
     with; ``mix=0.5`` with ``attack="denoising_pgd"`` is the adversarial training of the
-    denoising-PGD paper, attacked and Gaussian images 1 : 1.
+    denoising-PGD paper (section IV-F), attacked and Gaussian images 1 : 1.
 
     Args:
         attack: The inner attack's name.
@@ -42,7 +42,7 @@ class Adversarial(DenoisingDefense):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.attack = InnerAttack(attack, eps, attack_options)
+        self.attack = InnerAttack(attack, eps, attack_options, self.clip)
         self.mix = check_fraction("mix", mix, above=0)
 
     def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:

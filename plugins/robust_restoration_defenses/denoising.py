@@ -19,12 +19,14 @@ from robust_restoration.contracts import (
 from robust_restoration.data import load_images
 from robust_restoration.data.patches import Patches
 from robust_restoration.degradations.names import parse_noise
+from robust_restoration.degradations.noise import Clip, check_clip, clipped
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.restore import restore
 from robust_restoration.numbers import check_count, check_levels
 
 LEVELS = (0.0, 25 / 255)
+OBSERVED = ("noisy", "target")  # of a batch: what was seen through noise
 
 
 class DenoisingDefense(Defense):
@@ -41,9 +43,13 @@ class DenoisingDefense(Defense):
             ``sigma`` is then the level given to a denoiser that takes one.
         patch: Side of the squares that are cut from the images.
         scales: Factors by which images are scaled first; each square draws one.
+        clip: What becomes of noisy images that leave the range, in training and in validation
+            alike, as in `robust_restoration.degradations.noise.Noise`: ``None`` leaves them;
+            ``(0, 1)`` clamps them, as the ObsAtk paper's code does; ``"released"`` cuts them to
+            8 bits as well. Evaluate with the same: ``noise="gaussian:25,clip=0..1"``.
 
     Raises:
-        InputError: If ``sigma`` is not a level or a pair of levels.
+        InputError: If ``sigma`` is not a level or a pair of levels, or ``clip`` is no range.
     """
 
     def __init__(
@@ -53,7 +59,10 @@ class DenoisingDefense(Defense):
         noise: Degradation | str | None = None,
         patch: int = 50,
         scales: Sequence[float] = (1.0,),
+        clip: Clip = None,
     ) -> None:
+        check_clip(clip)
+        self.clip = clip if clip is None or isinstance(clip, str) else (clip[0], clip[1])
         self.levels = check_levels("sigma", sigma)
         self.noise = parse_noise(noise) if isinstance(noise, str) else noise
         self.patch, self.scales = check_count("patch", patch), tuple(scales)
@@ -92,7 +101,18 @@ class DenoisingDefense(Defense):
                 f"{data.name} has real noisy images, and this defense brings noise of its own: "
                 "hand it the clean images alone, dataclasses.replace(images, noisy=None)."
             )
-        return data.corrupted(self.corrupt).split(val_fraction)
+        return data.corrupted(self.observe).split(val_fraction)
+
+    def observe(self, clean: Tensor, generator: Generator) -> Batch:
+        """What `corrupt` gives, with its images clipped as ``clip`` says: all that is trained on.
+
+        Args:
+            clean: (B, C, H, W).
+            generator: Where all random numbers come from.
+        """
+        batch = self.corrupt(clean, generator)
+        images = {name: clipped(batch[name], self.clip) for name in OBSERVED if name in batch}
+        return {**batch, **images}
 
     def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
         """Noise for a batch.

@@ -56,7 +56,7 @@ class HAT(DenoisingDefense):
                 f"alpha is {alpha}; expected the weight of the second term, 0 or more."
             )
         self.alpha = alpha
-        self.attack = InnerAttack(attack, eps, attack_options)
+        self.attack = InnerAttack(attack, eps, attack_options, self.clip)
         self.shared = shared
         if self.shared and attack != "obsatk":
             raise InputError(

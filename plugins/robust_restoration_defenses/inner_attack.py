@@ -10,9 +10,14 @@ from robust_restoration.contracts import Attack, Batch, Denoiser, unwrapped
 from robust_restoration.models.create import create_attack, list_attacks
 from robust_restoration.numbers import check_level, check_positive
 
-# One step of full length, as the ObsAtk paper trains (section 4.2). The noise of training is not
-# clipped, so neither is the attack.
-ONE_STEP = {"steps": 1, "clip": None}
+
+def one_step(clip: Any) -> dict[str, Any]:
+    """One step of full length, as the ObsAtk paper trains (section 4.2).
+
+    Where the noisy images of training are not clipped, neither is the attack; where they are, it is
+    clamped as in the paper's released code.
+    """
+    return {"steps": 1, "clip": None if clip is None else "paper"}
 
 
 class InnerAttack:
@@ -24,19 +29,22 @@ class InnerAttack:
     Args:
         name: The attack's name.
         eps: Its budget.
-        options: Its further options; by default one step without a range for ``obsatk``, and the
-            attack's own defaults for others.
+        options: Its further options; by default `one_step` for ``obsatk``, and the attack's own
+            defaults for others.
+        clip: What the defense does to noisy images that leave the range.
 
     Raises:
         InputError: If there is no such attack, or the budget is not a fraction of [0, 1].
     """
 
-    def __init__(self, name: str, eps: float, options: dict[str, Any] | None) -> None:
+    def __init__(
+        self, name: str, eps: float, options: dict[str, Any] | None, clip: Any = None
+    ) -> None:
         check_positive("eps", check_level("eps", eps), "the inner attack's budget")
         if name not in list_attacks():
             create_attack(name, nn.Identity())  # says what there is instead
         self.name, self.eps = name, eps
-        self.options = (ONE_STEP if name == "obsatk" else {}) if options is None else options
+        self.options = (one_step(clip) if name == "obsatk" else {}) if options is None else options
 
     def __call__(self, model: nn.Module, batch: Batch, **more: Any) -> Tensor:
         """Attack a batch's ``noisy`` images.

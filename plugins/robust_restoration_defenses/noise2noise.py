@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from robust_restoration.contracts import Batch, Step
 from robust_restoration.degradations.names import create_noise
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_positive
 
 from .denoising import DenoisingDefense
 
@@ -30,8 +31,13 @@ class Noise2Noise(DenoisingDefense):
             linearly from 2 to 0 over the run.
         photons: Mean photons of ``"poisson"``, one draw an image.
         dispersion: Of the negative binomial that they are drawn from.
-        impulse_sigma: Standard deviation of ``"impulse"`` where there is noise.
+        photons_law: ``"paper"`` or ``"released"``, which negative binomial; see the noise
+            ``poisson``.
+        impulse_sigma: Standard deviation of ``"impulse"`` where there is noise; (low, high) draws
+            it for each image, (0, 50/255) in the report's code.
         probability: How likely a value has it.
+        exponent: A fixed exponent of the L0 loss instead of the falling one. The report's code
+            keeps 2 throughout, whatever its text says.
         sigma: The lowest and the highest level of ``"gaussian"``.
         **options: As `DenoisingDefense` takes them, but for ``noise``.
 
@@ -45,8 +51,10 @@ class Noise2Noise(DenoisingDefense):
         kind: str = "gaussian",
         photons: float = 500.0,
         dispersion: float | None = 75.0,
-        impulse_sigma: float = 0.2,
+        photons_law: str = "paper",
+        impulse_sigma: float | Sequence[float] = 0.2,
         probability: float = 0.5,
+        exponent: float | None = None,
         sigma: float | Sequence[float] = (0.0, 50 / 255),
         **options: Any,
     ) -> None:
@@ -57,9 +65,12 @@ class Noise2Noise(DenoisingDefense):
             raise InputError("noise2noise has noise of its own, see kind; leave noise out.")
         self.kind = kind
         if kind == "poisson":
-            self.noise = create_noise("poisson", photons, dispersion)
+            self.noise = create_noise("poisson", photons, dispersion, photons_law)
         elif kind == "impulse":
             self.noise = create_noise("impulse", impulse_sigma, probability)
+        if exponent is not None:
+            check_positive("exponent", exponent)
+        self.exponent = exponent
 
     def corrupt(self, clean: Tensor, generator: Generator) -> Batch:
         """Two noisy copies of a batch.
@@ -78,5 +89,5 @@ class Noise2Noise(DenoisingDefense):
             return away.square().mean(), {}
         if self.kind == "poisson":
             return away.abs().mean(), {}
-        gamma = 2 * (1 - step.progress)
+        gamma = 2 * (1 - step.progress) if self.exponent is None else self.exponent
         return (away.abs() + EPSILON).pow(gamma).mean(), {"gamma": gamma}

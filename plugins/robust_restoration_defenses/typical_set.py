@@ -18,7 +18,7 @@ SHARES = {"pres": 1 / 3, "def": 1 / 2}
 
 
 class TypicalSet(Standard):
-    """TS-Pres and TS-Def: standard training with atypical noise mixed in (typical-set paper, 3.2).
+    """TS-Pres and TS-Def: training with atypical noise mixed in (typical-set paper, 3.5.1).
 
     The atypical noise comes of Algorithm 3.1: of K + 1 Gaussian draws the least likely is kept,
     which is drawn here in one go, equal in law.

@@ -14,6 +14,7 @@ from robust_restoration.contracts import Degradation, Given
 from robust_restoration.numbers import check_range
 
 RELEASED = "released"
+Clip = tuple[float, float] | str | None
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,10 @@ class Noise(Degradation):
         InputError: If an option is out of range.
     """
 
-    clip: tuple[float, float] | str | None = field(default=None, kw_only=True)
+    clip: Clip = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.clip is not None and self.clip != RELEASED:
-            check_range("clip", self.clip)
+        check_clip(self.clip)
 
     def __call__(
         self,
@@ -46,8 +46,19 @@ class Noise(Degradation):
     ) -> tuple[Tensor, Given]:
         """Add noise to images; arguments and result as in `Degradation`."""
         noisy, given = super().__call__(clean, seed=seed, generator=generator, index=index)
-        if self.clip is None:
-            return noisy, given
-        if isinstance(self.clip, str):
-            return (noisy.clamp(0, 1) * 255).floor() / 255, given
-        return noisy.clamp(*self.clip), given
+        return clipped(noisy, self.clip), given
+
+
+def check_clip(clip: Clip) -> None:
+    """Raise an `InputError` unless ``clip`` is one that `Noise` takes."""
+    if clip is not None and clip != RELEASED:
+        check_range("clip", clip)
+
+
+def clipped(noisy: Tensor, clip: Clip) -> Tensor:
+    """Noisy images as ``clip`` says, see `Noise`."""
+    if clip is None:
+        return noisy
+    if isinstance(clip, str):
+        return (noisy.clamp(0, 1) * 255).floor() / 255
+    return noisy.clamp(*clip)

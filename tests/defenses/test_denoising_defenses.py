@@ -197,3 +197,40 @@ def test_bad_options(name, options, sentence):
 def test_patches_larger_than_an_image(images):
     with pytest.raises(InputError, match="Use smaller patches"):
         rr.create_defense("standard", patch=41).prepare(images)
+
+
+@pytest.mark.parametrize("name", ["standard", "hat", "typical_set", "noise2noise"])
+@pytest.mark.parametrize("clip", [(0, 1), "released"])
+def test_noisy_images_are_clipped_where_it_is_asked_for(name, clip, images):
+    free, kept = (
+        batch_of(rr.create_defense(name, patch=20, sigma=0.3, clip=c), images)
+        for c in (None, clip)
+    )
+    for seen in {"noisy", "target"} & free.keys():
+        assert free[seen].min() < 0 < 1 < free[seen].max()
+        expected = free[seen].clamp(0, 1)
+        if clip == "released":
+            expected = (expected * 255).floor() / 255
+        assert torch.equal(kept[seen], expected)
+    assert torch.equal(kept["clean"], free["clean"])
+
+
+def test_validation_is_clipped_as_training_is(images):
+    defense = rr.create_defense("standard", patch=20, sigma=0.3, clip=(0, 1))
+    _, held = defense.prepare(images, val_fraction=0.4)
+    noisy = held.batch(torch.arange(2), torch.Generator().manual_seed(0), "train")["noisy"]
+    assert noisy.min() == 0
+    assert noisy.max() == 1
+
+
+@pytest.mark.parametrize("name", ["adversarial", "hat"])
+def test_inner_attacks_are_clipped_as_the_noise_is(name, denoiser, images):
+    for clip in (None, (0, 1)):
+        defense = rr.create_defense(name, patch=20, sigma=0.3, clip=clip, eps=0.2)
+        attacked = defense.attack(denoiser, batch_of(defense, images))
+        assert (attacked.min() < 0) == (clip is None)
+
+
+def test_a_clip_that_is_no_range():
+    with pytest.raises(InputError, match="clip is"):
+        rr.create_defense("standard", clip=(1, 0))

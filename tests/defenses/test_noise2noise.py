@@ -81,7 +81,34 @@ def test_it_learns_to_restore_without_clean_images(images):
     assert gain.mean() > 3
 
 
+def test_the_report_s_code():
+    clean = torch.full((64, 1, 16, 16), 0.5)
+    options = {"kind": "impulse", "impulse_sigma": (0.0, 50 / 255), "exponent": 2}
+    defense = rr.create_defense("noise2noise", clip="released", **options)
+    batch = defense.observe(clean, torch.Generator().manual_seed(0))
+    levels = (batch["noisy"] - clean).square().mean((1, 2, 3)).sqrt()
+    assert levels.max() > 3 * levels.median() / 2  # each image has a level of its own
+    assert levels.min() < levels.median() / 3
+    assert torch.equal(batch["noisy"] * 255, (batch["noisy"] * 255).round())
+    loss, figures = defense.loss(nn.Identity(), batch, Step("train", progress=0.9))
+    away = (batch["noisy"] - batch["target"]).abs() + 1e-8
+    assert torch.allclose(loss, away.square().mean())
+    assert figures == {"gamma": 2.0}
+
+
+def test_photons_as_the_report_s_code_draws_them():
+    clean = torch.full((400, 1, 24, 24), 0.5)
+    spreads = {}
+    for law in ("paper", "released"):
+        defense = rr.create_defense("noise2noise", kind="poisson", photons_law=law)
+        noise = defense.corrupt(clean, torch.Generator().manual_seed(0))["noisy"] - clean
+        spreads[law] = (0.5 / noise.var((1, 2, 3))).std()  # variance x / photons
+    assert spreads["released"] > 2 * spreads["paper"]
+
+
 def test_bad_options():
+    with pytest.raises(InputError, match="exponent is"):
+        rr.create_defense("noise2noise", exponent=-1.0)
     with pytest.raises(InputError, match="'gaussian', 'poisson' or 'impulse'"):
         rr.create_defense("noise2noise", kind="salt")
     with pytest.raises(InputError, match="noise of its own"):

@@ -256,9 +256,9 @@ class Result:
         return _bootstrap([pair[0][image] - pair[1][image] for image in shared], seed)
 
     def dmr(self, threat: str, metric: str | None = None, **which: Any) -> float:
-        """The denoising metric robustness: the mean over images of the metric less that on noise.
+        """The denoising model robustness: the mean over images of the metric less that on noise.
 
-        Denoising-PGD paper, eq. 4; for PSNR, SSIM and accuracy, below 0 is worse than without an
+        Denoising-PGD paper, eq. 5; for PSNR, SSIM and accuracy, below 0 is worse than without an
         attack. Arguments as `values`.
         """
         key = self.condition(threat, **which)
