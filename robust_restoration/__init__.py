@@ -10,7 +10,6 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
-    submodules=["testing"],
     submod_attrs={
         "contracts": [
             "Attack",

@@ -1,16 +1,15 @@
-"""Commands that show what is there, and make a new plugin."""
+"""Commands that show what is there."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from robust_restoration.errors import InputError
 
-from .app import Json, app, emit, say, show
+from .app import Json, app, emit, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -186,18 +185,3 @@ def _columns(rows: Iterable[tuple[str, ...]]) -> None:
     for row in rows:
         table.add_row(*row)
     show(table)
-
-
-@app.command(name="new-plugin", epilog="Example:  robust-restoration new-plugin sharpen")
-def new_plugin(
-    name: Annotated[str, typer.Argument(help="The plugin's name: letters, digits, dashes.")],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="Where the folder robust-restoration-NAME is made.")
-    ] = Path("."),
-) -> None:
-    """Write a small working plugin package to start from."""
-    from robust_restoration.plugins.scaffold import DISTRIBUTION, write_plugin
-
-    folder = out / f"{DISTRIBUTION}-{name.replace('_', '-')}"
-    write_plugin(name, folder)
-    say(f"Wrote {folder}. Next:\n  pip install -e {folder}\n  pytest {folder}")

@@ -7,11 +7,11 @@ import torch
 from robust_restoration_advfilter.grain import fine_grain
 from robust_restoration_advfilter.networks import STEEPNESS, Decoder, PixelNet
 from robust_restoration_advfilter.pixel_filter import pixel_filter
+from robust_restoration_testing import check_purifier
 from torch import Tensor, nn
 
 from robust_restoration import create_purifier
 from robust_restoration.errors import InputError
-from robust_restoration.testing import check_purifier
 
 NAMES = ["additive", "filtering", "multi_head", "advfilter"]
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 import torchattacks
 from robust_restoration_attacks.l2_denoising_pgd import on_sphere
+from robust_restoration_testing import check_attack
 from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.contracts.randomness import GlobalState
 from robust_restoration.errors import InputError
-from robust_restoration.testing import check_attack
 
 NAMES = ["obsatk", "obsatk_auto", "denoising_pgd", "l2_denoising_pgd", "fgsm", "dag", "worst_case"]
 QUICK = {

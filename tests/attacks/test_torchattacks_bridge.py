@@ -8,13 +8,13 @@ import pytest
 import torch
 import torchattacks
 from robust_restoration_attacks import TORCHATTACKS
+from robust_restoration_testing import check_attack
 from torch import Tensor, nn
 
 from robust_restoration import create_attack, create_denoiser, list_attacks
 from robust_restoration.contracts.randomness import GlobalState
 from robust_restoration.errors import InputError, UnknownNameError
 from robust_restoration.models.classifiers import NormalizedClassifier
-from robust_restoration.testing import check_attack
 
 QUICK: dict[str, dict[str, object]] = {
     "cw": {"steps": 10},

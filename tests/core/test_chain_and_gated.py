@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from robust_restoration_testing import check_purifier
 from torch import Tensor, nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError, UnknownNameError, WeightsError
 from robust_restoration.models.weights import read_weights, save_weights
-from robust_restoration.testing import check_purifier
 
 GATES = """
 import torch

@@ -9,6 +9,7 @@ import pkgutil
 from pathlib import Path
 
 import pytest
+import robust_restoration_testing as testing
 import torch
 from torch import nn
 
@@ -94,8 +95,8 @@ def test_there_are_some():
 def test_example(name, names, stand_ins):
     stand_ins()
     test = EXAMPLES[name]
-    public = {n: getattr(rr, n) for n in rr.__all__ if n != "testing"}
-    test.globs = {**public, **vars(rr.testing), **test.globs, **names}
+    public = {n: getattr(module, n) for module in (rr, testing) for n in module.__all__}
+    test.globs = {**public, **test.globs, **names}
     for example in test.examples:
         for old, new in SMALLER.items():
             example.source = example.source.replace(old, new)

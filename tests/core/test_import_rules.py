@@ -92,9 +92,9 @@ def sources(folder):
 
 
 def test_the_reader_of_imports_sees_what_it_should():
-    file = CORE / "testing" / "__init__.py"
+    file = CORE / "contracts" / "__init__.py"
     found = {module for _, module in imports(file)}
-    assert {"robust_restoration.testing.attacks", "robust_restoration.testing.rules"} <= found
+    assert {"robust_restoration.contracts.attack", "robust_restoration.contracts.freezing"} <= found
     assert "torch" in {module for _, module in imports(CORE / "contracts" / "attack.py")}
     lazily = {module for _, module in imports(CORE / "models" / "create.py")}
     at_once = {module for _, module in imports(CORE / "models" / "create.py", everywhere=False)}

@@ -120,7 +120,7 @@ def test_all_three_and_the_plugin_conform(python, tmp_path):
     code = """
 import json, math, torch
 import robust_restoration as rr
-from robust_restoration.testing import (
+from robust_restoration_testing import (
     ConformanceError, check_attack, check_denoiser, check_plugin, check_purifier)
 torch.set_num_threads(1)
 check_plugin("example")

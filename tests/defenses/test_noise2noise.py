@@ -1,11 +1,11 @@
 import pytest
 import torch
+from robust_restoration_testing import check_defense
 from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.contracts import Step
 from robust_restoration.errors import InputError
-from robust_restoration.testing import check_defense
 
 KINDS = ["gaussian", "poisson", "impulse"]
 

@@ -14,12 +14,12 @@ from robust_restoration_defenses.one_step import (
     one_step,
     warn_of_overfitting,
 )
+from robust_restoration_testing import check_defense
 from torch import Generator, nn
 
 import robust_restoration as rr
 from robust_restoration.contracts import Step
 from robust_restoration.errors import InputError
-from robust_restoration.testing import check_defense
 
 RESUNET = {"widths": (8, 8, 16), "blocks": (1, 1, 1), "stem": 4, "channels": 1}
 

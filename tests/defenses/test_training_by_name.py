@@ -6,6 +6,7 @@ import shlex
 import pytest
 import torch
 import yaml
+from robust_restoration_testing import ConformanceError, check_defense, check_plugin
 from torch import nn
 
 import robust_restoration as rr
@@ -14,7 +15,6 @@ from robust_restoration.errors import DataError, InputError, UnknownNameError
 from robust_restoration.images.files import write_image
 from robust_restoration.models.weights import read_weights
 from robust_restoration.plugins.registry import registry
-from robust_restoration.testing import ConformanceError, check_defense, check_plugin
 from robust_restoration.training.by_name import train_by_name
 from robust_restoration.training.packing import pack_run
 from robust_restoration.training.recipes import Recipe, load_recipe, read_recipe, write_recipe

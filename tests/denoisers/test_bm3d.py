@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from robust_restoration_denoisers.bm3d import BM3D
+from robust_restoration_testing import check_denoiser
 
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import psnr
 from robust_restoration.plugins.targets import importable
-from robust_restoration.testing import check_denoiser
 
 
 @pytest.fixture

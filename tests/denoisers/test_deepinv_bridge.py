@@ -1,10 +1,10 @@
 import pytest
 import torch
+from robust_restoration_testing import check_denoiser
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError, PluginError, UnknownNameError
 from robust_restoration.plugins.targets import importable
-from robust_restoration.testing import check_denoiser
 
 installed = pytest.mark.skipif(not importable("deepinv"), reason="the extra deepinv is not there")
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from robust_restoration_denoisers import denoisers
 from robust_restoration_denoisers.sigma import sigma_per_image
+from robust_restoration_testing import check_denoiser
 
 from robust_restoration.errors import InputError, PluginError
 from robust_restoration.plugins.targets import importable, load_target
-from robust_restoration.testing import check_denoiser
 
 ENTRIES = {entry.name: entry for entry in denoisers()}
 NETWORKS = sorted(name for name, entry in ENTRIES.items() if not entry.requires)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from robust_restoration_testing import check_plugin, check_purifier
 
 from robust_restoration import create_purifier
 from robust_restoration.errors import InputError
 from robust_restoration.models.weights import save_weights
-from robust_restoration.testing import check_plugin, check_purifier
 
 SMALL = {"widths": (8, 8, 16), "blocks": (1, 2, 1), "stem": 4}
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 from PIL import Image
+from robust_restoration_testing import check_plugin
 
 import robust_restoration as rr
-from robust_restoration.testing import check_plugin
 
 LIGHT = """
 import sys

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from robust_restoration_testing import check_purifier
 from torch import Tensor, nn
 
 from robust_restoration import create_denoiser, create_purifier, save_weights
@@ -15,7 +16,6 @@ from robust_restoration.contracts import Denoiser, Purifier
 from robust_restoration.errors import InputError, UnknownNameError, WeightsError
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
-from robust_restoration.testing import check_purifier
 
 
 def wrap(*args: Any, **options: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from robust_restoration_testing import check_purifier
 from scipy import ndimage
 from skimage.restoration import denoise_tv_chambolle
 from torch import Tensor
@@ -17,7 +18,6 @@ from torchvision.transforms.functional import gaussian_blur
 
 from robust_restoration import create_purifier
 from robust_restoration.errors import InputError
-from robust_restoration.testing import check_purifier
 
 ALL: dict[str, tuple[str, dict[str, Any]]] = {
     "jpeg": ("jpeg", {}),

@@ -8,13 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchattacks
-from torch import nn
-
-from robust_restoration.contracts import Attack, Defense, Denoiser, Purifier, Stage
-from robust_restoration.errors import InputError
-from robust_restoration.images.checks import check_layout
-from robust_restoration.models.create import create_attack
-from robust_restoration.testing import (
+from robust_restoration_testing import (
     ConformanceError,
     check_attack,
     check_defense,
@@ -22,6 +16,12 @@ from robust_restoration.testing import (
     check_plugin,
     check_purifier,
 )
+from torch import nn
+
+from robust_restoration.contracts import Attack, Defense, Denoiser, Purifier, Stage
+from robust_restoration.errors import InputError
+from robust_restoration.images.checks import check_layout
+from robust_restoration.models.create import create_attack
 
 SMALL = {"sizes": ((9, 9), (7, 5))}
 

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from robust_restoration.errors import InputError
+from robust_restoration.plugins.discovery import discover
 
 PYPROJECT = """\
 [build-system]
@@ -79,7 +80,7 @@ TEST = '''\
 """Run with pytest after ``pip install -e .``: the plugin keeps the rules of robust_restoration."""
 
 from robust_restoration import create_purifier
-from robust_restoration.testing import check_plugin, check_purifier
+from robust_restoration_testing import check_plugin, check_purifier
 
 
 def test_the_plugin_is_installed_and_light():
@@ -149,8 +150,6 @@ def _check_name(name: str) -> None:
             f"{name!r} cannot be a plugin's name; expected lower-case letters, digits and "
             f"underscores, beginning with a letter, such as {plain!r}."
         )
-    from .discovery import discover
-
     for plugin in discover():
         if plugin.name == name:
             raise InputError(

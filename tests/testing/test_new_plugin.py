@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from robust_restoration_testing.scaffold import FILES, write_plugin
 
 from robust_restoration.errors import InputError
-from robust_restoration.plugins.scaffold import FILES, write_plugin
 
 
 def contents(folder):
@@ -125,7 +125,7 @@ def test_nothing_is_half_written(tmp_path, monkeypatch):
 
 def test_writing_loads_no_torch(tmp_path):
     code = (
-        "import sys; from robust_restoration.plugins.scaffold import write_plugin\n"
+        "import sys; from robust_restoration_testing.scaffold import write_plugin\n"
         f"write_plugin('zz_mine', {str(tmp_path / 'p')!r}); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
