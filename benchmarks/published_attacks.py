@@ -48,10 +48,12 @@ OBSATK = {
     ),
 }
 # Denoising-PGD paper, Table III: PSNR on Gaussian noise and under attack.
-DENOISING_PGD = {
+DENOISING_PGD: dict[str, tuple[float, float] | None] = {
     "dncnn_gray_sigma25": (30.40, 29.47),
     "ecndnet_gray_sigma25": (30.38, 29.51),
     "dncnn_blind_gray_sigma0-55": (30.31, 25.78),
+    "adnet_gray_sigma25": None,  # not attacked there
+    "rddcnn_gray_sigma25": None,  # only by attacks made on others
 }
 
 
@@ -103,7 +105,7 @@ def denoising_pgd(limits: dict[str, int | None]) -> list[dict[str, Any]]:
         result = evaluate(model, "set12", limits.get("set12"), sigma=EPS, threats=threats)
         rows.append(
             {
-                "model": model, "images": len(result.images()), "paper": list(theirs),
+                "model": model, "images": len(result.images()), "paper": theirs,
                 "ours": means(result),
                 "ssim": means(result, "ssim"),
                 "mae": {c: 255 * v for c, v in means(result, "mae").items()},
@@ -140,7 +142,8 @@ def noise2noise(limits: dict[str, int | None]) -> list[dict[str, Any]]:
 def transfer(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     """Tables IV and V: attacks made on a non-blind and on a blind model; Table VI: similitude."""
     names = [
-        "dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ffdnet_gray", "ecndnet_gray_sigma25"
+        "dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ffdnet_gray", "ecndnet_gray_sigma25",
+        "adnet_gray_sigma25", "rddcnn_gray_sigma25",
     ]
     models = {name: load_published(WEIGHTS, name).to(DEVICE) for name in names}
     options = {"eps": 0.012, "target": "noisy", "clip": "paper"}
@@ -211,15 +214,18 @@ def table(part: str) -> str:
             "|---|---|---:|---|" + "---:|" * 7,
         ]
         for row in content["rows"]:
-            ours, (before, after) = row["ours"], row["paper"]
+            ours, paper = row["ours"], row["paper"]
+            theirs = "–"
+            if paper:
+                theirs = f"{paper[0]:.2f} → {paper[1]:.2f} ({paper[1] - paper[0]:+.2f})"
             for attack, value in ours.items():
                 if attack == "noisy" or " / " in attack:
                     continue
                 changes = [value, *(ours[f"{attack} / {c}"] for c in controls)]
                 cells = " | ".join(f"{v - ours['noisy']:+.2f}" for v in changes)
                 lines.append(
-                    f"| {row['model']} | {before:.2f} → {after:.2f} ({after - before:+.2f}) | "
-                    f"{ours['noisy']:.2f} | {attack} | {value:.2f} | {cells} | "
+                    f"| {row['model']} | {theirs} | {ours['noisy']:.2f} | {attack} | {value:.2f} | "
+                    f"{cells} | "
                     f"{row['ssim'][attack]:.3f} | {row['mae'][attack]:.2f} |"
                 )
     else:

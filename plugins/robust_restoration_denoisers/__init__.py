@@ -7,6 +7,8 @@ from robust_restoration import Entry, hookimpl
 DNCNN = "arXiv:1608.03981"
 OBSATK = "arXiv:2201.04397"
 FFDNET = "arXiv:1710.04026"
+ADNET = "doi:10.1016/j.neunet.2019.12.024"
+RDDCNN = "doi:10.1049/cit2.12110"
 TESTS = "tiny, for fast tests"
 
 
@@ -36,6 +38,9 @@ def denoisers() -> list[Entry]:
         Entry("ffdnet_test", f"{at}.ffdnet:ffdnet_test", TESTS),
         Entry("n2n_unet", f"{at}.n2n_unet:N2NUNet", "Noise2Noise's U-Net", "arXiv:1803.04189"),
         Entry("ecndnet", f"{at}.ecndnet:ECNDNet", "dilated convolutions", "arXiv:1810.11834"),
+        Entry("adnet", f"{at}.adnet:ADNet", "the noise weighed by attention", ADNET),
+        Entry("rddcnn", f"{at}.rddcnn:RDDCNN", "a deformable convolution first", RDDCNN),
+        Entry("rddcnn_b", f"{at}.rddcnn:rddcnn_b", "the same, blind", RDDCNN),
         Entry(
             "bm3d",
             f"{at}.bm3d:BM3D",

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from robust_restoration_denoisers.adnet import ADNet
 from robust_restoration_denoisers.dncnn import DnCNN, dncnn_b, dncnn_c
 from robust_restoration_denoisers.ecndnet import ECNDNet
 from robust_restoration_denoisers.ffdnet import FFDNet
 from robust_restoration_denoisers.n2n_unet import N2NUNet
+from robust_restoration_denoisers.rddcnn import RDDCNN
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -64,6 +66,34 @@ def ecndnet(name: str) -> str:
     found = re.fullmatch(r"conv1_(\d+)\.(\d)\.(\w+)", name)
     assert found, name
     return f"net.{3 * (int(found[1]) - 1) + int(found[2])}.{found[3]}"
+
+
+def adnet(name: str) -> str:
+    """hellloxiaotian/ADNet: ``conv1_i`` as in ECNDNet; ``conv1_16``, at 45 in ours, is bare.
+
+    ``conv3`` is the 1x1 convolution of the attention.
+    """
+    if name.startswith("conv3."):
+        return name.replace("conv3.", "attention.")
+    return "net.45.weight" if name == "conv1_16.weight" else ecndnet(name)
+
+
+def rddcnn(name: str) -> str:
+    """hellloxiaotian/RDDCNN, in PaddlePaddle: one Sequential ``dncnn``, as ours.
+
+    Its batch norm has ``_mean`` and ``_variance``; the deformable convolution has ``p_conv`` for
+    the shifts and ``m_conv`` for the weights.
+    """
+    for theirs, ours in (
+        ("dncnn.", "net."),
+        ("_mean", "running_mean"),
+        ("_variance", "running_var"),
+        (".conv.", ".convolution."),
+        ("p_conv", "shift"),
+        ("m_conv", "weight"),
+    ):
+        name = name.replace(theirs, ours)
+    return name
 
 
 BLOCKS = {
@@ -119,6 +149,9 @@ FILES = {
         FFDNet, ffdnet, {"channels": 3}, psnr=31.65, told_sigma=True, **COLOUR
     ),
     "ecndnet_gray_sigma25": Published(ECNDNet, ecndnet, psnr=30.39),
+    "adnet_gray_sigma25": Published(ADNet, adnet, psnr=30.58),
+    "adnet_color_sigma25": Published(ADNet, adnet, {"channels": 3}, psnr=31.31, data="CBSD68"),
+    "rddcnn_gray_sigma25": Published(RDDCNN, rddcnn, psnr=30.44),
     "n2n_unet_color_gaussian": Published(N2NUNet, noise2noise, **COLOUR),
     "n2n_unet_color_gaussian-clean": Published(N2NUNet, noise2noise, **COLOUR),
 }

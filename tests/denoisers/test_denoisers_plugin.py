@@ -22,6 +22,9 @@ SMALL = {
     "ffdnet": {"depth": 4, "features": 12},
     "n2n_unet": {"features": 8},
     "ecndnet": {"features": 8},
+    "adnet": {"features": 8},
+    "rddcnn": {"features": 8},
+    "rddcnn_b": {"features": 8},
 }
 
 

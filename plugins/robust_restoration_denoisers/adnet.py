@@ -1,0 +1,82 @@
+"""ADNet: a chain of convolutions whose noise is weighed by attention (Tian et al., 2020).
+
+C. Tian, Y. Xu, Z. Li, W. Zuo, L. Fei, H. Liu: Attention-guided CNN for image denoising, Neural
+Networks 124 (2020), https://doi.org/10.1016/j.neunet.2019.12.024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robust_restoration.contracts import Denoiser
+from robust_restoration.images.checks import check_layout
+from robust_restoration.numbers import check_count, check_levels
+
+from .small_start import small_batch_norm, small_convolution
+
+DEPTH = 15  # convolutions with batch norm
+DILATED = (2, 5, 9, 12)  # which of them have dilation 2, counted from 1: the "sparse block"
+
+
+class ADNet(Denoiser):
+    """Sixteen convolutions predict the noise; it is weighed by attention, then taken off.
+
+    With F the output of the sixteenth convolution, the restored image is x - A(x) * F, where A is
+    a 1x1 convolution of tanh([x, F]) (the feature enhancement, attention and
+    reconstruction blocks). The first twelve convolutions are the sparse block, four of them
+    dilated. 0.52 M weights (table 4). Any image size of one pixel or more; sides are zero-padded.
+    It is never told the noise level: ADNet is trained for a single one, ADNet-B for a range.
+
+    Args:
+        channels: Channels of the images, 1 for gray and 3 for colour.
+        features: Channels between the convolutions.
+        sigma_range: The lowest and highest level it is trained for; (0, 55/255) for ADNet-B.
+
+    Raises:
+        InputError: If an option is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int = 1,
+        features: int = 64,
+        sigma_range: Sequence[float] = (25 / 255, 25 / 255),
+    ) -> None:
+        super().__init__()
+        check_count("channels", channels)
+        check_count("features", features)
+        self.channels: int = channels
+        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
+        self.options: dict[str, Any] = {
+            "channels": channels,
+            "features": features,
+            "sigma_range": list(self.sigma_range),
+        }
+        layers: list[nn.Module] = []
+        for number in range(1, DEPTH + 1):
+            inputs = channels if number == 1 else features
+            dilation = 2 if number in DILATED else 1
+            layers += [
+                small_convolution(inputs, features, dilation=dilation),
+                small_batch_norm(features),
+                nn.ReLU(inplace=True),
+            ]
+        layers.append(small_convolution(features, channels))
+        self.net = nn.Sequential(*layers)
+        self.attention = small_convolution(2 * channels, channels, 1, bias=True)
+
+    def forward(self, noisy: Tensor, sigma: float | Tensor | None = None) -> Tensor:
+        """Restore ``noisy``, (N, C, H, W); ``sigma`` is not used.
+
+        Raises:
+            InputError: If ``noisy`` has another number of channels or another layout.
+        """
+        check_layout(noisy, "noisy", self.channels)
+        noise = self.net(noisy)
+        weight = self.attention(torch.cat([noisy, noise], dim=1).tanh())
+        return noisy - weight * noise
