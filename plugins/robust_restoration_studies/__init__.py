@@ -1,4 +1,4 @@
-"""Built-in plugin: what papers do with attacks, to be imported and called.
+"""Built-in plugin: what papers do with attacks, to be imported and called, and as commands.
 
 ``from robust_restoration_studies import transfer, similitude, typical_set_theory``: the names load
 what they need when they are first used.
@@ -19,15 +19,43 @@ __getattr__, _, __all__ = _lazy.attach(
         "radars": ["circle_samples", "polygon_iou", "radar"],
         "robustness_similitude": ["SimilitudeResult", "similitude"],
         "transferability": ["TransferResult", "transfer"],
+        "write_attacked_set": ["write_attacked_set"],
     },
 )
 
 
 @hookimpl
 def commands() -> list[Entry]:
-    """The commands ``transfer`` and ``similitude``."""
+    """A command for each study."""
     at = "robust_restoration_studies.shell"
+    verbs = "robust_restoration_studies.verbs"
     return [
         Entry("transfer", f"{at}:transfer", "attacks made on one denoiser, given to others"),
         Entry("similitude", f"{at}:similitude", "how alike the directions are that hurt denoisers"),
+        Entry(
+            "attacked-set",
+            f"{verbs}.attacked_set:attacked_set",
+            "a fixed set of attacked images, made on one denoiser",
+        ),
+    ]
+
+
+@hookimpl
+def datasets() -> list[Entry]:
+    """Sets of attacked images: any folder of them, and those that the papers name."""
+    at = "robust_restoration_studies.attacked_sets"
+    return [
+        Entry("attacked-set:", f"{at}:attacked", "attacked images, as attacked-set writes them"),
+        Entry(
+            "set12-adv-l2",
+            f"{at}:set12_adv_l2",
+            "Set12 attacked once on a DnCNN, L2",
+            "arXiv:2412.05943",
+        ),
+        Entry(
+            "set12-adv-linf",
+            f"{at}:set12_adv_linf",
+            "Set12 attacked once on a DnCNN, L-inf",
+            "arXiv:2412.05943",
+        ),
     ]

@@ -1,0 +1,55 @@
+"""What a study gives back: figures that print, draw themselves, and are kept as JSON."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from robust_restoration.files import atomic_path, write_json
+
+
+class Findings(ABC):
+    """Base of the studies' results; a subclass is a dataclass of plain data."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    def to_json(self, path: Path | str) -> None:
+        """Write all of it as JSON, atomically."""
+        write_json(path, self.to_dict())
+
+    @abstractmethod
+    def to_markdown(self) -> str:
+        """A table of it."""
+
+    def __str__(self) -> str:
+        return self.to_markdown()
+
+    @abstractmethod
+    def draw(self, figure: Any) -> None:
+        """Draw it into an empty matplotlib figure, setting the figure's size."""
+
+    def plot(self, path: Path | str) -> None:
+        """Draw it to a PNG, PDF or SVG file."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(layout="constrained")
+        FigureCanvasAgg(figure)
+        self.draw(figure)
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=130)
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table, whose first column holds words and whose others hold numbers."""
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def mean(values: list[float]) -> float:
+    """The mean of some numbers."""
+    return sum(values) / len(values)

@@ -1,0 +1,1 @@
+"""The studies' commands, one a file. Nothing here loads torch before it runs."""
