@@ -55,6 +55,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
             "list_denoisers",
             "list_purifiers",
         ],
+        "models.explain": ["explain"],
         "models.purifiers": ["Chain", "Gated"],
         "models.purify": ["PurifiedClassifier", "purify"],
         "models.restore": ["restore"],

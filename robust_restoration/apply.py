@@ -27,6 +27,7 @@ from .images.folders import STRIP, find_images
 from .images.pixels import compact
 from .images.tiling import Tiled
 from .models.create import create_attack
+from .models.explain import explain
 from .models.purify import find_purifier
 from .models.restore import restore, takes_sigma
 from .plugins.registry import registry
@@ -208,6 +209,7 @@ def purify_files(
     purifier: str | nn.Module | None = None,
     weights: str | None = None,
     classifier: str | None = None,
+    explained: nn.Module | None = None,
     device: str = "cpu",
     overwrite: bool = False,
     progress: bool = True,
@@ -221,6 +223,8 @@ def purify_files(
             ``None``.
         weights: A tag, file or hub repository; those for ``classifier`` by default.
         classifier: The name of the classifier the images are for.
+        explained: The classifier itself, where a picture ``NAME.strip.png`` of what was done, as
+            `explain` draws it, shall stand beside each image.
         device: Where to compute.
         overwrite: Replace files in ``out``.
         progress: Show a progress bar.
@@ -234,11 +238,15 @@ def purify_files(
     """
     paths = list(paths)
     find_images(paths)  # that there are none is said before weights are looked for
-    model = find_purifier(classifier or None, purifier, weights=weights).to(device)
+    given = classifier or None if explained is None else explained.to(device)
+    model = find_purifier(given, purifier, weights=weights).to(device)
 
     def change(image: Tensor, number: int, target: Path) -> Tensor:
+        batch = _batch(image.to(device), model)
+        if explained is not None:
+            explain(explained, batch, purifier=model).save(beside(target, STRIP))
         with torch.no_grad():
-            return _as(image, model(_batch(image.to(device), model)))
+            return _as(image, model(batch))
 
     return apply(paths, out, change, doing="purifying", overwrite=overwrite, progress=progress)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from robust_restoration.contracts import Purifier
+from robust_restoration.contracts import Inside, Purifier
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
 from robust_restoration.models.straight_through import straight_through
@@ -15,7 +16,7 @@ from robust_restoration.models.straight_through import straight_through
 from .detector import Detector
 from .networks import FusionNet, PixelNet
 from .pixel_filter import blur_kernels
-from .upsampled_filter import upsampled, upsampled_filter
+from .upsampled_filter import at_pixels, upsampled, upsampled_filter
 
 DEFAULT_WIDTH = 0.125
 # Where training starts, but for AdvFilter's first decoder. From the identity it does not get away:
@@ -98,6 +99,33 @@ class _PixelPurifier(Purifier):
         check_layout(images, "images", self.channels)
         return self.outputs(images)["out"].clamp(0, 1).to(images.dtype)
 
+    def inside(self, images: Tensor, pixels: Sequence[tuple[int, int]] = ()) -> Inside:
+        """The kernels of the pixels asked for, and their uncertainty, where there are kernels.
+
+        A kernel's maximum is the uncertainty map of the paper's section 3.3; it is at half the
+        images' size.
+        """
+        return self._shown(self._predicted(self.rounded(images)), images, pixels)
+
+    def _predicted(self, images: Tensor) -> dict[str, Tensor]:
+        """Predicted kernels (N, K*K*C, h, w) at half the padded size, by name."""
+        return {}
+
+    def _shown(
+        self, predicted: Mapping[str, Tensor], images: Tensor, pixels: Sequence[tuple[int, int]]
+    ) -> Inside:
+        height, width = (-(-side // 2) for side in images.shape[-2:])  # without the padding
+        maps = {
+            f"uncertainty, {name}": found.amax(dim=1, keepdim=True)[..., :height, :width]
+            for name, found in predicted.items()
+        }
+        shape = (len(pixels), self.kernel_size, self.kernel_size, self.channels)
+        kernels = {
+            name: at_pixels(found, pixels).view(-1, *shape).movedim(-1, 2)
+            for name, found in predicted.items()
+        }
+        return Inside(maps, kernels)
+
     def _net(self, outputs: int, **options: Any) -> PixelNet:
         own = {name: self.options[name] for name in ("width", "decoder_width", "grain", "halved")}
         return PixelNet(self.channels, outputs, **own, **options)
@@ -152,6 +180,9 @@ class Filtering(_PixelPurifier):
         """The filtered image."""
         return {"out": upsampled_filter(images, self.net(images)[0])}
 
+    def _predicted(self, images: Tensor) -> dict[str, Tensor]:
+        return {"filter": self.net(images)[0]}
+
 
 class MultiHead(_PixelPurifier):
     """Filtering with four heads, head i trained on eps in {1, 3, 5} * 10^(i-5) (section 3.4).
@@ -183,6 +214,9 @@ class MultiHead(_PixelPurifier):
             return {"out": upsampled_filter(images, maps[self.head - 1])}
         found = {f"head_{i}": upsampled_filter(images, m) for i, m in enumerate(maps, 1)}
         return {**found, "out": found[f"head_{self.head}"]}
+
+    def _predicted(self, images: Tensor) -> dict[str, Tensor]:
+        return {f"head {self.head}": self.net(images)[self.head - 1]}
 
 
 class AdvFilter(_PixelPurifier):
@@ -224,9 +258,26 @@ class AdvFilter(_PixelPurifier):
         """
         return self._candidates(self.rounded(images), weight)
 
+    def inside(self, images: Tensor, pixels: Sequence[tuple[int, int]] = ()) -> Inside:
+        """Uncertainty and kernels of both decoders, the first one's weight, the fused kernels."""
+        rounded = self.rounded(images)
+        small, large = self.net(rounded)
+        weight = self._weight(small, large, rounded)
+        found = self._shown({"small eps": small, "large eps": large}, images, pixels)
+        fused = self._shown({"fused": torch.lerp(large, small, weight)}, images, pixels).kernels
+        size = next(iter(found.maps.values())).shape[-2:]
+        weight = weight[..., : size[0], : size[1]]
+        return Inside(
+            {**found.maps, "weight of small eps": weight}, {**found.kernels, **fused}
+        )
+
     def _candidates(self, images: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
         small, large = self.net(images)
-        maps = [kernels.amax(dim=1, keepdim=True) for kernels in (small, large)]
-        found = self.fusion(torch.cat(maps, dim=1), images)
+        found = self._weight(small, large, images)
         kernels = torch.lerp(large, small, (found if weight is None else weight).to(small.dtype))
         return {"weight": found, "out": upsampled_filter(images, kernels)}
+
+    def _weight(self, small: Tensor, large: Tensor, images: Tensor) -> Tensor:
+        maps = [kernels.amax(dim=1, keepdim=True) for kernels in (small, large)]
+        found: Tensor = self.fusion(torch.cat(maps, dim=1), images)
+        return found

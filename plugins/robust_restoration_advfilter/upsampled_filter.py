@@ -8,7 +8,7 @@ of kernel offsets after the other are, in both directions, and stay in the proce
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,20 @@ def upsampled(maps: Tensor, height: int, width: int) -> Tensor:
     """Maps (N, M, h, w) at twice their size, bilinear, cropped to (N, M, height, width)."""
     found = F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
     return found[..., :height, :width]
+
+
+def at_pixels(maps: Tensor, pixels: Sequence[tuple[int, int]]) -> Tensor:
+    """(N, P, M), the values that `upsampled` has at P pixels (row, column)."""
+    small = maps.new_tensor(pixels, dtype=torch.float64).view(-1, 2) / 2 - 0.25
+    limits = small.new_tensor([maps.shape[-2] - 1, maps.shape[-1] - 1])
+    low = small.floor()
+    (top, left), (bottom, right) = (
+        at.clamp(min=0).minimum(limits).long().unbind(1) for at in (low, low + 1)
+    )
+    down, across = (small - low).to(maps.dtype).unbind(1)
+    above = torch.lerp(maps[..., top, left], maps[..., top, right], across)
+    below = torch.lerp(maps[..., bottom, left], maps[..., bottom, right], across)
+    return torch.lerp(above, below, down).movedim(1, 2)
 
 
 def upsampled_filter(images: Tensor, maps: Tensor) -> Tensor:

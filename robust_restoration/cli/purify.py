@@ -29,6 +29,14 @@ def purify(
             "classifiers by default."
         ),
     ] = "",
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Load the classifier, and write a picture NAME.strip.png beside each image: what "
+            "was changed, what it was decided by, and what the classifier says before and after.",
+        ),
+    ] = False,
     device: Device = "cpu",
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -39,7 +47,11 @@ def purify(
     the exit status is then 1. PNG is best: JPEG and WebP add losses of their own.
     """
     from robust_restoration.apply import purify_files
+    from robust_restoration.errors import InputError
+    from robust_restoration.models.classifiers import load_classifier
 
+    if explain and not classifier:
+        raise InputError("--explain shows what a classifier says: name it by --classifier.")
     name, _, weights = purifier.partition("=")
     summary = purify_files(
         images,
@@ -47,6 +59,7 @@ def purify(
         purifier=name or None,
         weights=weights or None,
         classifier=classifier or None,
+        explained=load_classifier(classifier) if explain else None,
         device=device,
         overwrite=overwrite,
         progress=not as_json,

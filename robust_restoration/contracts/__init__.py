@@ -5,7 +5,7 @@ from .defense import Batch, Defense, Stage, Step, TrainingSet
 from .degradation import Degradation, Given
 from .denoiser import Denoiser
 from .freezing import frozen, unwrapped
-from .purifier import Purifier
+from .purifier import Inside, Purifier
 
 __all__ = [
     "Attack",
@@ -14,6 +14,7 @@ __all__ = [
     "Degradation",
     "Denoiser",
     "Given",
+    "Inside",
     "Purifier",
     "Stage",
     "Step",

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a purifier decides by, as far as it can be shown.
+
+    Attributes:
+        maps: (N, 1, h, w) by name, of the images' size or smaller, any range.
+        kernels: (N, P, C, K, K) by name: with what the pixels asked for are filtered.
+    """
+
+    maps: Mapping[str, Tensor] = field(default_factory=dict)
+    kernels: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Purifier(nn.Module):
@@ -18,9 +35,24 @@ class Purifier(nn.Module):
     random: bool = False
     differentiable: bool = True
 
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Purify images (N, C, H, W), or one (C, H, W), such as a transform of a data set gets."""
+        if len(args) == 1 and isinstance(args[0], Tensor) and args[0].ndim == 3:
+            return super().__call__(args[0][None], **options)[0]
+        return super().__call__(*args, **options)
+
     def forward(self, images: Tensor) -> Tensor:
         """Purify ``images``, (N, C, H, W) in [0, 1]; the result is of the same kind."""
         raise NotImplementedError
+
+    def inside(self, images: Tensor, pixels: Sequence[tuple[int, int]] = ()) -> Inside:
+        """What `robust_restoration.explain` shows beside the images; nothing by default.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            pixels: (row, column) of those whose kernels are asked for.
+        """
+        return Inside()
 
     def for_classifier(self, classifier: nn.Module, size: int | None = None) -> nn.Module:
         """This purifier with the weights that suit a classifier.

@@ -20,6 +20,7 @@ KINDS = (
     "recipes",
     "gates",
     "weights",
+    "verbs",
     "commands",
 )
 
@@ -48,7 +49,8 @@ class Entry:
             ``"black-box"`` (an attack on classifiers that takes no gradients); a purifier for
             ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
             ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
-            defense by its name, which comes first. See `Registry.default`.
+            defense by its name, which comes first; a verb for ``"explain"`` or
+            ``"fit_purifier"``. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 
@@ -142,6 +144,11 @@ def weights() -> list[Entry]:  # type: ignore[empty-body]
     Named ``KIND/ENTRY.TAG``, such as ``purifiers/smooth.resnet50``; the target is a file of the
     package, ``package:weights/smooth.resnet50.safetensors``, with its model card beside it.
     """
+
+
+@hookspec
+def verbs() -> list[Entry]:  # type: ignore[empty-body]
+    """What the core's verbs hand over to: functions of a classifier, images and options."""
 
 
 @hookspec

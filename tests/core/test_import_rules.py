@@ -186,6 +186,8 @@ ORDINARY = {
     "compact",  # a verb
     "demo",  # a command
     "denoiser",  # what the contract Denoiser is
+    "explain",  # a verb
+    "explanation",  # what it gives
     "gaussian",  # the noise that the core has itself
     "jpeg",  # a suffix of files
     "smoothing",  # of curves and of classifiers
