@@ -15,3 +15,10 @@ def datasets() -> list[Entry]:
         for named in NAMED
         for name in named.names
     ]
+
+
+@hookimpl
+def commands() -> list[Entry]:
+    """The command ``datasets``."""
+    target = "robust_restoration_datasets.command:datasets"
+    return [Entry("datasets", target, "what data sets are there, and where to get the others")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robust_restoration.errors import DataError
 
@@ -12,7 +12,6 @@ from .locate import PARENTS
 
 if TYPE_CHECKING:
     from robust_restoration.data.labelled import LabelledImages
-    from robust_restoration.data.listing import Row
     from robust_restoration.data.pairs import RestorationImages
 
 
@@ -73,7 +72,7 @@ class NamedSet:
 
         return read_located(locate(self, root, split), limit)
 
-    def facts(self, root: Path) -> list[Row]:
+    def facts(self, root: Path) -> list[dict[str, Any]]:
         """What of it lies under the root: one row, or one for each split."""
         from .listing import row
 

@@ -17,13 +17,14 @@ from robust_restoration.contracts import (
     unwrapped,
 )
 from robust_restoration.data import load_images
-from robust_restoration.data.patches import Patches
 from robust_restoration.degradations.names import parse_noise
 from robust_restoration.degradations.noise import Clip, check_clip, clipped
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import psnr
 from robust_restoration.models.restore import restore
 from robust_restoration.numbers import check_count, check_levels
+
+from .patches import Patches
 
 LEVELS = (0.0, 25 / 255)
 OBSERVED = ("noisy", "target")  # of a batch: what was seen through noise

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from . import attack, datasets, denoise, evaluate, info, purify, train, weights
+from . import attack, denoise, evaluate, info, purify, train, weights
 from .app import add_plugin_commands, app, main
 
 __all__ = [
     "add_plugin_commands",
     "app",
     "attack",
-    "datasets",
     "denoise",
     "evaluate",
     "info",

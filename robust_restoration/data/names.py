@@ -4,7 +4,9 @@ A data set that a plugin offers is a function ``(root, *, split=None, limit=None
 `RestorationImages`, `LabelledImages`, or the path of a folder or file; it may take fewer arguments.
 Where it has them, these further attributes are used; their module loads no torch:
 
-- ``facts(root)``: rows for `robust_restoration.data.listing`, of what is there and what is not;
+- ``facts(root)``: for the command ``datasets``, a dict for each part of it, there or not: ``name``,
+  ``kind``, ``summary``, and as far as they are known ``aliases``, ``channels``, ``found``,
+  ``expected``, ``size`` (bytes), ``terms``, ``source``, ``folder``, ``problem``;
 - ``places``: names of folders under the data root that belong to it;
 - ``recognise(folder, split, limit)``: `LabelledImages` of a folder that a user gave by its path, or
   ``None`` where the folder does not hold its files.

@@ -31,7 +31,6 @@ FACE = (
     "data/__init__",
     "data/folders",
     "data/labels",
-    "data/listing",
     "data/names",
     "degradations/names",
     "errors",

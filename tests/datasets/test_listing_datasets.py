@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import torch
+from robust_restoration_datasets.listing import list_datasets
 from robust_restoration_datasets.table import NAMED
 
-from robust_restoration.data.listing import list_datasets
 from robust_restoration.images.files import write_image
 
 
@@ -53,7 +53,6 @@ def test_the_command(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from robust_restoration import cli\n"
-        "from robust_restoration.cli import datasets\n"
         "try: cli.main()\n"
         "except SystemExit as end: status = end.code\n"
         "assert not {'torch', 'torchvision', 'skimage'} & set(sys.modules), 'heavy'\n"

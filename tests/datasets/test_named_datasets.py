@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from robust_restoration_datasets.listing import list_datasets
 from robust_restoration_datasets.locate import locate
 from robust_restoration_datasets.sets import NamedSet
 from robust_restoration_datasets.table import CBSD68_FILES, NAMED
 
 from robust_restoration.data import data_root, load_images, load_labelled
-from robust_restoration.data.listing import list_datasets
 from robust_restoration.data.names import understand
 from robust_restoration.errors import DataError, InputError, PluginError, UnknownNameError
 from robust_restoration.images.files import write_image

@@ -6,11 +6,11 @@ import shlex
 import pytest
 import torch
 import yaml
+from robust_restoration_defenses.patches import Patches
 from robust_restoration_testing import ConformanceError, check_defense, check_plugin
 from torch import nn
 
 import robust_restoration as rr
-from robust_restoration.data.patches import Patches
 from robust_restoration.errors import DataError, InputError, UnknownNameError
 from robust_restoration.images.files import write_image
 from robust_restoration.models.weights import read_weights

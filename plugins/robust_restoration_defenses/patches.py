@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from robust_restoration.contracts import Batch
+from robust_restoration.data import load_images
 from robust_restoration.errors import InputError
 from robust_restoration.images.pixels import as_float
 
@@ -30,7 +31,7 @@ class Patches:
         scales: Factors by which images are scaled (bicubic) before squares are cut; each square
             draws one. The denoising literature: 1, 0.9, 0.8, 0.7.
         augment: Turn by multiples of 90 degrees and mirror, at random: the eight-fold augmentation.
-        corrupt: What adds noise to a batch (see `DenoisingDefense.corrupt` of the defenses).
+        corrupt: What adds noise to a batch (see `DenoisingDefense.corrupt`).
         channels: 1 for gray, 3 for colour; the images' own by default.
         root: Where named data sets lie.
 
@@ -50,8 +51,6 @@ class Patches:
         channels: int | None = None,
         root: Any = None,
     ) -> None:
-        from . import load_images
-
         images = load_images(data, channels=channels, root=root)
         self.name = images.name
         self.names = list(images.names)

@@ -1,9 +1,9 @@
 import pytest
 import torch
+from robust_restoration_defenses.patches import Patches
 
 import robust_restoration as rr
 from robust_restoration.data import RestorationImages
-from robust_restoration.data.patches import Patches
 from robust_restoration.errors import InputError
 
 

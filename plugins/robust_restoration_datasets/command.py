@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .app import Json, app, emit, say, show
+from robust_restoration.cli.app import Json, emit, say, show
+from robust_restoration.data.folders import ROOT_VARIABLE, data_root
 
 if TYPE_CHECKING:
-    from robust_restoration.data.listing import Row
+    from .listing import Row
 
 KINDS = {
     "restoration": "clean images",
@@ -21,7 +22,6 @@ KINDS = {
 }
 
 
-@app.command(epilog="Example:  robust-restoration datasets --root ~/data")
 def datasets(
     root: Annotated[
         Path | None,
@@ -29,9 +29,11 @@ def datasets(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List data sets: what is found, how much of it, its terms, and where to get the others."""
-    from robust_restoration.data.folders import ROOT_VARIABLE, data_root
-    from robust_restoration.data.listing import list_datasets
+    """List data sets: what is found, how much of it, its terms, and where to get the others.
+
+    Example:  robust-restoration datasets --root ~/data
+    """
+    from .listing import list_datasets
 
     base = data_root(root)
     rows = list_datasets(root)
