@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import attack, denoise, evaluate, info, purify, train, weights
+from . import attack, denoise, evaluate, info, purify, train
 from .app import add_plugin_commands, app, main
 
 __all__ = [
@@ -15,5 +15,4 @@ __all__ = [
     "main",
     "purify",
     "train",
-    "weights",
 ]

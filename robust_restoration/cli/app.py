@@ -100,6 +100,10 @@ def _add(name: str, entry: Entry) -> None:
     from robust_restoration.plugins.targets import load_target
 
     function = load_target(entry)
+    if isinstance(function, typer.Typer):  # several commands under one name
+        typer.main.get_command(function)
+        app.add_typer(function, name=name)
+        return
     alone = typer.Typer()  # typer looks at a signature late, when one fault ends all commands
     alone.command(name=name)(function)
     typer.main.get_command(alone)

@@ -153,4 +153,7 @@ def verbs() -> list[Entry]:  # type: ignore[empty-body]
 
 @hookspec
 def commands() -> list[Entry]:  # type: ignore[empty-body]
-    """Commands of the command line: functions that typer takes; their module loads no torch."""
+    """Commands of the command line: functions that typer takes, or a ``typer.Typer`` of several.
+
+    Their module loads no torch.
+    """

@@ -9,7 +9,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
         "by_name": ["train_by_name"],
-        "loop": ["minutes_trained", "train"],
+        "card": ["minutes_trained", "save_with_card"],
+        "loop": ["train"],
         "recipes": ["Recipe"],
         "run_folder": ["CHECKPOINT"],
         "settings": ["Settings"],

@@ -13,7 +13,6 @@ from torch import nn
 
 from robust_restoration.contracts import Denoiser, TrainingSet
 from robust_restoration.data import load_images, load_labelled
-from robust_restoration.environment import environment
 from robust_restoration.errors import InputError, UnknownNameError, did_you_mean
 from robust_restoration.models.classifiers import (
     classifier_name,
@@ -22,12 +21,13 @@ from robust_restoration.models.classifiers import (
 )
 from robust_restoration.models.create import create_defense, create_denoiser, create_purifier
 from robust_restoration.models.origin import member_of
-from robust_restoration.models.weights import load_weights, read_weights, save_weights
+from robust_restoration.models.weights import load_weights, read_weights
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.suggestions import train_command
 from robust_restoration.plugins.targets import call, load_target, options_of
 
-from .loop import minutes_trained, train
+from .card import save_with_card
+from .loop import train
 from .recipes import Recipe, default_settings, load_recipe, path_or_name, plain
 from .run_folder import CHECKPOINT
 from .settings import Settings
@@ -324,33 +324,15 @@ def _save(
         model, kind, name = member_of(model, kind, name)
     path = out / f"{name.rsplit('/', 1)[-1]}.safetensors"
     if Accelerator().is_main_process:
-        _write(recipe, model, bare, images, path, kind, name)
+        _, header = read_weights(out / CHECKPOINT)
+        damaged = getattr(images, "damaged", ())
+        facts: dict[str, Any] = {} if bare is None else {"classifier": classifier_name(bare)}
+        if hasattr(images, "images"):
+            facts["input_size"] = min(images.images.shape[-2:])
+        facts["data"] = (
+            f"{getattr(images, 'name', 'samples')}: {len(images)} images, {len(damaged)} damaged "
+            "ones skipped"
+        )
+        save_with_card(model, path, recipe, header, kind=kind, name=name, **facts)
     Accelerator().wait_for_everyone()
     return path
-
-
-def _write(
-    recipe: Recipe,
-    model: nn.Module,
-    bare: nn.Module | None,
-    images: Any,
-    path: Path,
-    kind: str,
-    name: str,
-) -> None:
-    _, header = read_weights(path.parent / CHECKPOINT)
-    damaged = getattr(images, "damaged", ())
-    about: dict[str, Any] = {} if bare is None else {"classifier": classifier_name(bare)}
-    if hasattr(images, "images"):
-        about["input_size"] = min(images.images.shape[-2:])
-    card = {
-        "entry": name,
-        "options": getattr(model, "options", {}),
-        **about,
-        "data": f"{getattr(images, 'name', 'samples')}: {len(images)} images, {len(damaged)} "
-        "damaged ones skipped",
-        "training": plain(asdict(recipe)),
-        "minutes": minutes_trained(header),
-        "environment": environment(),
-    }
-    save_weights(model, path, kind=kind, name=name, card=card)

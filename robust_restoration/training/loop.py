@@ -107,11 +107,6 @@ def train(
     return model
 
 
-def minutes_trained(metadata: Mapping[str, str]) -> float:
-    """How long a run has trained, over all sittings, by its checkpoint's header."""
-    return round(float(metadata.get("seconds", 0)) / 60, 1)
-
-
 def _cuda_devices() -> list[int]:
     return list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 from robust_restoration_defenses.patches import Patches
+from robust_restoration_sharing.packing import pack_run
 from robust_restoration_testing import ConformanceError, check_defense, check_plugin
 from torch import nn
 
@@ -16,7 +17,6 @@ from robust_restoration.images.files import write_image
 from robust_restoration.models.weights import read_weights
 from robust_restoration.plugins.registry import registry
 from robust_restoration.training.by_name import train_by_name
-from robust_restoration.training.packing import pack_run
 from robust_restoration.training.recipes import Recipe, load_recipe, read_recipe, write_recipe
 
 QUICK = {"steps": 2, "batch_size": 4, "progress": False, "precision": "fp32"}

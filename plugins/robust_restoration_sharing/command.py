@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from .app import app, say
+from robust_restoration.cli.app import say
 
 weights = typer.Typer(
     help="Pack a run's weights with their model card, and share them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(weights, name="weights")
 
 Run = Annotated[Path, typer.Argument(help="A run's folder, finished or not.")]
 
@@ -29,7 +28,7 @@ def pack(
     half: Annotated[bool, typer.Option(help="Store as float16, half the size.")] = True,
 ) -> None:
     """Make one safetensors file and its model card of a run's last checkpoint."""
-    from robust_restoration.training.packing import pack_run
+    from .packing import pack_run
 
     path = pack_run(run, out, half=half)
     say(f"Wrote {path} and {path.with_suffix('.json').name}.")
@@ -43,6 +42,6 @@ def push(
     private: Annotated[bool, typer.Option(help="Make the repository private.")] = False,
 ) -> None:
     """Pack a run, and upload it to a hub repository; use it as weights=user/name."""
-    from robust_restoration.training.packing import push_run
+    from .packing import push_run
 
     say(f"Uploaded to {push_run(run, repository, half=half, private=private)}.")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
 
-from robust_restoration.environment import environment
 from robust_restoration.errors import InputError, WeightsError
 from robust_restoration.models.create import create_denoiser, create_purifier
 from robust_restoration.models.origin import member_of
-from robust_restoration.models.weights import read_weights, save_weights
-
-from .loop import minutes_trained
-from .recipes import FILE, plain, read_recipe
-from .run_folder import CHECKPOINT, HISTORY
+from robust_restoration.models.weights import read_weights
+from robust_restoration.training import CHECKPOINT, save_with_card
+from robust_restoration.training.recipes import FILE, read_recipe
+from robust_restoration.training.run_folder import HISTORY
 
 
 def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = True) -> Path:
@@ -60,18 +57,19 @@ def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = Tru
         raise WeightsError(f"{folder / CHECKPOINT} does not fit {name!r}: {error}") from error
     model, kind, name = member_of(model, kind, name)
     history = folder / HISTORY
-    card = {
-        "entry": name,
-        "options": getattr(model, "options", {}),
-        "data": recipe.data or "made in Python",
-        "training": plain(asdict(recipe)),
-        "steps_done": int(metadata["step"]),
-        "minutes": minutes_trained(metadata),
-        "validation": json.loads(history.read_text())[-1:] if history.is_file() else [],
-        "environment": environment(),
-    }
     path = Path(out) if out else folder / "packed/model.safetensors"
-    save_weights(model, path, kind=kind, name=name, card=card, half=half)
+    save_with_card(
+        model,
+        path,
+        recipe,
+        metadata,
+        kind=kind,
+        name=name,
+        half=half,
+        data=recipe.data or "made in Python",
+        steps_done=int(metadata["step"]),
+        validation=json.loads(history.read_text())[-1:] if history.is_file() else [],
+    )
     return path
 
 

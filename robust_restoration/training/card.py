@@ -1,0 +1,54 @@
+"""What a run leaves in the end: weights, and the model card that says how they were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from robust_restoration.environment import environment
+from robust_restoration.models.weights import save_weights
+
+from .recipes import Recipe, plain
+
+
+def minutes_trained(header: Mapping[str, str]) -> float:
+    """How long a run has trained, over all sittings, by its checkpoint's header."""
+    return round(float(header.get("seconds", 0)) / 60, 1)
+
+
+def save_with_card(
+    model: nn.Module,
+    path: Path,
+    recipe: Recipe,
+    header: Mapping[str, str],
+    *,
+    kind: str,
+    name: str,
+    half: bool = False,
+    **facts: Any,
+) -> None:
+    """Write the weights of a run, with their model card beside them.
+
+    Args:
+        model: What was trained.
+        path: The safetensors file.
+        recipe: How it was trained.
+        header: Of the run's checkpoint.
+        kind: Of the entry that the weights are for.
+        name: Of that entry.
+        half: Store floating-point tensors as float16.
+        **facts: What else the card says.
+    """
+    card = {
+        "entry": name,
+        "options": getattr(model, "options", {}),
+        **facts,
+        "training": plain(asdict(recipe)),
+        "minutes": minutes_trained(header),
+        "environment": environment(),
+    }
+    save_weights(model, path, kind=kind, name=name, card=card, half=half)
