@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robust_restoration.data.folders import data_root, inside
-from robust_restoration.data.listing import Row
 from robust_restoration.errors import DataError
 
 if TYPE_CHECKING:
@@ -82,22 +81,23 @@ class AttackedSet:
             )
         return _read(found, self.name, limit)
 
-    def facts(self, root: Path) -> list[Row]:
+    def facts(self, root: Path) -> list[dict[str, Any]]:
         """What of it lies under the root."""
         found = inside(root, self.folder)
         files = sorted(found.glob("*.npz")) if found else []
-        row = Row(
-            self.name,
-            "plugin",
-            f"made by {self.attack}",
-            channels=self.channels,
-            found=len(files),
-            expected=self.count,
-            size=sum(file.stat().st_size for file in files),
-            source="the command attacked-set",
-            folder=str(found or ""),
-        )
-        return [row]
+        return [
+            {
+                "name": self.name,
+                "kind": "plugin",
+                "summary": f"made by {self.attack}",
+                "channels": self.channels,
+                "found": len(files),
+                "expected": self.count,
+                "size": sum(file.stat().st_size for file in files),
+                "source": "the command attacked-set",
+                "folder": str(found or ""),
+            }
+        ]
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from robust_restoration_datasets.listing import list_datasets
 from robust_restoration_studies import write_attacked_set
 from torch import nn
 
 import robust_restoration as rr
-from robust_restoration.data.listing import list_datasets
 from robust_restoration.errors import DataError, InputError
 
 
