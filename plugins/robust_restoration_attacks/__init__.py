@@ -40,6 +40,28 @@ def attacks() -> list[Entry]:
         Entry(
             "dag", f"{at}.dag:DAG", "clean-looking, restored as if noisy", "arXiv:1703.08603"
         ),
+        Entry(
+            "denoising_pgd_auto",
+            f"{at}.denoising_pgd_auto:DenoisingPGDAuto",
+            "denoising-PGD's ball with adaptive steps",
+            DENOISING_PGD,
+        ),
+        Entry(
+            "low_frequency",
+            f"{at}.low_frequency:LowFrequency",
+            "obsatk_auto with smooth perturbations alone",
+        ),
+        Entry(
+            "random_squares",
+            f"{at}.random_squares:RandomSquares",
+            "black box on denoisers: asks for restored images alone",
+            "arXiv:1912.00049",
+        ),
+        Entry(
+            "restoration_ensemble",
+            f"{at}.restoration_ensemble:RestorationEnsemble",
+            "six different attacks in one L2 budget, the worst for each image; versioned",
+        ),
         Entry("worst_case", f"{at}.worst_case:WorstCase", "the worst of several, image by image"),
     ]
     return denoisers + [

@@ -30,6 +30,7 @@ class ObsAtk(DenoiserAttack):
         alpha: Root mean square of a step; by default 0.3 eps, and eps where there is one step.
         pixels: m of the budget, where it is not the image's own: the authors' code takes the data
             set's mean.
+        zero_mean: Whether the perturbation must have a mean of 0, as the paper's has.
         **options: As `DenoiserAttack` takes them.
 
     Raises:
@@ -49,11 +50,12 @@ class ObsAtk(DenoiserAttack):
         steps: int = 5,
         alpha: float | None = None,
         pixels: int | None = None,
+        zero_mean: bool = True,
         **options: Any,
     ) -> None:
         super().__init__(model, eps=eps, **options)
         check_steps(steps, alpha)
-        self.steps, self.alpha, self.pixels = steps, alpha, pixels
+        self.steps, self.alpha, self.pixels, self.zero_mean = steps, alpha, pixels, zero_mean
         if self.clip == "paper":
             self.norm = None  # clamped before the mean is removed, it keeps to no norm
 
@@ -92,7 +94,8 @@ class ObsAtk(DenoiserAttack):
     def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
         """The nearest perturbation that keeps to all constraints."""
         low, high = self.room(inputs)
-        return project(delta, radius=self.radius(inputs), low=low, high=high)
+        radius = self.radius(inputs)
+        return project(delta, radius=radius, low=low, high=high, zero_mean=self.zero_mean)
 
     def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
         """Within the budget about ``inputs``; as the authors left it with ``clip="paper"``."""

@@ -70,6 +70,10 @@ class ObsAtkAuto(ObsAtk):
             highest = torch.maximum(highest, value)
         return self.add(inputs, best)
 
+    def direction(self, gradient: Tensor) -> Tensor:
+        """Where a step of length one goes, from a gradient (N, C, H, W)."""
+        return gradient / lengths(gradient).clamp(min=1e-30)
+
     def _run(self, start: Tensor, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The best perturbation of one run, and its loss (N,)."""
         step = 2 * _wide(self.radius(inputs))
@@ -80,8 +84,7 @@ class ObsAtkAuto(ObsAtk):
         mark, halved = highest, torch.zeros_like(value, dtype=torch.bool)
         checkpoints, passed = _checkpoints(self.steps), 0
         for number in range(1, self.steps + 1):
-            along = gradient / lengths(gradient).clamp(min=1e-30)
-            aim = self.within(now + step * along, inputs)
+            aim = self.within(now + step * self.direction(gradient), inputs)
             if number > 1:
                 aim = now + (1 - self.momentum) * (aim - now) + self.momentum * (now - last)
                 aim = self.within(aim, inputs)

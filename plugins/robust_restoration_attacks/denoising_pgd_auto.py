@@ -1,0 +1,40 @@
+"""Denoising-PGD's problem with adaptive steps: no step size to choose, the best iterate kept."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .obsatk_auto import ObsAtkAuto
+
+
+class DenoisingPGDAuto(ObsAtkAuto):
+    """Away from the clean image within |d|_inf <= eps, by sign steps that adapt.
+
+    The steps, their momentum and their halving are those of `ObsAtkAuto`; the ball and the sign are
+    those of denoising-PGD (arXiv:2306.16050). It starts at the noisy image.
+
+    Args:
+        model: The denoiser.
+        eps: Largest change of a value, as a fraction of [0, 1].
+        **options: As `ObsAtkAuto` takes them; ``pixels`` and ``zero_mean`` do nothing here.
+    """
+
+    norm = math.inf
+
+    def radius(self, inputs: Tensor) -> Tensor:
+        """The largest change of a value of each image, (N,)."""
+        return self.budget(inputs).flatten()
+
+    def direction(self, gradient: Tensor) -> Tensor:
+        """The gradient's sign."""
+        return gradient.sign()
+
+    def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
+        """The nearest perturbation within the ball and the range."""
+        eps = self.budget(inputs).to(delta)
+        low, high = self.room(inputs)
+        found = torch.maximum(torch.minimum(delta, eps), -eps)
+        return found if low is None else torch.maximum(torch.minimum(found, high), low)
