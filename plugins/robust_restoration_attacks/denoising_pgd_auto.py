@@ -37,4 +37,6 @@ class DenoisingPGDAuto(ObsAtkAuto):
         eps = self.budget(inputs).to(delta)
         low, high = self.room(inputs)
         found = torch.maximum(torch.minimum(delta, eps), -eps)
-        return found if low is None else torch.maximum(torch.minimum(found, high), low)
+        if low is None or high is None:
+            return found
+        return torch.maximum(torch.minimum(found, high), low)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from robust_restoration import Entry, hookimpl
 
+JITTER = "arXiv:2307.12822"
 OBSATK = "arXiv:2201.04397"
 TYPICAL_SET = "arXiv:2412.05943"
 
@@ -38,6 +39,13 @@ def defenses() -> list[Entry]:
             f"{at}.mixed_noise:MixedNoise",
             "Gaussian noise of several fixed levels",
             TYPICAL_SET,
+        ),
+        Entry("jitter", f"{at}.jitter:Jitter", "more noise than at the test", JITTER),
+        Entry(
+            "jacobian_regularized",
+            f"{at}.jacobian_regularized:JacobianRegularized",
+            "small changes of what is observed stay small",
+            JITTER,
         ),
         Entry(
             "noise2noise",
