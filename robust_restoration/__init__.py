@@ -56,6 +56,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
             "list_purifiers",
         ],
         "models.explain": ["explain"],
+        "models.fit_purifier": ["fit_purifier"],
         "models.purifiers": ["Chain", "Gated"],
         "models.purify": ["PurifiedClassifier", "purify"],
         "models.restore": ["restore"],

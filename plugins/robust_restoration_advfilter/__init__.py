@@ -50,3 +50,17 @@ def offered_recipes() -> list[Entry]:
             roles=("advfilter",),
         )
     ]
+
+
+@hookimpl
+def verbs() -> list[Entry]:
+    """What `robust_restoration.fit_purifier` hands over to."""
+    return [
+        Entry(
+            "advfilter",
+            "robust_restoration_advfilter.fitting:fit",
+            "fits a purifier to one classifier within minutes, and says what that gains",
+            PAPER,
+            roles=("fit_purifier",),
+        )
+    ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from robust_restoration.data import LabelledImages, RestorationImages, load_images
 from robust_restoration.errors import InputError
-from robust_restoration.models.classifiers import input_channels, pretrained_cfg
+from robust_restoration.images.checks import check_images
+from robust_restoration.models.classifiers import input_channels, input_size
 
 USUAL_SIZE = 224
 
@@ -21,22 +23,23 @@ def as_bytes(images: LabelledImages | Tensor) -> Tensor:
         raise InputError(
             f"Images to train on have the shape {tuple(found.shape)}; expected (N, C, H, W)."
         )
-    if found.is_floating_point():
+    if found.dtype != torch.uint8:
+        check_images(found, "images", fix="images to train on are not normalised, or uint8")
         found = (found * 255).round().clamp(0, 255).to(torch.uint8)
     return found
 
 
-def clean_images(
-    data: LabelledImages | RestorationImages | Tensor | Path | str, classifier: nn.Module
-) -> Tensor:
+def clean_images(data: Any, classifier: nn.Module, size: int | None = None) -> Tensor:
     """Images for a classifier, without labels.
 
     Args:
         data: Labelled images or (N, C, H, W), which are taken as they are; or images of any sizes,
-            a folder, an image file or a data set's name. Those are scaled so that the shorter side
-            is the classifier's, and cropped in the middle.
+            a folder, an image file, a data set's name, a list of (C, H, W), or a data set of torch
+            that gives images, as tensors or of PIL, or tuples that begin with one. Those are
+            scaled so that the shorter side is the classifier's, and cropped in the middle.
         classifier: Decides the channels and, by its ``pretrained_cfg``, the size; without one it
             is 224 pixels.
+        size: The side that images of any size are brought to, in place of the classifier's.
 
     Returns:
         (N, C, H, W) uint8.
@@ -46,8 +49,11 @@ def clean_images(
     from torchvision.transforms import InterpolationMode
     from torchvision.transforms import functional as tv
 
-    size = int(pretrained_cfg(classifier).get("input_size", (USUAL_SIZE,))[-1])
-    images = load_images(data, channels=input_channels(classifier))
+    size = size or input_size(classifier) or USUAL_SIZE
+    if not isinstance(data, str | Path | RestorationImages):
+        data = _of_samples(data)
+    channels = input_channels(classifier)
+    images = load_images(data, channels=channels if channels in (1, 3) else None)
     found = []
     for number in range(len(images)):
         image = images.image(number)
@@ -55,3 +61,28 @@ def clean_images(
             image = tv.resize(image, [size], InterpolationMode.BICUBIC, antialias=True)
         found.append(tv.center_crop(image, [size, size]).clamp(0, 1))
     return as_bytes(torch.stack(found))
+
+
+def _of_samples(data: Any) -> list[Tensor]:
+    """The images of a list, or of a data set of torch."""
+    from torchvision.transforms.functional import to_tensor
+
+    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+        raise InputError(
+            f"images is of type {type(data).__name__}; expected a tensor, a folder, a data set's "
+            "name, or a data set with a length."
+        )
+    found = []
+    for number in range(len(data)):
+        sample = data[number]
+        image = sample[0] if isinstance(sample, tuple | list) else sample
+        if not isinstance(image, Tensor):
+            try:
+                image = to_tensor(image)
+            except TypeError:
+                raise InputError(
+                    f"Sample {number} of the images is of type {type(image).__name__}; expected an "
+                    "image (C, H, W), one of PIL, or a tuple that begins with one."
+                ) from None
+        found.append(image)
+    return found

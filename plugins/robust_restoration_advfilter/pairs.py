@@ -183,8 +183,8 @@ def make_pairs(
         for images in tensors:
             about = {
                 "classifier": classifier_name(classifier),
-                "weights": _weights_hash(classifier),
-                "data": _hash(images),
+                "weights": hash_of_weights(classifier),
+                "data": hash_of_images(images),
                 **plan,
             }
             key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
@@ -321,13 +321,15 @@ def _read(path: Path) -> dict[str, Tensor]:
             from error
 
 
-def _hash(images: Tensor) -> str:
+def hash_of_images(images: Tensor) -> str:
+    """A short hash of images."""
     digest = hashlib.sha256(str(tuple(images.shape)).encode())
     digest.update(images.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
-def _weights_hash(classifier: nn.Module) -> str:
+def hash_of_weights(classifier: nn.Module) -> str:
+    """A short hash of a classifier's parameters and buffers."""
     digest = hashlib.sha256()
     for name, tensor in sorted(classifier.state_dict().items()):
         digest.update(name.encode())

@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SMALLER = {
     "steps=10_000": "steps=2, batch_size=2",
     "n=10_000": "n=200",
+    'fit_purifier(classifier, "photos/", minutes=10)': 'create_purifier("median")',  # of 3 photos
     '"cifar10:train"': "labelled",
     '"train400"': '"photos/"',
     '"set12"': '"photos/"',
