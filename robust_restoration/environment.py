@@ -1,10 +1,13 @@
-"""What a result was computed with: versions and machine."""
+"""What a result was computed with: versions, machine, and the command."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
 from importlib import metadata
+from pathlib import Path
 
 PACKAGES = (
     "robust_restoration",
@@ -22,7 +25,7 @@ PACKAGES = (
 
 
 def environment() -> dict[str, str]:
-    """Versions, processor, cores and accelerators, for result files and bug reports."""
+    """Versions, processor, cores, accelerators and command, for result files and bug reports."""
     found = {"python": platform.python_version(), "system": platform.platform(terse=True)}
     for package in PACKAGES:
         try:
@@ -37,6 +40,7 @@ def environment() -> dict[str, str]:
     found["threads"] = str(torch.get_num_threads())
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     found["gpu"] = ", ".join(names) or "none"
+    found["command"] = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv[0] else ""
     return found
 
 

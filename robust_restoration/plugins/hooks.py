@@ -49,8 +49,8 @@ class Entry:
             ``"black-box"`` (an attack on classifiers that takes no gradients); a purifier for
             ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
             ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
-            defense by its name, which comes first; a verb for ``"explain"`` or
-            ``"fit_purifier"``. See `Registry.default`.
+            defense by its name, which comes first; a verb for ``"explain"``,
+            ``"fit_purifier"`` or ``"to_html"``. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 
@@ -148,7 +148,7 @@ def weights() -> list[Entry]:  # type: ignore[empty-body]
 
 @hookspec
 def verbs() -> list[Entry]:  # type: ignore[empty-body]
-    """What the core's verbs hand over to: functions of a classifier, images and options."""
+    """What the core's verbs hand over to: functions of what the verb takes, and options."""
 
 
 @hookspec

@@ -189,6 +189,8 @@ ORDINARY = {
     "explanation",  # what it gives
     "gaussian",  # the noise that the core has itself
     "jpeg",  # a suffix of files
+    "report",  # a noun
+    "to_html",  # the verb of a result
     "smoothing",  # of curves and of classifiers
     "square",  # a patch's form, and a power
     "standard",  # deviation

@@ -14,6 +14,7 @@ import numpy as np
 
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.files import atomic_path, write_json
+from robust_restoration.plugins.registry import registry
 
 if TYPE_CHECKING:
     import pandas
@@ -489,6 +490,16 @@ class Result:
         from .table import markdown, tables
 
         return "\n\n".join(markdown(table) for table in tables(self, metric))
+
+    def to_html(self, path: Path | str, **options: Any) -> None:
+        """Write one page that asks for nothing from elsewhere, by the plugin that offers this verb.
+
+        Args:
+            path: The file, written atomically.
+            **options: What the plugin's function takes: ``robust-restoration list verbs NAME``.
+        """
+        known = registry()
+        known.create("verbs", known.default("verbs", "to_html"), [self], path, **options)
 
     def __rich__(self) -> Any:
         """The tables and what is to be remarked, for rich."""

@@ -1,0 +1,26 @@
+"""Built-in plugin: one page that tells what was measured, and commands about results."""
+
+from __future__ import annotations
+
+from robust_restoration import Entry, hookimpl
+
+
+@hookimpl
+def verbs() -> list[Entry]:
+    """What ``Result.to_html`` hands over to."""
+    return [
+        Entry(
+            "to_html",
+            "robust_restoration_report.write:write_report",
+            "one HTML file without external requests: warnings, tables, curves, strips, settings",
+            roles=("to_html",),
+        )
+    ]
+
+
+@hookimpl
+def commands() -> list[Entry]:
+    """The command ``report``."""
+    return [
+        Entry("report", "robust_restoration_report.command:report", "results as one HTML page"),
+    ]
