@@ -15,9 +15,17 @@ __getattr__, _, __all__ = _lazy.attach(
     __name__,
     submodules=["typical_set_theory"],
     submod_attrs={
+        "clean_attack": ["clean_attack"],
+        "local_worst_case": ["lipschitz", "local_worst_case", "sensitivity_map"],
+        "log_density": ["log_densities"],
+        "minimal_perturbation": ["minimal_perturbation"],
         "neighbourhood": ["adversarial_space", "patch_attack"],
+        "noise_histogram": ["noise_histogram"],
+        "patches": ["patch_attacks"],
         "radars": ["circle_samples", "polygon_iou", "radar"],
+        "radius": ["radius_sweep"],
         "robustness_similitude": ["SimilitudeResult", "similitude"],
+        "space": ["explore_space"],
         "transferability": ["TransferResult", "transfer"],
         "write_attacked_set": ["write_attacked_set"],
     },
@@ -36,6 +44,36 @@ def commands() -> list[Entry]:
             "attacked-set",
             f"{verbs}.attacked_set:attacked_set",
             "a fixed set of attacked images, made on one denoiser",
+        ),
+        Entry(
+            "adversarial-space",
+            f"{verbs}.adversarial_space:adversarial_space",
+            "a line, a disc and two spheres about a noisy image",
+        ),
+        Entry("patch", f"{verbs}.patch:patch", "attacks kept to a patch, made in both ways"),
+        Entry("radius", f"{verbs}.radius:radius", "ever further from a noisy image"),
+        Entry(
+            "minimal-perturbation",
+            f"{verbs}.minimal_perturbation:minimal_perturbation",
+            "the least eps that does some given harm",
+        ),
+        Entry(
+            "clean-attack", f"{verbs}.clean_attack:clean_attack", "attacks on clean images"
+        ),
+        Entry(
+            "noise-histogram",
+            f"{verbs}.noise_histogram:noise_histogram",
+            "attacked noise beside Gaussian noise",
+        ),
+        Entry(
+            "log-density",
+            f"{verbs}.log_density:log_density",
+            "how likely attacked noise is",
+        ),
+        Entry(
+            "local-worst-case",
+            f"{verbs}.local_worst_case:local_worst_case",
+            "Lipschitz constants and sensitivity, beside quality",
         ),
     ]
 

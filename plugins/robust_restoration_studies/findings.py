@@ -11,11 +11,16 @@ from robust_restoration.files import atomic_path, write_json
 
 
 class Findings(ABC):
-    """Base of the studies' results; a subclass is a dataclass of plain data."""
+    """Base of the studies' results; a subclass is a dataclass of plain data.
+
+    Where it has ``pictures``, those are drawn and not kept as data.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data."""
-        return asdict(self)  # type: ignore[call-overload]
+        content: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
+        content.pop("pictures", None)  # what is only drawn
+        return content
 
     def to_json(self, path: Path | str) -> None:
         """Write all of it as JSON, atomically."""

@@ -60,6 +60,7 @@ def patch_attack(
     patch: tuple[int, int, int, int],
     *,
     way: str = "cut out",
+    index: int = 0,
 ) -> Tensor:
     """Attack, and keep the perturbation only within a patch (typical-set paper, 3.3.3).
 
@@ -70,6 +71,7 @@ def patch_attack(
         patch: Top, left, height and width, in pixels.
         way: ``"cut out"``: the whole image is attacked, and the rest of the perturbation dropped;
             ``"made inside"``: the patch is attacked as an image of its own.
+        index: The first image's number, which random starts depend on.
 
     Returns:
         (N, C, H, W): ``noisy`` outside the patch, to the bit.
@@ -88,7 +90,8 @@ def patch_attack(
     area = (..., slice(top, bottom), slice(left, right))
     found = noisy.clone()
     if way == "cut out":
-        found[area] = attack(noisy, clean)[area]
+        found[area] = attack(noisy, clean, index=index)[area]
     else:
-        found[area] = attack(noisy[area].contiguous(), clean[area].contiguous())
+        part = noisy[area].contiguous(), clean[area].contiguous()
+        found[area] = attack(*part, index=index)
     return found

@@ -32,11 +32,13 @@ class SimilitudeResult:
         names: The denoisers.
         radii: Name to one list of radii an image.
         settings: What it was computed with.
+        images: The images' names.
     """
 
     names: list[str]
     radii: dict[str, list[list[float]]]
     settings: dict[str, Any] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
 
     def dmrs(self, first: str, second: str) -> float:
         """Denoising-model robustness similitude: the mean over images of the overlap."""
@@ -49,6 +51,7 @@ class SimilitudeResult:
         return {
             "settings": self.settings,
             "names": self.names,
+            "images": self.images,
             "radii": self.radii,
             "dmrs": {a: {b: self.dmrs(a, b) for b in self.names} for a in self.names},
         }
@@ -68,22 +71,38 @@ class SimilitudeResult:
     def __str__(self) -> str:
         return self.to_markdown()
 
-    def plot(self, path: Path | str, image: int = 0) -> None:
-        """Draw the radar polygons of one image, to a PNG, PDF or SVG file."""
+    def plot(self, path: Path | str, image: int | None = None) -> None:
+        """Draw the radar polygons, to a PNG, PDF or SVG file.
+
+        Args:
+            path: The file.
+            image: Which image's; by default a sheet of all, as the paper's figures 4 and 5.
+        """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(5.6, 4.6), layout="constrained")
+        count = len(self.radii[self.names[0]])
+        shown = range(count) if image is None else [image]
+        columns = min(4, len(shown))
+        rows = -(-len(shown) // columns)
+        side = 5.6 if len(shown) == 1 else 2.9
+        figure = Figure(figsize=(side * columns, 0.6 + 0.95 * side * rows), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot(projection="polar")
-        for number, name in enumerate(self.names):
-            radii = self.radii[name][image]
-            angles = [2 * math.pi * k / len(radii) for k in range(len(radii) + 1)]
-            closed = [*radii, radii[0]]
-            axes.plot(angles, closed, color=f"C{number}", label=name, linewidth=1.4)
-            axes.fill(angles, closed, color=f"C{number}", alpha=0.12)
-        axes.set_title("drop of PSNR by direction (90°: along the noise)", fontsize=10)
-        axes.legend(loc="lower left", bbox_to_anchor=(0.9, 0.9), fontsize=8)
+        for place, image_number in enumerate(shown):
+            axes = figure.add_subplot(rows, columns, place + 1, projection="polar")
+            for number, name in enumerate(self.names):
+                radii = self.radii[name][image_number]
+                angles = [2 * math.pi * k / len(radii) for k in range(len(radii) + 1)]
+                closed = [*radii, radii[0]]
+                axes.plot(angles, closed, color=f"C{number}", label=name, linewidth=1.2)
+                axes.fill(angles, closed, color=f"C{number}", alpha=0.12)
+            axes.set_yticklabels([])
+            axes.tick_params(labelsize=7)
+            if self.images:
+                axes.set_title(self.images[image_number], fontsize=8)
+        figure.suptitle("drop of PSNR by direction (90°: along the noise)", fontsize=10)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
+                      ncols=len(self.names), fontsize=8)
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=130)
 
@@ -160,4 +179,4 @@ def similitude(
         "shape": shape,
         "seed": seed,
     }
-    return SimilitudeResult(names, radii, settings)
+    return SimilitudeResult(names, radii, settings, list(images.names))

@@ -79,12 +79,25 @@ class Scenes:
         return len(self.images)
 
     def __iter__(self) -> Iterator[Scene]:
+        return map(self.scene, range(len(self)))
+
+    def pair(self, number: int) -> tuple[Tensor, Tensor]:
+        """An image with its noise, and without, each (1, C, H, W)."""
         device = next(self.denoiser.parameters(), torch.zeros(())).device
-        for number, name in enumerate(self.images.names):
-            noisy, clean, _ = self.images.pair([number], Gaussian(self.sigma), seed=self.seed)
-            noisy, clean = noisy.to(device), clean.to(device)
-            attacked = self.attack(noisy, clean, index=number)
-            yield Scene(number, name, clean, noisy, attacked)
+        noisy, clean, _ = self.images.pair([number], Gaussian(self.sigma), seed=self.seed)
+        return noisy.to(device), clean.to(device)
+
+    def scene(self, number: int) -> Scene:
+        """An image with its noise, attacked."""
+        noisy, clean = self.pair(number)
+        attacked = self.attack(noisy, clean, index=number)
+        return Scene(number, self.images.names[number], clean, noisy, attacked)
+
+    def restored(self, images: Tensor, denoiser: nn.Module | None = None) -> Tensor:
+        """Restored images (N, C, H, W), 16 at a time; by default by what is attacked."""
+        denoiser = self.denoiser if denoiser is None else denoiser
+        level = conditioning(denoiser, self.sigma)
+        return torch.cat([restored(denoiser, part, level) for part in images.split(16)])
 
     def psnr(self, images: Tensor, clean: Tensor, denoiser: nn.Module | None = None) -> Tensor:
         """(N,) PSNR in dB of restored images, 16 at a time.
@@ -94,10 +107,8 @@ class Scenes:
             clean: The clean image that they all come of, (1, C, H, W) or (C, H, W).
             denoiser: What restores them; by default what is attacked.
         """
-        denoiser = self.denoiser if denoiser is None else denoiser
-        level = conditioning(denoiser, self.sigma)
-        parts = [restored(denoiser, part, level) for part in images.split(16)]
-        return quality(torch.cat(parts), clean.expand_as(images)).cpu().double()
+        after = self.restored(images, denoiser)
+        return quality(after, clean.expand_as(images)).cpu().double()
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """What was looked at, for result files."""

@@ -188,6 +188,8 @@ ORDINARY = {
     "explain",  # a verb
     "explanation",  # what it gives
     "gaussian",  # the noise that the core has itself
+    "patch",  # a part of an image
+    "radius",  # of a ball
     "jpeg",  # a suffix of files
     "report",  # a noun
     "to_html",  # the verb of a result
