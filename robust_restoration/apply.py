@@ -27,6 +27,7 @@ from .images.folders import STRIP, find_images
 from .images.pixels import compact
 from .images.tiling import Tiled
 from .models.create import create_attack
+from .models.device import device_of
 from .models.explain import explain
 from .models.purify import find_purifier
 from .models.restore import restore, takes_sigma
@@ -107,7 +108,7 @@ def denoise_files(
     *,
     sigma: float | None = None,
     tile: int = 1024,
-    device: str = "cpu",
+    device: torch.device | str = "cpu",
     overwrite: bool = False,
     progress: bool = True,
 ) -> dict[str, list[str]]:
@@ -129,6 +130,7 @@ def denoise_files(
     Raises:
         InputError: If a result would replace an original, or the denoiser must be told a level.
     """
+    device = device_of(device)
     model = Tiled(denoiser.to(device), tile=tile)
 
     def change(image: Tensor, number: int, target: Path) -> Tensor:
@@ -147,7 +149,7 @@ def attack_files(
     attack_options: dict[str, Any] | None = None,
     sigma: float = 25 / 255,
     seed: int = 0,
-    device: str = "cpu",
+    device: torch.device | str = "cpu",
     overwrite: bool = False,
     progress: bool = True,
 ) -> dict[str, list[str]]:
@@ -176,6 +178,7 @@ def attack_files(
     Raises:
         InputError: If the images do not fit the denoiser, or an option makes no sense.
     """
+    device = device_of(device)
     model = denoiser.to(device)
     level = sigma if takes_sigma(model) and not getattr(model, "blind", False) else None
     attacker = create_attack(
@@ -210,7 +213,7 @@ def purify_files(
     weights: str | None = None,
     classifier: str | None = None,
     explained: nn.Module | None = None,
-    device: str = "cpu",
+    device: torch.device | str = "cpu",
     overwrite: bool = False,
     progress: bool = True,
 ) -> dict[str, list[str]]:
@@ -236,7 +239,7 @@ def purify_files(
         InputError: If a result would replace an original.
         DataError: If there is no image at all.
     """
-    paths = list(paths)
+    device, paths = device_of(device), list(paths)
     find_images(paths)  # that there are none is said before weights are looked for
     given = classifier or None if explained is None else explained.to(device)
     model = find_purifier(given, purifier, weights=weights).to(device)

@@ -10,18 +10,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .errors import InputError
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name when the block ends well.
 
     Args:
-        path: Where the file shall stand; its folder is made.
+        path: Where the file shall stand; its folder is made. Where a link stands, the file that
+            it leads to is written.
 
     Yields:
         The path to write to. If the block raises, that file is removed and ``path`` is untouched.
+
+    Raises:
+        InputError: If something other than a plain file stands there, such as a pipe or a device.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise InputError(
+            f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}; expected a plain "
+            "file, or nothing yet."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     short = path.stem[:20]  # a long name would be too long with what is added to it
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{short}-", suffix=path.suffix)

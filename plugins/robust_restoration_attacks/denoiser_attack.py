@@ -15,6 +15,7 @@ from robust_restoration.contracts.freezing import ordinary
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path
 from robust_restoration.images.metrics import psnr
+from robust_restoration.models.classifiers import check_module
 from robust_restoration.models.precision import autocast, check_autocast
 from robust_restoration.models.restore import restore
 from robust_restoration.models.straight_through import straight_through
@@ -81,6 +82,7 @@ class DenoiserAttack(Attack):
         autocast: str | None = None,
         seed: int | None = None,
     ) -> None:
+        check_module(model, "denoiser")
         super().__init__(type(self).__name__, model)
         self.supported_mode = ["default"]
         self.eps = eps

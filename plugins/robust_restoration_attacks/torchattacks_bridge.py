@@ -27,10 +27,11 @@ from robust_restoration.contracts.budgets import check_eps
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
 from robust_restoration.models.classifiers import check_classifier, with_unit_range
-from robust_restoration.numbers import check_level
+from robust_restoration.numbers import check_count, check_level
 
 from .torchattacks_table import TORCHATTACKS, Bridged
 
+COUNTS = ("steps", "n_queries", "n_restarts", "restarts", "eot_iter", "max_iterations", "max_iter")
 NORMS = {"Linf": math.inf, "L2": 2.0}
 FOR_DENOISERS = (
     "attacks classifiers, with labels (N,) as targets. Denoisers are attacked by 'obsatk_auto', "
@@ -47,6 +48,8 @@ class _ClassifierAttack(Attack):
 
     def check(self, inputs: Tensor, targets: Tensor | None) -> None:
         """As in `Attack`; images are in [0, 1] and fit the classifier, and there are labels."""
+        if isinstance(targets, Tensor) and not targets.is_floating_point() and targets.numel():
+            check_count("The lowest label", int(targets.min()), at_least=0)
         if isinstance(targets, Tensor) and (targets.ndim != 1 or targets.is_floating_point()):
             raise InputError(
                 f"{type(self).__name__} {FOR_DENOISERS} It got targets of shape "
@@ -72,7 +75,20 @@ class _ClassifierAttack(Attack):
         """The original's, for which ``norm`` is a word."""
         inner = copy(self)
         inner.__dict__["norm"] = self.norm_word
-        attacked: Tensor = self.original.forward(inner, inputs, targets)
+        highest = int(targets.max())
+
+        def check(module: nn.Module, args: Any, logits: Any) -> None:
+            if isinstance(logits, Tensor) and logits.ndim == 2 and highest >= logits.shape[1]:
+                raise InputError(
+                    f"There is the label {highest}, and the classifier has {logits.shape[1]} "
+                    f"classes; expected labels from 0 to {logits.shape[1] - 1}."
+                )
+
+        handle = self.model.register_forward_hook(check)
+        try:
+            attacked: Tensor = self.original.forward(inner, inputs, targets)
+        finally:
+            handle.remove()
         return attacked
 
 
@@ -98,6 +114,9 @@ def _bridge(name: str) -> type[Attack]:
                 f"'torchattacks/{name}' {FOR_DENOISERS} It got the denoiser "
                 f"{type(unwrapped(model)).__name__}."
             )
+        for count in COUNTS:
+            if count in options:
+                check_count(count, options[count])
         seed = None if seeds else options.pop("seed", None)
         if facts.norm == "option" and options.get("norm", "Linf") not in NORMS:
             raise InputError(f"norm is {options['norm']!r}; expected 'Linf' or 'L2'.")

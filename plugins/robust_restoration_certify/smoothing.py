@@ -13,9 +13,14 @@ from torch import Tensor, nn
 from robust_restoration.contracts import frozen
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
-from robust_restoration.models.classifiers import check_classifier, with_unit_range
+from robust_restoration.models.classifiers import (
+    check_classifier,
+    check_module,
+    with_unit_range,
+)
 from robust_restoration.models.precision import autocast
 from robust_restoration.models.restore import conditioning, restore
+from robust_restoration.numbers import check_count, is_number
 
 from .binomial import leads, lower_bound
 
@@ -80,13 +85,15 @@ class SmoothedClassifier(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if not 0 < sigma <= 1:
+        if not is_number(sigma) or not 0 < sigma <= 1:
             raise InputError(
                 f"sigma is {sigma!r}; expected the noise's standard deviation as a fraction of "
                 "[0, 1], such as 0.25."
             )
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}; expected at least 1.")
+        check_count("batch_size", batch_size)
+        check_count("seed", seed, at_least=0)
+        if denoiser is not None:
+            check_module(denoiser, "denoiser")
         self.classifier, self.denoiser = with_unit_range(classifier), denoiser
         self.sigma, self.batch_size, self.seed = sigma, batch_size, seed
         self.precision = precision
@@ -159,11 +166,10 @@ class SmoothedClassifier(nn.Module):
         Raises:
             InputError: If the images do not fit the classifier, or a count is below 1.
         """
-        if min(n0, n) < 1 or not 0 < alpha < 1:
-            raise InputError(
-                f"n0 is {n0}, n is {n} and alpha {alpha}; expected at least one draw each, and "
-                "alpha between 0 and 1, such as 0.001."
-            )
+        check_count("n0", n0)
+        check_count("n", n)
+        if not is_number(alpha) or not 0 < alpha < 1:
+            raise InputError(f"alpha is {alpha!r}; expected one between 0 and 1, such as 0.001.")
         rows = []
         for image, number in self._each(images, index):
             guess = int(self.counts(image, n0, number, GUESS).argmax())

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch, TrainingSet
+from robust_restoration.contracts import Batch, TrainingSet, frozen
 from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.images.metrics import accuracy
 from robust_restoration.models.classifiers import input_channels
@@ -79,6 +79,12 @@ def prepare_batches(
     if not isinstance(data, LabelledImages):
         channels = None if model is None else input_channels(model)
         data = load_labelled(data, size=size, channels=channels or 3)
+    if model is not None:
+        with torch.no_grad(), frozen(model):
+            like = next(model.parameters(), torch.zeros(())).device
+            logits = model(data.pixels(slice(0, 1)).to(like))
+        if isinstance(logits, Tensor) and logits.ndim == 2:
+            data.check_classes(logits.shape[1])
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
     held = round(len(data) * val_fraction)
     training = LabelledBatches(data.subset(order[held:]), shift=shift, mirror=mirror)

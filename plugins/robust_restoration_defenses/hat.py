@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Batch, Step
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import is_number
 
 from .adversarial import validate_attacked
 from .denoising import DenoisingDefense, half_mean_square
@@ -51,9 +52,9 @@ class HAT(DenoisingDefense):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if alpha < 0:
+        if not is_number(alpha) or alpha < 0:
             raise InputError(
-                f"alpha is {alpha}; expected the weight of the second term, 0 or more."
+                f"alpha is {alpha!r}; expected the weight of the second term, 0 or more."
             )
         self.alpha = alpha
         self.attack = InnerAttack(attack, eps, attack_options, self.clip)

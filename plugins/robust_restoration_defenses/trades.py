@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from robust_restoration.contracts import Batch, Step
 from robust_restoration.errors import InputError
 from robust_restoration.models.classifiers import with_unit_range
+from robust_restoration.numbers import is_number
 
 from .madry import Madry
 
@@ -32,8 +33,10 @@ class TRADES(Madry):
         if "mix" in options:
             raise InputError("trades takes all of a batch, clean and attacked; leave mix out.")
         super().__init__(attack=attack, **options)
-        if beta < 0:
-            raise InputError(f"beta is {beta}; expected the weight of the second term, 0 or more.")
+        if not is_number(beta) or beta < 0:
+            raise InputError(
+                f"beta is {beta!r}; expected the weight of the second term, 0 or more."
+            )
         self.beta = beta
 
     def loss(self, model: nn.Module, batch: Batch, step: Step) -> tuple[Tensor, dict[str, float]]:

@@ -148,6 +148,11 @@ def similitude(
         >>> models = {tag: rr.create_denoiser("dncnn_b", weights=tag) for tag in ("nt", "hat")}
         >>> similitude(models, "photos/", count=24, limit=2).dmrs("nt", "hat")
     """
+    if not isinstance(denoisers, Mapping):
+        raise InputError(
+            f"denoisers is a {type(denoisers).__name__}; expected names with modules, such as "
+            "{'mine': denoiser}."
+        )
     names = list(denoisers)
     if source is None and names:
         source = names[0]

@@ -117,8 +117,10 @@ def similitude(
 
 def _load(words: list[str], device: str) -> dict[str, Any]:
     from robust_restoration.models.create import load_denoiser
+    from robust_restoration.models.device import device_of
 
-    return {word: load_denoiser(word).to(device) for word in words}
+    where = device_of(device)
+    return {word: load_denoiser(word).to(where) for word in words}
 
 
 def _hand_over(result: Any, out: Path | None, as_json: bool) -> None:

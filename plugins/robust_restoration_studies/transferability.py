@@ -186,6 +186,11 @@ def transfer(
         >>> models = {tag: rr.create_denoiser("dncnn_b", weights=tag) for tag in ("nt", "hat")}
         >>> transfer(models, "photos/", limit=2).dmr("nt", "hat")
     """
+    if not isinstance(denoisers, Mapping):
+        raise InputError(
+            f"denoisers is a {type(denoisers).__name__}; expected names with modules, such as "
+            "{'mine': denoiser}."
+        )
     names = list(denoisers)
     chosen = names if sources is None else sources
     if not chosen or not set(chosen) <= set(names):

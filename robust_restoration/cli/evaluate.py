@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -143,16 +144,17 @@ def evaluate(
     import robust_restoration.evaluation as evaluation
     from robust_restoration.evaluation.processes import Processes
     from robust_restoration.models.classifiers import load_classifier
+    from robust_restoration.models.device import device_of
     from robust_restoration.numbers import parse_level
 
-    processes = Processes()
+    processes, where = Processes(), device_of(device)
     subject, options = (
         _denoisers(denoiser, sigma, noise, within_level)
         if denoiser
         else (load_classifier(classifier), {"purifiers": purifier, "size": size or None})
     )
     for module in subject.values() if isinstance(subject, dict) else [subject]:
-        module.to(device)
+        module.to(where)
     result = evaluation.evaluate(
         subject,
         data,
@@ -211,6 +213,9 @@ def _denoisers(
     options: dict[str, Any] = {"noise": noise or None, "within_level": within_level}
     if sigma:
         options["sigma"] = parse_level(sigma)
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if twice:
+        raise InputError(f"--denoiser {twice[0]} is given twice; give it once.")
     if len(words) == 1:
         return load_denoiser(words[0]), {**options, "name": words[0]}
     return {word: load_denoiser(word) for word in words}, options
@@ -219,7 +224,10 @@ def _denoisers(
 def _threshold(word: str) -> tuple[str, float]:
     metric, _, value = word.partition("=")
     try:
-        return metric, float(value)
+        threshold = float(value)
+        if not math.isfinite(threshold):
+            raise ValueError
+        return metric, threshold
     except ValueError:
         raise InputError(
             f"--fail-below is {word!r}; expected METRIC=VALUE, such as psnr=24."

@@ -199,6 +199,11 @@ class Attack(torchattacks.attack.Attack):
             InputError: With what came, what is expected, and what would fix it.
         """
         name = type(self).__name__
+        for what, value in (("inputs", inputs), ("targets", targets)):
+            if not isinstance(value, Tensor) and (value is not None or what == "inputs"):
+                raise InputError(
+                    f"{name} got {what} of type {type(value).__name__}; expected a torch tensor."
+                )
         if not inputs.is_floating_point() or inputs.ndim != 4:
             raise InputError(
                 f"{name} got inputs of shape {tuple(inputs.shape)} and {inputs.dtype}: "

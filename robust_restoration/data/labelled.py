@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
@@ -42,8 +43,44 @@ class LabelledImages:
     damaged: list[str] = field(default_factory=list)
     name: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse what is no set of images with one label each."""
+        both = isinstance(self.images, Tensor) and isinstance(self.labels, Tensor)
+        if not both or self.images.dtype != torch.uint8 or self.labels.is_floating_point() or (
+            self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]
+        ):
+            kinds = [getattr(v, "dtype", type(v).__name__) for v in (self.images, self.labels)]
+            shapes = [tuple(getattr(v, "shape", ())) for v in (self.images, self.labels)]
+            raise InputError(
+                f"images are {kinds[0]} of shape {shapes[0]} and labels {kinds[1]} of shape "
+                f"{shapes[1]}; expected uint8 (N, C, H, W), as (255 * images).byte() gives of "
+                "[0, 1], and whole numbers (N,)."
+            )
+        if self.labels.numel() and int(self.labels.min()) < 0:
+            raise InputError(f"There is the label {int(self.labels.min())}; expected 0 or more.")
+
     def __len__(self) -> int:
         return len(self.labels)
+
+    def check_classes(self, classes: int) -> None:
+        """See that labels are those of a classifier, as far as they tell.
+
+        Raises:
+            InputError: If there is a label above its last class.
+        """
+        highest = int(self.labels.max()) if len(self) else 0
+        if highest >= classes:
+            raise InputError(
+                f"{self.name or 'The data'} has the label {highest}, and the classifier has "
+                f"{classes} classes; expected labels from 0 to {classes - 1}."
+            )
+        if highest < min(classes, len(self)) // 4:
+            warnings.warn(
+                f"{self.name or 'The data'} has labels from 0 to {highest}, and the classifier has "
+                f"{classes} classes: folders of classes are numbered from 0 in alphabetical order. "
+                "If the classifier numbers them otherwise, write labels.csv.",
+                stacklevel=3,
+            )
 
     def subset(self, indices: Tensor | slice) -> LabelledImages:
         """The images at ``indices``."""
@@ -99,8 +136,9 @@ def load_labelled(
         UnknownNameError: If there is no such name; names the nearest.
         InputError: If the set has splits and none is chosen, or sizes differ.
     """
-    if limit is not None:
-        check_count("limit", limit)
+    for option, value in (("limit", limit), ("size", size)):
+        if value is not None:
+            check_count(option, value)
     if isinstance(data, LabelledImages):
         return _adapted(data, size, channels, limit)
     meaning = understand(data, root)

@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import check_count
 
 Draw = np.random.Generator
 
@@ -42,8 +43,7 @@ def draws_of(
     if seed is None:
         device = "cpu" if generator is None else generator.device
         seed = int(torch.randint(2**62, (), generator=generator, device=device))
-    if seed < 0:
-        raise InputError(f"seed is {seed}; expected a whole number, 0 or more.")
+    check_count("seed", seed, at_least=0)
     # Here, since the contracts' own module imports this one.
     from robust_restoration.contracts.randomness import numbers_of
 

@@ -16,10 +16,11 @@ from robust_restoration.data import load_images, load_labelled
 from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.degradations.names import parse_noise
 from robust_restoration.environment import environment
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, cleaned
 from robust_restoration.models import precision
 from robust_restoration.models.classifiers import classifier_name, input_channels
 from robust_restoration.models.purify import find_purifier
+from robust_restoration.numbers import check_count
 
 from .controls import control
 from .masking import signs_of_masking
@@ -133,8 +134,12 @@ def evaluate(
         >>> rr.evaluate(classifier, "test/", threats=["gray-box", "white-box"], eps=4 / 255)
     """
     precision.check_autocast(autocast)
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
+    if batch_size is not None:
+        check_count("batch_size", batch_size)
+    check_count("seed", seed, at_least=0)
+    for option, value in (("metrics", metrics), ("purifiers", purifiers)):
+        if isinstance(value, str):
+            raise InputError(f"{option} is {value!r}; expected a list: {option}=[{value!r}].")
     processes = Processes()
     named = isinstance(subject, Mapping)
     subjects = dict(subject) if isinstance(subject, Mapping) else {
@@ -143,8 +148,8 @@ def evaluate(
     strange = [m for m in subjects.values() if not isinstance(m, nn.Module)]
     if strange or not subjects:
         raise InputError(
-            f"subject is {strange[0] if strange else subjects!r}; expected a denoiser or "
-            "classifier (nn.Module), or a mapping from names to several."
+            f"subject is {cleaned(repr(strange[0] if strange else subjects))}; expected a denoiser "
+            "or classifier (nn.Module), or a mapping from names to several."
         )
     kinds = {n: is_classifier(m, data, size, root) for n, m in subjects.items()}
     if len(set(kinds.values())) > 1:
@@ -489,7 +494,13 @@ def _noise(given: Any, sigma: float | None, within_level: bool, images: Any) -> 
             "sigma of at least eps, and no other noise."
         )
     if given is not None:
-        return parse_noise(given) if isinstance(given, str) else given
+        made = parse_noise(given) if isinstance(given, str) else given
+        if not isinstance(made, Degradation):
+            raise InputError(
+                f"noise is a {type(made).__name__}; expected a word, or a Degradation such as "
+                "create_noise gives."
+            )
+        return made
     if images.noisy is not None:
         if within_level:
             raise InputError(

@@ -268,6 +268,8 @@ class Classification(Task):
         first = data.pixels(slice(0, 1)).to(self.device)
         for classifier in bare.values():
             check_classifier(classifier, first, "data")
+            with torch.no_grad(), frozen(classifier):
+                data.check_classes(int(classifier(first).shape[-1]))
 
     def block(self, numbers: Sequence[int], eps: float | None = None) -> Block:
         """The images with their labels."""

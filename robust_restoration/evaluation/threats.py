@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from robust_restoration.contracts import Attack
 from robust_restoration.errors import InputError
 from robust_restoration.models.create import create_attack
-from robust_restoration.numbers import parse_call
+from robust_restoration.numbers import check_count, parse_call
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
 
@@ -68,11 +68,9 @@ class Threat:
                 f"eps of the threat {self.label!r} is {self.eps!r}; expected budgets from 0 to 1, "
                 "such as 5/255."
             )
-        if self.draws < 1 or (self.limit is not None and self.limit < 1):
-            raise InputError(
-                f"The threat {self.label!r} has draws {self.draws} and limit {self.limit}; "
-                "expected 1 or more."
-            )
+        check_count(f"draws of the threat {self.label!r}", self.draws)
+        if self.limit is not None:
+            check_count(f"limit of the threat {self.label!r}", self.limit)
 
     def strengths(self) -> list[float]:
         """Its budgets, ascending; none where it leaves them to `evaluate`."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.files import atomic_path
 
-from .checks import check_images
+from .checks import check_images, check_layout
 from .folders import SUFFIXES
 
 DEEP = (".png", ".tif", ".tiff")  # formats that keep 16 bits
@@ -87,13 +87,19 @@ def write_image(image: Tensor, path: Path | str, *, bits: int = 8) -> None:
         bits: 16 keeps them in gray PNG and TIFF files; elsewhere 8 are written.
 
     Raises:
-        InputError: If the suffix is not a known one.
+        InputError: If the suffix is not a known one, or the image not such a one.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
             f"Cannot write {path.name!r}: expected a name that ends in one of "
             f"{', '.join(SUFFIXES)}."
+        )
+    check_layout(image[None] if isinstance(image, Tensor) else image, "image")
+    if len(image) not in (1, 3) or bits not in (8, 16) or not bool(torch.isfinite(image).all()):
+        raise InputError(
+            f"image has shape {tuple(image.shape)}, and bits is {bits}; expected finite values "
+            "(C, H, W) of 1 or 3 channels, and 8 or 16 bits."
         )
     values = image.detach().float().clamp(0, 1).cpu().numpy()
     if bits == 16 and len(values) == 1 and path.suffix.lower() in DEEP:

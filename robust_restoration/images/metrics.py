@@ -14,6 +14,11 @@ from robust_restoration.errors import InputError
 
 
 def _check(restored: Tensor, clean: Tensor) -> None:
+    if not isinstance(restored, Tensor) or not isinstance(clean, Tensor):
+        raise InputError(
+            f"restored is a {type(restored).__name__} and clean a {type(clean).__name__}; expected "
+            "torch tensors (N, C, H, W)."
+        )
     if restored.shape != clean.shape or restored.ndim != 4:
         raise InputError(
             f"restored has shape {tuple(restored.shape)} and clean {tuple(clean.shape)}; "

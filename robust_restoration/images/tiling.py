@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from robust_restoration.contracts import Denoiser
 from robust_restoration.errors import InputError
+from robust_restoration.models.classifiers import check_module
 from robust_restoration.models.restore import Level, restore, takes_sigma
 
 GRID = 32  # tiles begin at multiples of it, as networks that pool want
@@ -35,6 +36,7 @@ class Tiled(Denoiser):
 
     def __init__(self, denoiser: nn.Module, *, tile: int = 512, overlap: int = 64) -> None:
         super().__init__()
+        check_module(denoiser, "denoiser")
         if tile < GRID or overlap < 0 or tile % GRID or overlap % GRID:
             raise InputError(
                 f"tile is {tile} and overlap {overlap}; expected multiples of {GRID}, and a "

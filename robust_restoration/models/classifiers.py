@@ -20,17 +20,20 @@ class NormalizationWarning(UserWarning):
 
 
 def check_module(classifier: Any, name: str = "classifier") -> None:
-    """Raise an `InputError` that says what to do where a classifier is not a module."""
+    """Raise an `InputError` that says what to do where a network is not a module."""
     if isinstance(classifier, nn.Module):
         return
     if isinstance(classifier, str):
-        fix = f"robust_restoration.load_classifier({classifier!r}) makes one of a name"
+        maker = "load_classifier" if name == "classifier" else "create_denoiser"
+        fix = f"robust_restoration.{maker}({classifier!r}) makes one of a name"
     elif isinstance(classifier, Tensor):
-        fix = "the classifier comes first, the images second"
+        fix = f"the {name} comes first, the images second"
     elif isinstance(classifier, type):
         fix = f"{classifier.__name__}() makes one of the class"
-    else:
+    elif name == "classifier":
         fix = "timm.create_model(name, pretrained=True) makes one"
+    else:
+        fix = "torch.nn.Module is the base of all"
     kind = "class" if isinstance(classifier, type) else type(classifier).__name__
     raise InputError(f"{name} is a {kind}; expected a torch module: {fix}.")
 
@@ -157,6 +160,7 @@ class NormalizedClassifier(nn.Module):
         if given is None:
             _warn_unnormalised(classifier)
         mean, std = given or ((0.0,), (1.0,))
+        _check_statistics(mean, std, input_channels(classifier))
         like = next(classifier.parameters(), torch.zeros(()))
         shape = (1, -1, 1, 1)
         self.register_buffer("mean", torch.tensor(mean, device=like.device).view(shape), False)
@@ -180,6 +184,20 @@ class NormalizedClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits of ``images``, (N, C, H, W) in [0, 1]."""
         return self.classifier(self.normalize(images))
+
+
+def _check_statistics(mean: Any, std: Any, channels: int | None) -> None:
+    """Raise an `InputError` unless there is one mean, and one std above 0, a channel."""
+    try:
+        fits = len(mean) == len(std) and (channels is None or len(mean) in (1, channels))
+        fits = fits and all(map(math.isfinite, (*mean, *std))) and min(std) > 0
+    except TypeError:
+        fits = False
+    if not fits:
+        raise InputError(
+            f"mean is {mean!r} and std {std!r}; expected one number a channel each"
+            f"{f', {channels}' if channels else ''}, and stds above 0."
+        )
 
 
 def with_unit_range(classifier: nn.Module) -> nn.Module:

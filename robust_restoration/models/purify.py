@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images, check_layout
+from robust_restoration.numbers import check_count
 from robust_restoration.plugins.registry import registry
 
 from .classifiers import (
@@ -209,8 +210,7 @@ def purify(
     Example:
         >>> x_pure = purify(classifier, x)
     """
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"batch_size is {batch_size!r}; expected a whole number of at least 1.")
+    check_count("batch_size", batch_size)
     if isinstance(x, Tensor) and x.ndim == 3:
         return purify(
             classifier,
@@ -241,6 +241,12 @@ def purify(
     given = _as_wide_as(made, images)
     with torch.no_grad():
         parts = [made(given[i : i + batch_size]) for i in range(0, len(images), batch_size)]
+        sizes = {part.shape[1:] if isinstance(part, Tensor) else type(part) for part in parts}
+        if sizes != {given.shape[1:]}:
+            raise InputError(
+                f"The purifier {type(made).__name__} makes {', '.join(map(str, sizes))} of images "
+                f"of {given.shape[1:]}; expected images of the same shape."
+            )
         out = torch.cat(parts)
         if not bool(torch.isfinite(out).all()):
             bad = int((~torch.isfinite(out)).flatten(1).any(dim=1).sum())

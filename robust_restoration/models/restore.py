@@ -16,6 +16,7 @@ from robust_restoration.images.metrics import psnr
 from robust_restoration.numbers import check_level
 
 from . import precision
+from .classifiers import check_module
 
 Level = float | Tensor | None
 PERFECT = 100.0  # dB that an image counts that is restored exactly
@@ -47,6 +48,7 @@ def restore(
         InputError: If the images or the level are not what the denoiser expects, or it gives
             something that is not a finite image of the expected shape.
     """
+    check_module(denoiser, "denoiser")
     name, inner = type(denoiser).__name__, unwrapped(denoiser)
     # A plain module's `channels`, if it has one, may be anything, such as a U-Net's widths.
     check_layout(observed, "observed", inner.channels if isinstance(inner, Denoiser) else None)

@@ -138,6 +138,11 @@ def find_weights(kind: str, name: str, weights: str) -> Path:
     Raises:
         WeightsError: If it is none of these; lists the tags there are.
     """
+    if not isinstance(weights, str | Path):
+        raise WeightsError(
+            f"weights is a {type(weights).__name__}; expected a tag, a file or user/repo."
+        )
+    weights = str(weights)
     tags = known_weights(kind, name)
     if weights in tags:
         return tags[weights]

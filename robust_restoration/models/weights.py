@@ -30,6 +30,7 @@ from robust_restoration.files import atomic_path
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
 
+from .classifiers import check_module
 from .described import build, check_types, read_json
 from .shipped import find_weights, is_file, shipped
 
@@ -102,6 +103,7 @@ def load_weights(module: nn.Module, path: Path | str) -> dict[str, str]:
         WeightsError: If the file cannot be read, is for another architecture, or holds values that
             are not finite.
     """
+    check_module(module, "module")
     shapes, metadata = read_header(path)
     state = module.state_dict()
     _compare(module, shapes, path, metadata)
@@ -174,6 +176,7 @@ def save_weights(
             float16.
         OSError: If the file cannot be written.
     """
+    check_module(module, "module")
     path = Path(path)
     if path.suffix != ".safetensors":
         raise InputError(f"Weights are written as .safetensors; got {path.name!r}.")

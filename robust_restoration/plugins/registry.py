@@ -14,7 +14,7 @@ from robust_restoration.errors import PluginError, UnknownNameError, did_you_mea
 
 from .discovery import Plugin, discover
 from .hooks import KINDS, Entry
-from .targets import call, load_target
+from .targets import call, load_target, options_of
 
 
 class PluginWarning(UserWarning):
@@ -101,7 +101,10 @@ class Registry:
         problem = f"No plugin offers the {kind[:-1]} {name!r}."
         shown = ", ".join(f"{plugin.name} ({plugin.status})" for plugin in idle)
         hint = f" Plugins not in use: {shown}." if idle else ""
-        raise UnknownNameError(f"{problem} {did_you_mean(name, self.list(kind))}{hint}")
+        known = self.list(kind)
+        longer = [n for n in known if name and n.endswith(f"/{name}")]
+        near = f"Did you mean {longer[0]!r}?" if longer else did_you_mean(name, known)
+        raise UnknownNameError(f"{problem} {near}{hint}")
 
     def has(self, kind: str, name: str) -> bool:
         """Whether some plugin in use offers a name, a family's members included."""
@@ -149,8 +152,13 @@ class Registry:
     def takes(self, kind: str, name: str, option: str) -> bool:
         """Whether a name's target has an option, itself or through ``**options`` it passes on."""
         offer, _ = self.find(kind, name)
-        parameters = inspect.signature(load_target(offer.entry)).parameters
-        return option in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        target = load_target(offer.entry)
+        if option in options_of(target):
+            return True
+        if inspect.isclass(target):  # its **options are those of its bases, looked at already
+            return False
+        parameters = inspect.signature(target).parameters.values()
+        return any(p.kind is p.VAR_KEYWORD for p in parameters)
 
     def accepted(self, kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Those of ``options`` that a name's target takes: what suits most, offered to all."""

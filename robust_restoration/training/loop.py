@@ -30,6 +30,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet
 from robust_restoration.errors import InputError, TrainingError
 from robust_restoration.evaluation.processes import leave_at_exit
+from robust_restoration.models.classifiers import check_module
+from robust_restoration.numbers import check_fraction
 from robust_restoration.plugins.targets import call
 
 from .batches import draw, mix, parts_of, stage_ends
@@ -91,6 +93,15 @@ def train(
         >>> defense = rr.create_defense("mine")
         >>> rr.train(denoiser, defense, "photos/", steps=10_000, out="runs/mine")
     """
+    check_module(model, "model")
+    if not isinstance(defense, Defense):
+        name = f"({defense!r})" if isinstance(defense, str) else "(name)"
+        raise InputError(
+            f"defense is a {type(defense).__name__}; expected a Defense, such as "
+            f"robust_restoration.create_defense{name} gives."
+        )
+    if check_fraction("val_fraction", val_fraction) == 1:
+        raise InputError("val_fraction is 1; expected less, so that something is left to train on.")
     if "steps" not in settings:
         raise InputError("train needs steps=...: how many optimizer steps to take.")
     chosen: Settings = call(Settings, "train", (), settings)

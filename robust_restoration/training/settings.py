@@ -69,6 +69,13 @@ class Settings:
         check_positive("gamma", self.gamma)
         if self.clip_grad:
             check_positive("clip_grad", self.clip_grad)
+        check_count("seed", self.seed, at_least=0)
+        for name in ("betas", "milestones"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple | list) or (name == "betas" and len(value) != 2):
+                raise InputError(f"{name} is {value!r}; expected numbers in brackets.")
+        for beta in self.betas:
+            check_fraction("betas", beta)
         # A recipe has lists, and whole numbers where Python has floats.
         self.betas = (float(self.betas[0]), float(self.betas[1]))
         self.milestones = tuple(check_fraction("milestones", mark) for mark in self.milestones)

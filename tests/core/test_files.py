@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
+from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path, cache_folder, write_json
 
 
@@ -40,3 +42,23 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("ROBUST_RESTORATION_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "robust_restoration"
+
+
+def test_links_are_followed_and_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("deep/real.json")
+    (tmp_path / "dangling.json").symlink_to("deep/new.json")
+    for name, target in (("link.json", "deep/real.json"), ("dangling.json", "deep/new.json")):
+        write_json(tmp_path / name, [1])
+        assert (tmp_path / name).is_symlink()
+        assert json.loads((tmp_path / target).read_text()) == [1]
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "folder.json").mkdir()
+    odd = {"pipe.json": "a pipe", "folder.json": "a folder", os.devnull: "a device"}
+    for name, kind in odd.items():
+        with pytest.raises(InputError, match=kind):
+            write_json(tmp_path / name, [1])
+    assert stat.S_ISFIFO((tmp_path / "pipe.json").stat().st_mode)
+    assert not Path(os.devnull).is_file()
+    assert not [p for p in tmp_path.rglob(".*")]
