@@ -13,7 +13,7 @@ from robust_restoration.models.origin import member_of
 from robust_restoration.models.weights import read_weights
 from robust_restoration.training import CHECKPOINT, save_with_card
 from robust_restoration.training.recipes import FILE, read_recipe
-from robust_restoration.training.run_folder import HISTORY
+from robust_restoration.training.run_folder import HISTORY, part_of
 
 
 def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = True) -> Path:
@@ -39,8 +39,7 @@ def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = Tru
     recipe = read_recipe(folder / FILE)
     tensors, metadata = read_weights(folder / CHECKPOINT)
     # The moving average is what was validated, where there is one.
-    part = "average." if any(k.startswith("average.") for k in tensors) else "model."
-    state = {k[len(part) :]: v for k, v in tensors.items() if k.startswith(part)}
+    state = part_of(tensors, "average") or part_of(tensors, "model")
     if recipe.trains not in ("denoiser", "purifier"):
         what = f"a {recipe.trains}" if recipe.trains else "a network that was not created by name"
         raise InputError(

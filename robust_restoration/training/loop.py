@@ -15,8 +15,9 @@ import importlib.util
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,10 +40,11 @@ from .curves import Curves
 from .identity import identity
 from .progress import Bar
 from .recipes import FILE, Recipe, plain, write_recipe
-from .run_folder import RunFolder
+from .run_folder import RunFolder, part_of
 from .settings import Settings
 
 M = TypeVar("M", bound=nn.Module)
+OnStep = Callable[[int, dict[str, float]], None]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -56,7 +58,7 @@ def train(
     val_fraction: float = 0.05,
     resume: bool = True,
     progress: bool = True,
-    on_step: Callable[[int, dict[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
     log_with: Any = None,
     recipe: Recipe | None = None,
     **settings: Any,
@@ -113,13 +115,9 @@ def train(
     validation = validation or made
     folder = RunFolder(out) if out else None
     run = _Run(model, defense, data, chosen, folder, validation, recipe, log_with)
-    with torch.random.fork_rng(devices=_cuda_devices()):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         run.loop(resume=resume, progress=progress, on_step=on_step)
     return model
-
-
-def _cuda_devices() -> list[int]:
-    return list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
 
 
 class _Run:
@@ -148,7 +146,7 @@ class _Run:
         )
         self.log_with = log_with
         leave_at_exit()
-        _check_machine(settings, self.accelerator)
+        settings.check_machine(self.accelerator)
         self.device = self.accelerator.device
         self.model = model.to(self.device)
         if settings.channels_last:
@@ -156,7 +154,7 @@ class _Run:
         self.defense, self.data, self.validation = defense, data, validation
         self.settings, self.folder, self.recipe = settings, folder, recipe
         self.stages = defense.stages(model)
-        self.ends = stage_ends(self.stages, settings.steps)
+        self.ends = [0, *stage_ends(self.stages, settings.steps)]  # stage k is [k] to [k + 1]
         self.step = 0
         self.waited = 0.0
         self.earlier, self.began = 0.0, time.monotonic()  # seconds of earlier sittings; this one
@@ -174,15 +172,7 @@ class _Run:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
         self._loaded_state: dict[int, dict[str, Tensor]] = {}
 
-    # -- the loop ---------------------------------------------------------------------------
-
-    def loop(
-        self,
-        *,
-        resume: bool,
-        progress: bool,
-        on_step: Callable[[int, dict[str, float]], None] | None,
-    ) -> None:
+    def loop(self, *, resume: bool, progress: bool, on_step: OnStep | None) -> None:
         with contextlib.ExitStack() as held:
             if self.folder is not None and self.accelerator.is_main_process:
                 held.enter_context(self.folder.locked())
@@ -200,11 +190,11 @@ class _Run:
             self.model.load_state_dict(self.average.module.state_dict())
         self.model.eval()
 
-    def _steps(self, bar: Bar, on_step: Callable[[int, dict[str, float]], None] | None) -> None:
+    def _steps(self, bar: Bar, on_step: OnStep | None) -> None:
         while self.step < self.settings.steps:
-            number = next(i for i, end in enumerate(self.ends) if self.step < end)
+            number = next(i for i, end in enumerate(self.ends[1:]) if self.step < end)
             stage = self.stages[number].name
-            if self.optimizer is None or self.step == self._start(number):
+            if self.optimizer is None or self.step == self.ends[number]:
                 wrapped = self._enter(number)
             figures = self._one_step(wrapped, number)
             self.step += 1
@@ -234,8 +224,8 @@ class _Run:
         optimizer = self.defense.optimizer(trained, lr)
         if optimizer is None:
             optimizer = torch.optim.Adam(trained, lr=lr, betas=settings.betas)
-        start = self._start(number)
-        age, length = self.step - start, self.ends[number] - start
+        start, end = self.ends[number : number + 2]
+        age, length = self.step - start, end - start
         if age and self._loaded_state:
             optimizer.load_state_dict({**optimizer.state_dict(), "state": self._loaded_state})
         self._loaded_state = {}
@@ -243,20 +233,15 @@ class _Run:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]  # what LambdaLR multiplies, also in mid-stage
         self.schedule = LambdaLR(optimizer, lambda at: settings.rate(at / length), age - 1)
-        model = self.accelerator.prepare_model(self.model) if self._several else self.model
-        return torch.compile(model) if settings.compile else model  # type: ignore[return-value]
-
-    @property
-    def _several(self) -> bool:
-        return self.accelerator.num_processes > 1
-
-    def _start(self, number: int) -> int:
-        return self.ends[number - 1] if number else 0
+        model: Any = self.model
+        if self.accelerator.use_distributed:
+            model = self.accelerator.prepare_model(model)
+        return torch.compile(model) if settings.compile else model  # type: ignore[no-any-return]
 
     def _one_step(self, model: nn.Module, number: int) -> dict[str, float]:
         settings, optimizer = self.settings, self.optimizer
         assert optimizer is not None
-        stage, start = self.stages[number].name, self._start(number)
+        stage, (start, end) = self.stages[number].name, self.ends[number : number + 2]
         age = self.step - start
         rate = optimizer.param_groups[0]["lr"]
         generator = torch.Generator().manual_seed(mix(settings.seed, self.step))
@@ -268,14 +253,14 @@ class _Run:
         self.waited += time.perf_counter() - began
         self.model.train()
         optimizer.zero_grad(set_to_none=True)
-        step = Step(stage, age / (self.ends[number] - start), generator)
+        step = Step(stage, age / (end - start), generator)
         value, figures = self._backward(model, batch, step)
-        if self._several:
+        if self.accelerator.use_distributed:
             value = float(self.accelerator.reduce(torch.tensor(value), "mean"))
         if not math.isfinite(value):
-            kept = f"the checkpoint in {self.folder.path} is of an earlier step" if (
-                self.folder
-            ) else "nothing was kept: give the run a folder with out="
+            kept = "nothing was kept: give the run a folder with out="
+            if self.folder is not None:
+                kept = f"the checkpoint in {self.folder.path} is of an earlier step"
             raise TrainingError(
                 f"The loss is {value} at step {self.step + 1} (stage {stage!r}, learning rate "
                 f"{rate:.2g}, {settings.precision}); {kept}. A lower lr, clip_grad=1 or "
@@ -327,11 +312,9 @@ class _Run:
         rows = len(next(iter(batch.values())))
         for part in parts:
             weight = len(next(iter(part.values()))) / rows
-            # Processes exchange gradients once, with the last part.
-            alone = self.accelerator.no_sync(model) if part is not parts[-1] else (
-                contextlib.nullcontext()
-            )
-            with alone:
+            with contextlib.ExitStack() as alone:
+                if part is not parts[-1]:  # processes exchange gradients once, with the last part
+                    alone.enter_context(self.accelerator.no_sync(model))
                 with self._autocast():
                     loss, figures = self.defense.loss(model, part, step)
                 value = float(loss.detach())
@@ -364,8 +347,6 @@ class _Run:
                     sums[name] = sums.get(name, 0.0) + value * len(indices) / count
         return {f"val_{name}": value for name, value in sums.items()}
 
-    # -- on disk ----------------------------------------------------------------------------
-
     def save(self) -> None:
         """Write what people read, then the checkpoint: a kill between them loses no row."""
         if self.folder is None or not self.accelerator.is_main_process:
@@ -386,18 +367,15 @@ class _Run:
             "step": str(self.step),
             "seconds": f"{seconds:.1f}",
             "settings": json.dumps(plain(asdict(self.settings))),
-            "identity": json.dumps(self._identity()),
+            "identity": json.dumps(self._identity),
             "scaler": json.dumps(self.scaler.state_dict()),
         }
         self.folder.save(tensors, header)
 
-    def _identity(self) -> dict[str, Any]:
-        if self._known is None:
-            facts = identity(self.recipe, self.model, self.defense, self.data, self.validation)
-            self._known = plain(facts)
-        return self._known
-
-    _known: dict[str, Any] | None = None
+    @cached_property
+    def _identity(self) -> Any:
+        parts = (self.recipe, self.model, self.defense, self.data, self.validation)
+        return plain(identity(*parts))
 
     def _open(self, resume: bool) -> None:
         """Take up the run in the folder, or begin one."""
@@ -418,41 +396,16 @@ class _Run:
         usual = plain(asdict(Settings(steps=1)))
         self.folder.check(self.folder.settings(header), settings, usual)
         before = json.loads(header.get("identity", "{}"))
-        self.folder.check_identity(before, self._identity())
-        self._load(tensors, header)
-
-    def _load(self, tensors: dict[str, Tensor], header: Mapping[str, str]) -> None:
-        assert self.folder is not None
+        self.folder.check_identity(before, self._identity)
         self.step = int(header["step"])
         self.earlier = float(header.get("seconds", 0))
         if header.get("scaler", "{}") != "{}":
             self.scaler.load_state_dict(json.loads(header["scaler"]))
-        part = {
-            kind: {k[len(kind) + 1 :]: v for k, v in tensors.items() if k.startswith(kind + ".")}
-            for kind in ("model", "average", "optimizer")
-        }
-        self.model.load_state_dict(part["model"])
+        self.model.load_state_dict(part_of(tensors, "model"))
         if self.average is not None:
-            self.average.module.load_state_dict(part["average"])
-        for key, value in part["optimizer"].items():
+            self.average.module.load_state_dict(part_of(tensors, "average"))
+        for key, value in part_of(tensors, "optimizer").items():
             number, name = key.split(".")
             self._loaded_state.setdefault(int(number), {})[name] = value
         self.curves.resume(self.step)
         self.history = self.folder.history(self.step)
-
-
-def _check_machine(settings: Settings, accelerator: Accelerator) -> None:
-    """Refuse what these settings cannot do here."""
-    if settings.precision == "fp16" and accelerator.device.type == "cpu":
-        raise InputError("precision is 'fp16', which needs a GPU; expected 'bf16' or 'fp32' here.")
-    if accelerator.mixed_precision not in ("no", settings.precision):
-        raise InputError(
-            f"Accelerate was set up with mixed_precision={accelerator.mixed_precision!r}, and this "
-            f"training has precision={settings.precision!r}: leave the former out."
-        )
-    world = accelerator.num_processes
-    if settings.batch_size % world:
-        raise InputError(
-            f"batch_size is {settings.batch_size} and there are {world} processes; expected a "
-            "multiple of them, so that the gradient is the mean over the whole batch."
-        )

@@ -204,6 +204,12 @@ class RunFolder:
         self.check(before, {k: v for k, v in now.items() if k in before}, {})
 
 
+def part_of(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """Of a checkpoint's tensors those of ``"model"``, ``"average"`` or ``"optimizer"``."""
+    head = f"{part}."
+    return {name[len(head) :]: tensor for name, tensor in tensors.items() if name.startswith(head)}
+
+
 def set_aside(path: Path, error: Exception) -> None:
     """Rename a damaged file that a run can do without, and say so."""
     aside = path.with_name(path.name + ".damaged")

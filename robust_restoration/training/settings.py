@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from robust_restoration.errors import InputError
 from robust_restoration.numbers import check_count, check_fraction, check_positive
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 SCHEDULES = ("constant", "linear", "cosine", "steps")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -96,3 +100,26 @@ class Settings:
             return 1.0
         left = (1 - progress) / max(1 - self.decay_from, 1e-9)
         return left if self.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
+
+    def check_machine(self, accelerator: Accelerator) -> None:
+        """Refuse what these settings cannot do here.
+
+        Raises:
+            InputError: Without a GPU for fp16, beside another precision of Accelerate's, or where
+                a batch cannot be dealt out evenly.
+        """
+        if self.precision == "fp16" and accelerator.device.type == "cpu":
+            raise InputError(
+                "precision is 'fp16', which needs a GPU; expected 'bf16' or 'fp32' here."
+            )
+        if accelerator.mixed_precision not in ("no", self.precision):
+            raise InputError(
+                f"Accelerate was set up with mixed_precision={accelerator.mixed_precision!r}, and "
+                f"this training has precision={self.precision!r}: leave the former out."
+            )
+        if self.batch_size % accelerator.num_processes:
+            raise InputError(
+                f"batch_size is {self.batch_size} and there are {accelerator.num_processes} "
+                "processes; expected a multiple of them, so that the gradient is the mean over the "
+                "whole batch."
+            )

@@ -415,8 +415,8 @@ FAULTS = [
     Fault(
         "a loss that is not finite is stepped on",
         f"{CORE}/training/loop.py",
-        "        if not math.isfinite(value):\n            kept = ",
-        "        if False:\n            kept = ",
+        "        if not math.isfinite(value):\n            kept",
+        "        if False:\n            kept",
         (f"{LOOP}::test_a_loss_that_is_not_finite_stops_the_run",),
     ),
     Fault(
