@@ -118,7 +118,7 @@ def denoise_files(
         paths: Noisy images: files, and folders that are searched to the bottom.
         out: Where the restored images go, under the same relative names.
         denoiser: For gray or for colour images, see the module.
-        sigma: The noise level, as a fraction of [0, 1], for a denoiser that is told it.
+        sigma: The noise level, as a fraction of [0, 1], for a denoiser that takes it.
         tile: Images with a longer side are restored in tiles of this side.
         device: Where to compute.
         overwrite: Replace files in ``out``.
@@ -128,7 +128,7 @@ def denoise_files(
         As `apply`.
 
     Raises:
-        InputError: If a result would replace an original, or the denoiser must be told a level.
+        InputError: If a result would replace an original, or the denoiser needs a level.
     """
     device = device_of(device)
     model = Tiled(denoiser.to(device), tile=tile)

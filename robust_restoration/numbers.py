@@ -4,7 +4,7 @@ Two rules hold everywhere. In Python a level is a fraction of the range [0, 1], 
 is refused with a sentence that says ``25/255``. In a word, from a command line or a file of
 settings, a bare number of at least 1 means 255ths, as papers write levels: ``25`` is ``25/255``.
 
-Which options of a word are levels is told by their names alone, `LEVELS`: for these ``eps=8`` is
+Which options of a word are levels follows from their names alone, `LEVELS`: for these ``eps=8`` is
 8/255, for all others, such as ``photons=30`` or ``steps=10``, a number is what it says. ``alpha``
 is an attack's step length and a defense's weight, so it is a level where attacks are read,
 `ATTACK_LEVELS`, only. ``clip`` is a range of pixel values and no level: ``clip=0..1``.

@@ -13,6 +13,7 @@ from torch.optim import SGD, Optimizer
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet, unwrapped
 from robust_restoration.errors import InputError
 from robust_restoration.models.create import create_attack
+from robust_restoration.numbers import check_count, check_levels, check_positive, is_number
 
 from .classification import prepare_batches, share_right
 from .one_step import ALPHA, one_step, warn_of_overfitting
@@ -41,7 +42,6 @@ class ThroughAttacks(Defense):
         size: The side that named images are brought to; ``None`` keeps theirs.
         sgd: Train with SGD, Nesterov's momentum of 0.9 and this weight decay on all but norms and
             biases, as adversarial training mostly is; ``None`` takes Adam.
-        seed: Not used: all that is drawn comes from the training's own.
 
     Raises:
         InputError: If an option makes no sense.
@@ -61,29 +61,20 @@ class ThroughAttacks(Defense):
         mirror: bool = False,
         size: int | None = None,
         sgd: float | None = None,
-        seed: int = 0,
     ) -> None:
-        levels = (eps, eps) if isinstance(eps, int | float) else tuple(eps)
-        if len(levels) != 2 or not 0 <= levels[0] <= levels[1] <= 1 or not levels[1]:
-            raise InputError(
-                f"eps is {eps!r}; expected a budget as a fraction of [0, 1], such as 8/255, or the "
-                "lowest and the highest, such as (0, 8/255)."
-            )
-        if sgd is not None and sgd < 0:
-            raise InputError(f"sgd is {sgd}; expected a weight decay of at least 0, or None.")
-        if steps < 1 or (alpha is not None and alpha <= 0) or min(consistency, clean) < 0:
-            raise InputError(
-                f"steps is {steps}, alpha {alpha}, consistency {consistency} and clean {clean}; "
-                "expected at least one step, a length above 0 and weights of at least 0."
-            )
+        self.levels = check_levels("eps", eps)
+        check_positive("the highest eps", self.levels[1])
+        for name, value in (("consistency", consistency), ("clean", clean), ("sgd", sgd or 0.0)):
+            if not is_number(value) or value < 0:
+                raise InputError(f"{name} is {value!r}; expected a weight of at least 0.")
         if attack == "one_step" and attack_options:
             raise InputError(
                 f"attack_options {sorted(attack_options)} are for attacks by name; 'one_step' "
                 "takes eps, steps and alpha."
             )
-        self.levels = (float(levels[0]), float(levels[1]))
-        self.attack, self.steps = attack, steps
-        self.alpha = alpha if alpha is not None else (ALPHA if steps == 1 else 2.5 / steps)
+        self.attack, self.steps = attack, check_count("steps", steps)
+        usual = ALPHA if steps == 1 else 2.5 / steps
+        self.alpha = usual if alpha is None else check_positive("alpha", alpha)
         self.attack_options = dict(attack_options or {})
         self.consistency, self.clean = consistency, clean
         self.shift, self.mirror = shift, mirror

@@ -19,7 +19,7 @@ def denoise(
     out: Out,
     denoiser: Denoiser = "",
     sigma: Annotated[
-        str, typer.Option(help=f"Noise level, for denoisers that are told it; {LEVEL_HELP}")
+        str, typer.Option(help=f"Noise level, for denoisers that take it; {LEVEL_HELP}")
     ] = "",
     tile: Annotated[
         int, typer.Option(help="Images with a longer side are restored in tiles of this side.")

@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from robust_restoration.numbers import parse_levels, parse_value
+from robust_restoration.training.settings import Settings
+
 from .app import app, say
 from .options import CLASSIFIER_HELP, LEVEL_HELP, Limit, Set, parse_settings
 
 WHAT, DATA, LOOP = "What is trained", "Data", "The loop"
+WORDS = {"int": int, "float": float, "bool": bool}  # of settings' types; others come as words
+
+
+def _with_loop_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with an option for each of the loop's `Settings`, in the place of ``**loop``.
+
+    What is said of each is what the docstring of `Settings` says.
+    """
+    pattern = re.compile(r"^ {8}(\w+): (.*?)(?=\n {8}\w|\Z)", re.MULTILINE | re.DOTALL)
+    about = dict(pattern.findall((Settings.__doc__ or "").partition("Attributes:\n")[2]))
+    signature = inspect.signature(function, eval_str=True)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    for setting in fields(Settings):
+        kind = WORDS.get(str(setting.type), str)
+        help = " ".join(about[setting.name].replace("`", "").split())
+        option = typer.Option(help=help, rich_help_panel=LOOP)
+        annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
+        own.append(
+            inspect.Parameter(
+                setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+            )
+        )
+    function.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    function.__annotations__ = {p.name: p.annotation for p in own}
+    return function
+
+
+def _read(name: str, value: Any) -> Any:
+    """An option's value; what has several, such as ``0.5,0.9``, comes as a word."""
+    several = next(s for s in fields(Settings) if s.name == name).type.startswith("tuple")
+    read = parse_value(value, name) if several else value
+    return (read,) if several and not isinstance(read, tuple) else read
 
 
 @app.command(
@@ -19,6 +58,7 @@ WHAT, DATA, LOOP = "What is trained", "Data", "The loop"
     "--purifier NAME --classifier resnet18.a1_in1k --data images/ --size 224 -o runs/mine.  "
     "Example:  robust-restoration train --recipe runs/mine/recipe.yaml -o runs/again"
 )
+@_with_loop_options
 def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder; resumes there.")],
     defense: Annotated[
@@ -95,49 +135,7 @@ def train(
         float | None,
         typer.Option(help="Share of the images held out for validation.", rich_help_panel=DATA),
     ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(help="Optimizer steps, all stages together.", rich_help_panel=LOOP),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Images or squares a step.", rich_help_panel=LOOP)
-    ] = None,
-    lr: Annotated[
-        float | None, typer.Option(help="The learning rate.", rich_help_panel=LOOP)
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(help="constant, linear, cosine or steps.", rich_help_panel=LOOP),
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16.", rich_help_panel=LOOP)
-    ] = None,
-    ema: Annotated[
-        float | None,
-        typer.Option(help="Decay of the weights' moving average; 0: none.", rich_help_panel=LOOP),
-    ] = None,
-    accumulate: Annotated[
-        int | None,
-        typer.Option(
-            help="Parts a batch is split into, to fit into memory.", rich_help_panel=LOOP
-        ),
-    ] = None,
-    compile_model: Annotated[
-        bool,
-        typer.Option(
-            "--compile", help="Run the model through torch.compile.", rich_help_panel=LOOP
-        ),
-    ] = False,
-    save_every: Annotated[
-        int | None, typer.Option(help="Steps between checkpoints.", rich_help_panel=LOOP)
-    ] = None,
-    validate_every: Annotated[
-        int | None, typer.Option(help="Steps between validations.", rich_help_panel=LOOP)
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="Seed of everything random, 0 by default.", rich_help_panel=LOOP),
-    ] = None,
+    **loop: Any,
 ) -> None:
     """Train a denoiser, a purifier or a classifier; the same command goes on where it stopped.
 
@@ -145,25 +143,10 @@ def train(
     create_denoiser(name, weights=FILE) or create_purifier(name, weights=FILE), and
     OUT/recipe.yaml, which trains it again.
     """
-    from robust_restoration.numbers import parse_levels
-
     options = parse_settings(settings)
     if sigma:
         options["sigma"] = parse_levels(sigma)
     built = parse_settings(network)
-    loop: dict[str, Any] = {
-        "steps": steps,
-        "batch_size": batch_size,
-        "lr": lr,
-        "schedule": schedule,
-        "precision": precision,
-        "ema": ema,
-        "accumulate": accumulate,
-        "compile": compile_model or None,
-        "save_every": save_every,
-        "validate_every": validate_every,
-        "seed": seed,
-    }
     from robust_restoration.training.by_name import train_by_name
 
     path = train_by_name(
@@ -182,6 +165,6 @@ def train(
         limit=limit or None,
         val_fraction=val_fraction,
         announce=say,
-        **{name: value for name, value in loop.items() if value is not None},
+        **{name: _read(name, value) for name, value in loop.items() if value is not None},
     )
     say(f"Wrote {path}.")

@@ -19,7 +19,7 @@ class Degradation(ABC):
     """Spoils images: ``observed, given = degradation(clean, seed=0)``.
 
     What an image becomes depends on the seed and the image's number alone: neither on the batch it
-    is in, nor on the device, nor on the dtype. ``given`` is what a restorer may be told of it, such
+    is in, nor on the device, nor on the dtype. ``given`` is what a restorer may know of it, such
     as ``{"sigma": (N,)}``. Observed images may have another size or other channels than clean ones.
     A subclass writes `corrupt`.
     """
@@ -72,6 +72,6 @@ class Degradation(ABC):
                 f"{type(self).__name__} makes images of several sizes in one batch; expected one "
                 "size. Give it one image at a time."
             )
-        told = [{k: torch.as_tensor(v) for k, v in given.items()} for _, given in pairs]
-        given = {name: torch.stack([one[name] for one in told]).to(clean) for name in told[0]}
+        each = [{k: torch.as_tensor(v) for k, v in given.items()} for _, given in pairs]
+        given = {name: torch.stack([one[name] for one in each]).to(clean) for name in each[0]}
         return torch.stack(observed).to(clean), given

@@ -15,7 +15,7 @@ class Denoiser(nn.Module):
 
     Attributes:
         channels: How many channels it takes; ``None`` for any number.
-        blind: Whether it works without being told ``sigma``.
+        blind: Whether it works without ``sigma``.
         sigma_range: The lowest and highest noise level it is made for.
         differentiable: Whether gradients flow through it.
     """

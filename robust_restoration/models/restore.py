@@ -33,12 +33,12 @@ def restore(
     """Restore images with a `Denoiser`, or with any module that maps images to images.
 
     Args:
-        denoiser: A plain module is told ``sigma`` where its forward has an argument of that name.
+        denoiser: A plain module is given ``sigma`` where its forward has an argument of that name.
         observed: (N, C, H, W), values in [0, 1] or about it.
         sigma: The noise level as a fraction of [0, 1], a float or (N,); required where the denoiser
             is not blind.
-        given: What a `Degradation` gives beside the observed images. The denoiser is told those of
-            its names that its forward has; a blind `Denoiser` is not told ``sigma``.
+        given: What a `Degradation` gives beside the observed images. The denoiser gets those of
+            its names that its forward has; a blind `Denoiser` gets no ``sigma``.
         like: Images of the shape that is expected; that of ``observed`` by default.
 
     Returns:
@@ -52,17 +52,17 @@ def restore(
     name, inner = type(denoiser).__name__, unwrapped(denoiser)
     # A plain module's `channels`, if it has one, may be anything, such as a U-Net's widths.
     check_layout(observed, "observed", inner.channels if isinstance(inner, Denoiser) else None)
-    told = {key: value for key, value in (given or {}).items() if key in _named(inner)}
-    noise_level = told.pop("sigma", None)
+    more = {key: value for key, value in (given or {}).items() if key in _named(inner)}
+    noise_level = more.pop("sigma", None)
     if sigma is None and not (isinstance(inner, Denoiser) and inner.blind):
         sigma = noise_level
     sigma = _level(sigma, observed, inner)
     if isinstance(inner, Denoiser):  # by position: what a subclass calls it is its own affair
-        restored = denoiser(observed, sigma, **told)
+        restored = denoiser(observed, sigma, **more)
     elif takes_sigma(denoiser):
-        restored = denoiser(observed, sigma=sigma, **told)
+        restored = denoiser(observed, sigma=sigma, **more)
     else:
-        restored = denoiser(observed, **told)
+        restored = denoiser(observed, **more)
     if not isinstance(restored, Tensor):
         raise InputError(
             f"{name} gives a {type(restored).__name__}; expected a tensor of restored images."
@@ -89,7 +89,7 @@ def restore(
 
 
 def takes_sigma(denoiser: nn.Module) -> bool:
-    """Whether a denoiser can be told the noise level."""
+    """Whether a denoiser takes the noise level."""
     return isinstance(unwrapped(denoiser), Denoiser) or "sigma" in _named(denoiser)
 
 
@@ -104,7 +104,7 @@ def _named(denoiser: nn.Module) -> set[str]:
 
 
 def conditioning(denoiser: nn.Module, sigma: float | None) -> float | None:
-    """The level that a denoiser is told of noise of ``sigma``; none where it is blind."""
+    """The level that a denoiser is given for noise of ``sigma``; none where it is blind."""
     inner = unwrapped(denoiser)
     return None if isinstance(inner, Denoiser) and inner.blind else sigma
 
@@ -113,7 +113,7 @@ def _level(sigma: Level, observed: Tensor, denoiser: nn.Module) -> Level:
     if sigma is None:
         if isinstance(denoiser, Denoiser) and not denoiser.blind:
             raise InputError(
-                f"{type(denoiser).__name__} must be told the noise level and got none: give "
+                f"{type(denoiser).__name__} needs the noise level and got none: give "
                 "sigma=25/255, say."
             )
         return None
@@ -142,7 +142,7 @@ def restored(
     Args:
         denoiser: The denoiser.
         images: (N, C, H, W).
-        sigma: What it is told, see `conditioning`.
+        sigma: What it is given, see `conditioning`.
         autocast: ``"bf16"``, ``"fp16"`` or ``None``.
         given: As in `restore`.
         like: As in `restore`.

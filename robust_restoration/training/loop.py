@@ -233,10 +233,9 @@ class _Run:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]  # what LambdaLR multiplies, also in mid-stage
         self.schedule = LambdaLR(optimizer, lambda at: settings.rate(at / length), age - 1)
-        model: Any = self.model
-        if self.accelerator.use_distributed:
-            model = self.accelerator.prepare_model(model)
-        return torch.compile(model) if settings.compile else model  # type: ignore[no-any-return]
+        several = self.accelerator.use_distributed
+        model = self.accelerator.prepare_model(self.model) if several else self.model
+        return torch.compile(model) if settings.compile else model  # type: ignore[return-value]
 
     def _one_step(self, model: nn.Module, number: int) -> dict[str, float]:
         settings, optimizer = self.settings, self.optimizer

@@ -81,7 +81,11 @@ class Settings:
         for beta in self.betas:
             check_fraction("betas", beta)
         # A recipe has lists, and whole numbers where Python has floats.
-        self.betas = (float(self.betas[0]), float(self.betas[1]))
+        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
+            raise InputError(f"betas is {self.betas!r}; expected two shares, such as (0.9, 0.999).")
+        self.betas = (
+            check_fraction("betas", self.betas[0]), check_fraction("betas", self.betas[1])
+        )
         self.milestones = tuple(check_fraction("milestones", mark) for mark in self.milestones)
         for name in ("decay_from", "warmup", "ema"):
             setattr(self, name, check_fraction(name, getattr(self, name)))

@@ -470,7 +470,7 @@ def test_through_denoiser_and_classifier(denoiser, pair):
 def test_told_the_level(pair):
     noisy, clean = pair
     model = rr.create_denoiser("ffdnet_test")
-    with pytest.raises(InputError, match="must be told the noise level"):
+    with pytest.raises(InputError, match="needs the noise level"):
         rr.create_attack("obsatk", model)(noisy, clean)
     sigma = torch.tensor([10.0, 25.0, 50.0]) / 255
     attacked = rr.create_attack("obsatk", model, sigma=sigma)(noisy, clean)

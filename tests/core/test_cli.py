@@ -307,3 +307,18 @@ def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path:
 
 def test_unknown_option_of_a_command(run: Run) -> None:
     assert run("plugins", "--jsno")[0] == 2
+
+
+def test_train_has_an_option_for_each_setting_of_the_loop(run: Run) -> None:
+    from dataclasses import fields
+
+    from robust_restoration.training import Settings
+
+    shown = run("train", "--help")[1]
+    for setting in fields(Settings):
+        assert f"--{setting.name.replace('_', '-')}" in shown
+    assert "Adam's, where" in shown  # as the settings' own docstring says
+    words = ("train", "standard", "--denoiser", "dncnn", "--data", "x", "-o", "y", "--steps", "1")
+    for option, value in (("--betas", "0.5"), ("--betas", "0.5,2"), ("--milestones", "3")):
+        status, _, err = run(*words, option, value)
+        assert (status, f"{option[2:]} is " in err) == (2, True), err

@@ -95,7 +95,7 @@ def test_denoisers_are_told_sigma_of_what_is_given(images: Tensor) -> None:
     assert told[0] is None
     assert torch.equal(told[1], given["sigma"])
     assert told[2] == 0.2
-    with pytest.raises(rr.InputError, match="must be told the noise level"):
+    with pytest.raises(rr.InputError, match="needs the noise level"):
         restore(sharp, noisy, given={})
     with pytest.raises(rr.InputError, match="25/255"):
         restore(sharp, noisy, 25)

@@ -63,5 +63,5 @@ def test_levels_are_fractions(sigma):
 
 
 def test_a_level_that_is_wanted_and_missing_is_named():
-    with pytest.raises(InputError, match="must be told the noise level"):
+    with pytest.raises(InputError, match="needs the noise level"):
         restore(Told(), torch.zeros(1, 1, 2, 2))

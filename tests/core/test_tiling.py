@@ -48,7 +48,7 @@ def test_level_is_passed_on():
     tiled = Tiled(Told(), tile=32, overlap=0)
     noisy = torch.rand(1, 1, 50, 50)
     assert torch.allclose(rr.restore(tiled, noisy, 0.25), 0.75 * noisy)
-    with pytest.raises(InputError, match="must be told the noise level"):
+    with pytest.raises(InputError, match="needs the noise level"):
         rr.restore(tiled, noisy)
 
 

@@ -270,11 +270,11 @@ def test_validation_sees_overfitting(classifier, data):
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("joint", {"eps": 8}, "fraction of"),
-        ("joint", {"eps": (0.1, 0.05)}, "lowest and the highest"),
-        ("joint", {"eps": 0}, "fraction of"),
-        ("joint", {"steps": 0}, "at least one step"),
-        ("joint", {"sgd": -1}, "weight decay"),
+        ("joint", {"eps": 8}, "8/255"),
+        ("joint", {"eps": (0.1, 0.05)}, "the lower level first"),
+        ("joint", {"eps": 0}, "above 0"),
+        ("joint", {"steps": 0}, "1 or more"),
+        ("joint", {"sgd": -1}, "sgd is -1"),
         ("joint", {"consistency": -1}, "at least 0"),
         ("joint", {"attack_options": {"norm": 2}}, "attacks by name"),
         ("adversarial_purifier", {"feature_share": 1}, "below 1"),

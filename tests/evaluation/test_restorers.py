@@ -262,7 +262,7 @@ class Nan(nn.Module):
     [
         (Cuts(), {}, "must keep the shape"),
         (Nan(), {}, "NaN or infinite"),
-        (Told(), {"sigma": None, "noise": "poisson:30"}, "must be told the noise level"),
+        (Told(), {"sigma": None, "noise": "poisson:30"}, "needs the noise level"),
         (Blur(), {"sigma": None}, "give one of them"),
         (Blur(), {"threats": "obsatk"}, "expected a list"),
         (Blur(), {"threats": ["obsatk", "obsatk"]}, "would be called 'obsatk'"),

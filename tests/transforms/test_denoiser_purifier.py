@@ -180,7 +180,7 @@ def test_bad_sigma(sigma: Any) -> None:
 
 
 def test_bad_arguments() -> None:
-    with pytest.raises(InputError, match="must be told the noise level"):
+    with pytest.raises(InputError, match="needs the noise level"):
         wrap(_Told())
     with pytest.raises(InputError, match="cannot be told sigma"):
         wrap(_Plain(), sigma=0.1)
