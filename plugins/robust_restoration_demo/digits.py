@@ -94,7 +94,7 @@ def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dic
         "plot": str(out / "accuracy.png"),
     }
     console.print(_conclusion(summary), highlight=False)
-    return {**summary, "result": result.to_dict()}
+    return {**summary, "result": result}
 
 
 def _conclusion(summary: dict[str, Any]) -> str:

@@ -70,7 +70,7 @@ def attack_photographs(out: Path, console: Console, *, seed: int) -> dict[str, A
         "the same size cost next to nothing: see the controls.\n",
         highlight=False,
     )
-    return {"psnr": figures, "result": result.to_dict()}
+    return {"psnr": figures, "result": result}
 
 
 def load_photographs() -> rr.RestorationImages:

@@ -11,7 +11,8 @@ def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str
     """Attack two denoisers; train, attack and purify a classifier; show both.
 
     Args:
-        out: Folder for ``photographs.png``, ``digits.png``, ``accuracy.png`` and ``demo.json``.
+        out: Folder for ``photographs.png``, ``digits.png``, ``accuracy.png``,
+            ``report.html`` and ``demo.json``.
         seed: Of everything random.
         quiet: Print nothing.
 
@@ -32,10 +33,15 @@ def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str
     summary = {
         "seconds": round(time.monotonic() - began, 1), **found, "denoisers": denoisers["psnr"]
     }
-    record = {**summary, "result": result, "photographs": denoisers["result"]}
+    photographs = denoisers["result"]
+    record = {**summary, "result": result.to_dict(), "photographs": photographs.to_dict()}
     write_json(out / "demo.json", record)
+    photographs.to_html(
+        out / "report.html", title="Demonstration of robust_restoration", beside=[result]
+    )
     pictures = ", ".join(
-        str(out / name) for name in ("photographs.png", "digits.png", "accuracy.png")
+        str(out / name)
+        for name in ("report.html", "photographs.png", "digits.png", "accuracy.png")
     )
     console.print(f"{summary['seconds']:.0f} s. Look at {pictures}.", highlight=False)
     return summary

@@ -20,7 +20,9 @@ def verbs() -> list[Entry]:
 
 @hookimpl
 def commands() -> list[Entry]:
-    """The command ``report``."""
+    """The commands ``report``, ``compare`` and ``models``."""
     return [
         Entry("report", "robust_restoration_report.command:report", "results as one HTML page"),
+        Entry("compare", "robust_restoration_report.command:compare", "what differs between two"),
+        Entry("models", "robust_restoration_report.command:models", "weights, with their figures"),
     ]

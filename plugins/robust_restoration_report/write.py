@@ -52,6 +52,7 @@ def write_report(
     results: Sequence[Result],
     path: Path | str,
     *,
+    beside: Sequence[Result] = (),
     title: str = "",
     strips: Path | str | None = None,
     limit: int = STRIPS,
@@ -64,6 +65,7 @@ def write_report(
     Args:
         results: One or several.
         path: The file, written atomically.
+        beside: Further results.
         title: The page's heading; by default what was evaluated on what.
         strips: A folder that ``evaluate(strips=...)`` wrote pictures to; those that lost most are
             shown, with a zoom and a slider between restored and restored under attack.
@@ -72,7 +74,7 @@ def write_report(
     Raises:
         InputError: If there is no result, or the folder holds no strips of any.
     """
-    results = list(results)
+    results = [*results, *beside]
     if not results or not any(r.records for r in results):
         raise InputError("There is no result to report; expected at least one with records.")
     sections = [_section(result) for result in _together(results)]

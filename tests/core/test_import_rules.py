@@ -183,6 +183,7 @@ ORDINARY = {
     "adversarial",  # perturbations, robustness
     "certify",  # a verb
     "compact",  # a verb
+    "compare",  # a verb
     "demo",  # a command
     "denoiser",  # what the contract Denoiser is
     "explain",  # a verb
@@ -191,6 +192,7 @@ ORDINARY = {
     "patch",  # a part of an image
     "radius",  # of a ball
     "jpeg",  # a suffix of files
+    "models",  # what is evaluated
     "report",  # a noun
     "to_html",  # the verb of a result
     "smoothing",  # of curves and of classifiers

@@ -31,6 +31,26 @@ def test_demo(run, tmp_path):
     nt, hat = summary["denoisers"]["nt"], summary["denoisers"]["hat"]
     assert hat["adaptive"] > nt["adaptive"] + 1
     assert nt["adaptive"] < nt["ObsAtk"] < nt["noisy"]
-    assert {"photographs.png", "digits.png", "accuracy.png", "demo.json"} <= {
+    assert {"photographs.png", "digits.png", "accuracy.png", "report.html", "demo.json"} <= {
         path.name for path in (tmp_path / "demo").iterdir()
     }
+
+
+def test_it_ends_with_one_page_of_both_parts(tmp_path, monkeypatch):
+    from robust_restoration_demo import digits, photographs, run
+
+    from robust_restoration.evaluation import Result
+    from robust_restoration.evaluation.result import Record
+
+    def measured(data, metric):
+        return Result([Record("mine", data, "1", "unattacked", 0.0, "", metric, 1.0)])
+
+    first = {"psnr": {}, "result": measured("photographs", "psnr")}
+    second = {"result": measured("digits", "accuracy"), "clean": 1.0}
+    monkeypatch.setattr(photographs, "attack_photographs", lambda *_, **__: first)
+    monkeypatch.setattr(digits, "purify_digits", lambda *_, **__: dict(second))
+    assert run.run_demo(tmp_path, quiet=True)["clean"] == 1.0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "mine on photographs" in page
+    assert "mine on digits" in page
+    assert json.loads((tmp_path / "demo.json").read_text())["result"]["summary"]
