@@ -50,6 +50,13 @@ def denoisers() -> list[Entry]:
             install="pip install robust_restoration[bm3d]",
         ),
         Entry(
+            "spandrel:",
+            f"{at}.spandrel_bridge:Spandrel",
+            "a file of weights of about 40 networks, such as spandrel:swinir.pth",
+            requires="spandrel",
+            install="pip install robust_restoration[spandrel]",
+        ),
+        Entry(
             "deepinv:",
             f"{at}.deepinv_bridge:DeepInv",
             "deepinv's denoisers by name, such as deepinv:drunet",

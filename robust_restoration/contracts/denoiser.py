@@ -18,12 +18,14 @@ class Denoiser(nn.Module):
         blind: Whether it works without ``sigma``.
         sigma_range: The lowest and highest noise level it is made for.
         differentiable: Whether gradients flow through it.
+        trained: Whether it comes with its weights, so that it can be used as it is made.
     """
 
     channels: int | None = None
     blind: bool = True
     sigma_range: tuple[float, float] = (0.0, 1.0)
     differentiable: bool = True
+    trained: bool = False
 
     def forward(self, observed: Tensor, sigma: float | Tensor | None = None) -> Tensor:
         """Restore ``observed``.

@@ -137,7 +137,7 @@ def load_denoiser(word: str) -> nn.Module:
     if member is None and offer.entry.default_weights in known_weights("denoisers", name):
         return create_denoiser(name, weights=offer.entry.default_weights).eval()
     made = create_denoiser(name)
-    if any(True for _ in made.parameters()):
+    if not getattr(made, "trained", False) and any(True for _ in made.parameters()):
         warnings.warn(
             f"{name!r} has no usual weights and is untrained; give {name}=FILE, or train "
             f"it: {train_command('denoisers', name)}",
