@@ -50,6 +50,24 @@ def denoisers() -> list[Entry]:
             install="pip install robust_restoration[bm3d]",
         ),
         Entry(
+            "total_variation",
+            f"{at}.total_variation:TotalVariation",
+            "told the noise level; no gradients",
+            "doi:10.1016/0167-2789(92)90242-F",
+        ),
+        Entry(
+            "perona_malik",
+            f"{at}.perona_malik:PeronaMalik",
+            "anisotropic diffusion, told the noise level",
+            "doi:10.1109/34.56205",
+        ),
+        Entry(
+            "dpir:",
+            f"{at}.plug_and_play:PlugAndPlay",
+            "plug and play around a denoiser that is told the level, such as dpir:ffdnet",
+            "arXiv:2008.13751",
+        ),
+        Entry(
             "spandrel:",
             f"{at}.spandrel_bridge:Spandrel",
             "a file of weights of about 40 networks, such as spandrel:swinir.pth",
