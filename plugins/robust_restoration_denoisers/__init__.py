@@ -9,6 +9,7 @@ OBSATK = "arXiv:2201.04397"
 FFDNET = "arXiv:1710.04026"
 ADNET = "doi:10.1016/j.neunet.2019.12.024"
 RDDCNN = "doi:10.1049/cit2.12110"
+DEAMNET = "CVPR 2021, pages 8596-8606"
 TESTS = "tiny, for fast tests"
 
 
@@ -40,6 +41,13 @@ def denoisers() -> list[Entry]:
         Entry("ecndnet", f"{at}.ecndnet:ECNDNet", "dilated convolutions", "arXiv:1810.11834"),
         Entry("adnet", f"{at}.adnet:ADNet", "the noise weighed by attention", ADNET),
         Entry("rddcnn", f"{at}.rddcnn:RDDCNN", "a deformable convolution first", RDDCNN),
+        Entry("deamnet", f"{at}.deamnet:DeamNet", "unfolded, with attention; no weights", DEAMNET),
+        Entry(
+            "ridnet",
+            f"{at}.ridnet:RIDNet",
+            "blind, for real noise, with attention; no weights",
+            "arXiv:1904.07396",
+        ),
         Entry("rddcnn_b", f"{at}.rddcnn:rddcnn_b", "the same, blind", RDDCNN),
         Entry(
             "bm3d",

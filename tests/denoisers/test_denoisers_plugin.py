@@ -30,6 +30,8 @@ SMALL = {
     "adnet": {"features": 8},
     "rddcnn": {"features": 8},
     "rddcnn_b": {"features": 8},
+    "deamnet": {"features": 16},
+    "ridnet": {"features": 16},
 }
 
 

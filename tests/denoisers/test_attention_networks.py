@@ -1,0 +1,63 @@
+"""DeamNet and RIDNet: their sizes, and what their iterations and attention do.
+
+Both were compared with the authors' code, weight for weight: equal to 1e-6.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from robust_restoration_denoisers.deamnet import DeamNet
+from robust_restoration_denoisers.ridnet import DIV2K, RIDNet
+from torch import nn
+
+from robust_restoration.errors import InputError
+
+
+def test_sizes_are_those_of_the_released_code():
+    # DeamNet's 2,225,825 less three convolutions and a 1x1 one that the code makes and never calls
+    unused = sum(64 * 64 * k * k + 64 for k in (3, 5, 7)) + 3 * 64 * 64 + 64
+    assert count(DeamNet()) == 2_225_825 - unused
+    assert count(RIDNet()) == 1_499_347
+
+
+@pytest.mark.parametrize("network", [DeamNet, RIDNet])
+def test_attention_narrows_sixteenfold(network):
+    with pytest.raises(InputError, match="multiple of 16"):
+        network(features=40)
+
+
+def test_deamnet_pulls_each_iteration_back_to_the_observation():
+    torch.manual_seed(0)
+    model = DeamNet(features=16).double().eval()
+    noisy = torch.rand(1, 1, 16, 16, dtype=torch.float64)
+    with torch.no_grad():
+        entered = model.enter(noisy)
+        observed = entered + model.transform(entered)
+        trusting = model.leave(observed + model.inverse(observed))
+        assert not torch.allclose(model(noisy), trusting)
+        for attention in model.attentions:
+            attention.weigh[-2].bias.fill_(1e3)  # weights of 1: nothing but the observation counts
+        assert torch.allclose(model(noisy), trusting)
+
+
+def test_deamnet_runs_one_subnetwork_four_times():
+    model, calls = DeamNet(features=16).eval(), []
+    model.subnet.register_forward_hook(lambda *_: calls.append(1))
+    with torch.no_grad():
+        model(torch.rand(1, 1, 16, 16))
+    assert len(calls) == 4
+
+
+def test_ridnet_works_about_the_mean_colour():
+    model = RIDNet(features=16).eval()
+    nn.init.zeros_(model.tail.weight)
+    nn.init.zeros_(model.tail.bias)
+    noisy = torch.rand(1, 3, 8, 8)
+    mean = torch.tensor(DIV2K)[:, None, None]
+    with torch.no_grad():  # the released code adds the mean to the change, not to the image
+        assert torch.allclose(model(noisy), noisy + mean)
+
+
+def count(model):
+    return sum(p.numel() for p in model.parameters())
