@@ -10,6 +10,7 @@ FFDNET = "arXiv:1710.04026"
 ADNET = "doi:10.1016/j.neunet.2019.12.024"
 RDDCNN = "doi:10.1049/cit2.12110"
 DEAMNET = "CVPR 2021, pages 8596-8606"
+BRDNET = "doi:10.1016/j.neunet.2019.08.022"
 TESTS = "tiny, for fast tests"
 
 
@@ -48,6 +49,8 @@ def denoisers() -> list[Entry]:
             "blind, for real noise, with attention; no weights",
             "arXiv:1904.07396",
         ),
+        Entry("brdnet", f"{at}.brdnet:BRDNet", "two networks in one; no weights", BRDNET),
+        Entry("fan", f"{at}.fan:FAN", "blind, on wavelets, colour; no weights", "ACCV 2020"),
         Entry("rddcnn_b", f"{at}.rddcnn:rddcnn_b", "the same, blind", RDDCNN),
         Entry(
             "bm3d",

@@ -87,7 +87,7 @@ class DeamNet(Denoiser):
         for attention in self.attentions:
             x = self.subnet(x)
             # How far to trust the observation, at each feature and pixel.
-            trust = attention(torch.cat([attention.before(observed), x], dim=1))
+            trust = attention(observed, x)
             x = (1 - trust) * x + trust * observed
         restored: Tensor = self.leave(x + self.inverse(x))
         return restored[..., :height, :width]
@@ -108,9 +108,8 @@ class SubNetwork(nn.Module):
         """(N, features, H, W) -> the same shape; H and W multiples of 16."""
         x, kept = features, []
         for encoder in self.down:
-            x = encoder.same(x)
-            kept.append(x)
-            x = encoder.shrink(x)
+            same, x = encoder(x)
+            kept.append(same)
         x = self.middle(x)
         for join, decoder in zip(self.join, self.up, strict=True):
             x = decoder(join(kept.pop(), x), x)
@@ -124,6 +123,11 @@ class Encoder(nn.Module):
         super().__init__()
         self.same = nn.Sequential(_relu(features), _relu(features))
         self.shrink = _relu(features, stride=2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, features, H, W) -> the same shape, and (N, features, H/2, W/2)."""
+        same = self.same(x)
+        return same, self.shrink(same)
 
 
 class Decoder(nn.Module):
@@ -157,24 +161,25 @@ class DualAttention(nn.Module):
             nn.Sigmoid(),
         )
 
-    def forward(self, both: Tensor) -> Tensor:
-        """(N, 2 * features, H, W) -> (N, features, H, W)."""
+    def forward(self, weighed: Tensor, other: Tensor) -> Tensor:
+        """How much ``weighed`` counts beside ``other``, both (N, features, H, W)."""
+        both = torch.cat([self.before(weighed), other], dim=1)
         weights: Tensor = self.weigh(self.mix(both))
         return weights
 
 
 class Join(DualAttention):
-    """The encoder's and the decoder's features, from half of the size, weighed against each other."""
+    """The encoder's features and the decoder's, of half of the size, weighed by attention."""
 
     def __init__(self, features: int) -> None:
         super().__init__(features)
         self.enlarge = _relu(features)
 
-    def forward(self, same: Tensor, half: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, weighed: Tensor, other: Tensor) -> Tensor:
         """(N, features, H, W) and (N, features, H/2, W/2) -> (N, features, H, W)."""
-        enlarged = self.enlarge(F.interpolate(half, scale_factor=2))
-        weight = super().forward(torch.cat([self.before(same), enlarged], dim=1))
-        return (1 - weight) * enlarged + weight * same
+        enlarged = self.enlarge(F.interpolate(other, scale_factor=2))
+        weight = super().forward(weighed, enlarged)
+        return (1 - weight) * enlarged + weight * weighed
 
 
 def _pair(features: int) -> nn.Sequential:

@@ -1,13 +1,16 @@
-"""DeamNet and RIDNet: their sizes, and what their iterations and attention do.
+"""DeamNet, RIDNet, FAN and BRDNet: their sizes, and what is peculiar to each.
 
-Both were compared with the authors' code, weight for weight: equal to 1e-6.
+The first three were compared with their authors' code, weight for weight: equal to 1e-6. BRDNet's
+is in Keras, and was read.
 """
 
 from __future__ import annotations
 
 import pytest
 import torch
+from robust_restoration_denoisers.brdnet import BRDNet
 from robust_restoration_denoisers.deamnet import DeamNet
+from robust_restoration_denoisers.fan import FAN, join, split
 from robust_restoration_denoisers.ridnet import DIV2K, RIDNet
 from torch import nn
 
@@ -19,9 +22,11 @@ def test_sizes_are_those_of_the_released_code():
     unused = sum(64 * 64 * k * k + 64 for k in (3, 5, 7)) + 3 * 64 * 64 + 64
     assert count(DeamNet()) == 2_225_825 - unused
     assert count(RIDNet()) == 1_499_347
+    assert count(FAN()) == 12_293_595
+    assert round(count(BRDNet()) / 1e6, 2) == 1.11
 
 
-@pytest.mark.parametrize("network", [DeamNet, RIDNet])
+@pytest.mark.parametrize("network", [DeamNet, RIDNet, FAN])
 def test_attention_narrows_sixteenfold(network):
     with pytest.raises(InputError, match="multiple of 16"):
         network(features=40)
@@ -57,6 +62,30 @@ def test_ridnet_works_about_the_mean_colour():
     mean = torch.tensor(DIV2K)[:, None, None]
     with torch.no_grad():  # the released code adds the mean to the change, not to the image
         assert torch.allclose(model(noisy), noisy + mean)
+
+
+def test_fan_splits_into_haars_bands_and_joins_them_again():
+    plane = torch.rand(2, 1, 8, 16, dtype=torch.float64)
+    bands = split(plane)
+    assert torch.allclose(join(bands), plane)
+    # An undecimated transform is redundant fourfold, and orthogonal but for that.
+    assert float(bands.square().sum()) == pytest.approx(4 * float(plane.square().sum()))
+    assert torch.allclose(split(torch.ones(1, 1, 4, 4))[0, :, 0, 0], torch.tensor([2.0, 0, 0, 0]))
+
+
+def test_brdnet_takes_the_noise_of_both_networks():
+    torch.manual_seed(0)
+    model = BRDNet(features=4).double().eval()
+    dilations = [c.dilation[0] for c in model.lower if isinstance(c, nn.Conv2d)]
+    assert [i for i, d in enumerate(dilations, 1) if d == 2] == [*range(2, 9), *range(10, 16)]
+    noisy = torch.rand(1, 1, 9, 9, dtype=torch.float64)
+    with torch.no_grad():
+        nn.init.zeros_(model.last.weight)
+        model.last.weight[0, 0, 1, 1] = 2.0
+        assert torch.allclose(model(noisy), noisy - 2 * (noisy - model.upper(noisy)))
+        model.last.weight[0, 0, 1, 1] = 0.0
+        model.last.weight[0, 1, 1, 1] = 1.0
+        assert torch.allclose(model(noisy), model.lower(noisy))
 
 
 def count(model):
