@@ -120,7 +120,10 @@ def noise2noise(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     for model in ("n2n_unet_color_gaussian", "n2n_unet_color_gaussian-clean"):
         result = evaluate(
             model, "cbsd68", limits.get("cbsd68"), sigma=EPS, controls=False,
-            threats={"dag": "dag", "dag, L2": {"attack": "dag", "options": {"norm": "l2"}}},
+            threats={
+                name: {"attack": "dag", "options": {"norm": norm}}
+                for name, norm in (("dag, L-inf", "linf"), ("dag, L2", "l2"))
+            },
         )
         rows.append(
             {
@@ -152,12 +155,22 @@ def transfer(limits: dict[str, int | None]) -> list[dict[str, Any]]:
         sources=names[:2], sigma=EPS,
     )
     print(found, flush=True)
-    alike = robust_restoration_studies.similitude(
-        models, "set12", root=ROOT, limit=limits.get("similitude"), attack_options=options,
-        sigma=EPS, count=limits.get("directions") or 100,
-    )
-    print(alike, flush=True)
-    return [{"transfer": found.to_dict(), "similitude": alike.to_dict()}]
+    alike = {
+        shape: robust_restoration_studies.similitude(
+            models, "set12", root=ROOT, limit=limits.get("similitude"), attack_options=options,
+            sigma=EPS, count=limits.get("directions") or 100, shape=shape,
+        )
+        for shape in ("circle", "ellipse")  # the latter is the authors' script
+    }
+    for shape, each in alike.items():
+        print(shape, each, sep="\n", flush=True)
+    return [
+        {
+            "transfer": found.to_dict(),
+            "similitude": alike["circle"].to_dict(),
+            "similitude, ellipse": alike["ellipse"].to_dict(),
+        }
+    ]
 
 
 PARTS = {
@@ -202,9 +215,13 @@ def table(part: str) -> str:
         lines += [
             f"| {s} | {' | '.join(f'{cells[n]:+.2f}' for n in names)} |" for s, cells in dmr.items()
         ]
-        dmrs = row["similitude"]["dmrs"]
-        lines += ["", f"| DMRS | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
-        lines += [f"| {n} | {' | '.join(f'{dmrs[n][m]:.2f}' for m in names)} |" for n in names]
+        for part in ("similitude", "similitude, ellipse"):
+            if part in row:  # results of before have the circle alone
+                dmrs, head = row[part]["dmrs"], part.replace("similitude", "DMRS")
+                lines += ["", f"| {head} | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+                lines += [
+                    f"| {n} | {' | '.join(f'{dmrs[n][m]:.2f}' for m in names)} |" for n in names
+                ]
     elif part == "denoising_pgd":
         controls = ("clamp only", "same energy", "random direction")
         lines += [

@@ -43,7 +43,7 @@ def attacked(
     if found is None:
         raise DataError(
             f"There is no folder {folder} of attacked images, here or under {data_root(root)}; "
-            "robust-restoration attacked-set makes one."
+            "robust-restoration attacked-set writes one."
         )
     return _read(found, found.resolve().name, limit)
 
@@ -75,9 +75,9 @@ class AttackedSet:
         found = inside(root, self.folder)
         if found is None:
             raise DataError(
-                f"There is no {self.folder} under {root}, and nobody publishes it: make it with "
-                f"robust-restoration attacked-set --data set12 --attack '{self.attack}' --denoiser "
-                f"NAME=FILE -o {root / self.folder}"
+                f"There is no {self.folder} under {root}, and nobody publishes it: "
+                "robust-restoration attacked-set writes it, on a denoiser of yours, with --data "
+                f"set12 --attack '{self.attack}' -o {root / self.folder}."
             )
         return _read(found, self.name, limit)
 

@@ -44,7 +44,7 @@ def test_what_is_read_is_what_the_attack_made(clean, tmp_path):
 
 
 def test_sets_by_name(clean, tmp_path):
-    with pytest.raises(DataError, match="attacked-set --data set12"):
+    with pytest.raises(DataError, match="attacked-set writes it"):
         rr.load_images("set12-adv-l2", root=tmp_path)
     write_attacked_set(Blur(), clean, tmp_path / "Set12-Adv-L2", attack=WORD)
     assert len(rr.load_images("Set12-Adv-L2", root=tmp_path, limit=2)) == 2

@@ -1,0 +1,104 @@
+"""Figure 34 of the report on Noise2Noise and DAG: PSNR ratios of its own U-Nets on CIFAR-10.
+
+    python benchmarks/dag_cifar.py --images 846
+    python benchmarks/dag_cifar.py --table
+
+PSNR(f(noisy)) / PSNR(f(attacked)), image by image, with the three U-Nets that the report's authors
+publish, their noise (clamped and cut to 8 bits) and their DAG. Writes
+``results/dag_cifar.json`` and, beside it, the histograms as ``dag_cifar.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from published_attacks import RESULTS, ROOT, WEIGHTS
+from robust_restoration_denoisers.n2n_unet import N2NUNet
+from safetensors.torch import load_file
+
+import robust_restoration as rr
+from robust_restoration.environment import environment
+from robust_restoration.files import atomic_path, write_json
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/denoisers"))
+from published import noise2noise
+
+# File, noise, and the report's mean ratios over its settings.
+NETS = {
+    "Gaussian": ("n2n_unet_cifar_gaussian50", "gaussian:0..50/255,clip=released", (1.10, 1.15)),
+    "Poisson": ("n2n_unet_cifar_poisson100", "poisson:100,clip=released", (1.22, 1.24)),
+    "impulse": ("n2n_unet_cifar_impulse02", "impulse:0..50/255,0.2,clip=released", (1.28, 1.33)),
+}
+
+
+def ratios(kind: str, images: int, norm: str) -> list[float]:
+    """One ratio an image."""
+    file, noise, _ = NETS[kind]
+    model = N2NUNet()
+    state = load_file(WEIGHTS / f"{file}.safetensors")
+    model.load_state_dict({noise2noise(name): tensor for name, tensor in state.items()})
+    result = rr.evaluate(
+        model.eval(), "cifar10:test", root=ROOT, limit=images, noise=noise, sigma=None,
+        threats={"dag": {"attack": "dag", "options": {"norm": norm}}}, controls=False,
+        checks=False, progress=False, batch_size=32, name=kind,
+    )
+    after = result.values("dag")
+    return [value / after[image] for image, value in result.values().items()]
+
+
+def draw(rows: dict[str, list[float]]) -> None:
+    """The histograms."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.2 * len(rows), 2.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (kind, values) in zip(figure.subplots(1, len(rows)), rows.items(), strict=True):
+        axes.hist(values, 30)
+        axes.axvline(1, color="black", linewidth=0.8)
+        axes.set_title(f"{kind}: mean {sum(values) / len(values):.2f}", fontsize=9)
+        axes.set_xlabel("PSNR noisy / PSNR attacked")
+    with atomic_path(RESULTS / "dag_cifar.png") as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def table(content: dict[str, Any]) -> str:
+    """Markdown."""
+    lines = [
+        f"| {content['images']} images | mean ratio (95 %) | share above 1 | report |",
+        "|---|---:|---:|---:|",
+    ]
+    for kind, values in content["ratios"].items():
+        found = torch.tensor(values)
+        mean, half = float(found.mean()), float(1.96 * found.std() / len(found) ** 0.5)
+        low, high = NETS[kind][2]
+        lines.append(
+            f"| {kind} | {mean:.2f} ({mean - half:.2f} to {mean + half:.2f}) | "
+            f"{100 * float((found > 1).float().mean()):.0f} % | {low:.2f} to {high:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, or print what is there."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=846)
+    parser.add_argument("--norm", choices=("l2", "linf"), default="l2")
+    parser.add_argument("--table", action="store_true", help="only print what is there")
+    given = parser.parse_args()
+    path = RESULTS / "dag_cifar.json"
+    if not given.table:
+        rows = {kind: ratios(kind, given.images, given.norm) for kind in NETS}
+        content = {"images": given.images, "norm": given.norm, "seed": 0, "ratios": rows}
+        write_json(path, {**content, "environment": environment()})
+        draw(rows)
+    print(table(json.loads(path.read_text(encoding="utf-8"))))
+
+
+if __name__ == "__main__":
+    main()
