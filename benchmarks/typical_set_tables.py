@@ -51,13 +51,25 @@ def load(name: str) -> torch.nn.Module:
     return model.eval().to(memory_format=torch.channels_last)
 
 
-def measure(images: int, folder: Path) -> dict[str, Any]:
+def pictures(images: int, side: int) -> Any:
+    """The first images of Set12, or squares out of their middle."""
+    found = rr.load_images("set12", root=ROOT, limit=images)
+    if not side:
+        return found
+    squares = []
+    for number in range(len(found)):
+        image = found.image(number)
+        top, left = ((length - side) // 2 for length in image.shape[1:])
+        squares.append(image[:, top : top + side, left : left + side])
+    return squares
+
+
+def measure(images: int, side: int, folder: Path) -> dict[str, Any]:
     """All figures: for each model on noise, on both sets, and under both attacks."""
-    source = load(SOURCE)
+    source, data = load(SOURCE), pictures(images, side)
     for named in SETS.values():
         write_attacked_set(
-            source, "set12", folder / named.folder, attack=named.attack, limit=images, root=ROOT,
-            overwrite=True, name=SOURCE,
+            source, data, folder / named.folder, attack=named.attack, overwrite=True, name=SOURCE
         )
     rows: dict[str, Any] = {}
     options: dict[str, Any] = {"sigma": EPS, "checks": False, "progress": False, "batch_size": 1}
@@ -66,7 +78,7 @@ def measure(images: int, folder: Path) -> dict[str, Any]:
         own = SETS if name in SHIPPED else {}
         threats = {f"white-box {key}": named.attack for key, named in own.items()}
         result = rr.evaluate(
-            model, "set12", root=ROOT, limit=images, threats=threats, controls=False, **options
+            model, data, threats=threats, controls=False, **options
         )
         found = {"noisy": result, **{key: result for key in threats}}
         row = {
@@ -78,7 +90,7 @@ def measure(images: int, folder: Path) -> dict[str, Any]:
             row[key] = {m: on_set.mean(metric=m) for m in METRICS}
         rows[name] = row
         print(name, {key: round(value["psnr"], 2) for key, value in row.items()}, flush=True)
-    return {"images": images, "source": SOURCE, "seed": 0, "rows": rows}
+    return {"images": images, "side": side, "source": SOURCE, "seed": 0, "rows": rows}
 
 
 METRICS = ("psnr", "ssim", "mae")
@@ -108,12 +120,13 @@ def main() -> None:
     import json
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=7)
+    parser.add_argument("--images", type=int, default=12)
+    parser.add_argument("--side", type=int, default=0, help="of squares; 0: whole images")
     parser.add_argument("--folder", type=Path, default=Path("runs/attacked"))
     parser.add_argument("--table", action="store_true", help="only print what is there")
     given = parser.parse_args()
     if not given.table:
-        write_json(FILE, {**measure(given.images, given.folder), "environment": environment()})
+        write_json(FILE, {**measure(given.images, given.side, given.folder), "environment": environment()})
     print(table(json.loads(FILE.read_text(encoding="utf-8"))))
 
 
