@@ -126,7 +126,8 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="only print what is there")
     given = parser.parse_args()
     if not given.table:
-        write_json(FILE, {**measure(given.images, given.side, given.folder), "environment": environment()})
+        found = measure(given.images, given.side, given.folder)
+        write_json(FILE, {**found, "environment": environment()})
     print(table(json.loads(FILE.read_text(encoding="utf-8"))))
 
 
