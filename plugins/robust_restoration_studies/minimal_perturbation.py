@@ -68,7 +68,8 @@ class MinimalFindings(Findings):
         axes.step([0, *found, 255 * self.highest], [0, *shares, (shares or [0])[-1]], where="post")
         axes.set_ylim(0, 1.03)
         axes.set_xlabel("eps × 255")
-        axes.set_ylabel(f"share of images that fall by more than {self.threshold:g} dB")
+        axes.set_ylabel("share of images")
+        axes.set_title(f"fallen by more than {self.threshold:g} dB", fontsize=10)
 
 
 def minimal_perturbation(

@@ -109,7 +109,7 @@ class SpaceFindings(Findings):
         from matplotlib import colormaps
         from matplotlib.colors import Normalize
 
-        figure.set_size_inches(13.5, 3.9)
+        figure.set_size_inches(13.5, 4.2)
         highest = max(max(map(max, self.disc)), *(max(map(max, s)) for s in self.spheres), 0.1)
         scale, colors = Normalize(0, highest), colormaps["inferno"]
         axes = figure.add_subplot(1, 4, 1)
@@ -128,6 +128,8 @@ class SpaceFindings(Findings):
         polar.contourf(turn, [0.0, *self.radii], values, 24, cmap=colors, norm=scale)
         polar.set_title("disc; 90° along the noise,\nradius in lengths of the attack", fontsize=9)
         polar.tick_params(labelsize=7)
+        polar.set_yticks([1.0, 2.0], ["1", "2"], color="white")
+        polar.grid(color="white", alpha=0.25)
         for number, sphere in enumerate(self.spheres):
             round_: Any = figure.add_subplot(1, 4, 3 + number, projection="3d")
             longitude, latitude = np.meshgrid(
@@ -151,7 +153,7 @@ class SpaceFindings(Findings):
                 round_.plot(*(1.5 * np.stack([0 * way, way])).T, color=f"C{axis}", linewidth=1)
                 round_.text(*(1.6 * way), word, fontsize=9)
             round_.set_axis_off()
-            round_.set_box_aspect((1, 1, 1))
+            round_.set_box_aspect((1, 1, 1), zoom=1.45)
             round_.view_init(elev=25, azim=25)
             round_.set_title(f"sphere about noisy image {number + 1}", fontsize=9)
         from matplotlib.cm import ScalarMappable
