@@ -74,7 +74,7 @@ class DenoiserPurifier(Purifier):
                 "make it a subclass of robust_restoration.Denoiser."
             )
         if isinstance(denoiser, Denoiser) and not denoiser.blind and sigma is None:
-            raise InputError(f"{name} must be told the noise level: sigma=5/255, say.")
+            raise InputError(f"{name} needs the noise level: sigma=5/255, say.")
         self.denoiser = denoiser
         self.sigma = sigma
         self.random = bool(getattr(denoiser, "random", False))

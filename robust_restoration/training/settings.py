@@ -78,14 +78,9 @@ class Settings:
             value = getattr(self, name)
             if not isinstance(value, tuple | list) or (name == "betas" and len(value) != 2):
                 raise InputError(f"{name} is {value!r}; expected numbers in brackets.")
-        for beta in self.betas:
-            check_fraction("betas", beta)
         # A recipe has lists, and whole numbers where Python has floats.
-        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
-            raise InputError(f"betas is {self.betas!r}; expected two shares, such as (0.9, 0.999).")
-        self.betas = (
-            check_fraction("betas", self.betas[0]), check_fraction("betas", self.betas[1])
-        )
+        first, second = (check_fraction("betas", beta) for beta in self.betas)
+        self.betas = (first, second)
         self.milestones = tuple(check_fraction("milestones", mark) for mark in self.milestones)
         for name in ("decay_from", "warmup", "ema"):
             setattr(self, name, check_fraction(name, getattr(self, name)))
