@@ -20,9 +20,14 @@ def verbs() -> list[Entry]:
 
 @hookimpl
 def commands() -> list[Entry]:
-    """The commands ``report``, ``compare`` and ``models``."""
+    """The commands ``report``, ``compare``, ``models`` and ``leaderboard``."""
     return [
         Entry("report", "robust_restoration_report.command:report", "results as one HTML page"),
         Entry("compare", "robust_restoration_report.command:compare", "what differs between two"),
+        Entry(
+            "leaderboard",
+            "robust_restoration_report.leaderboard.command:leaderboard",
+            "many results as a site, and rows measured again",
+        ),
         Entry("models", "robust_restoration_report.command:models", "weights, with their figures"),
     ]

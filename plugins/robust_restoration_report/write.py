@@ -20,7 +20,7 @@ from robust_restoration.evaluation import Result
 from robust_restoration.evaluation.result.table import level
 from robust_restoration.files import atomic_path
 
-from .charts import COLORS, Chart, charts
+from .charts import Chart, charts
 from .figures import Row, head, rows, shown_metrics, summary
 from .gallery import Strip, gallery
 
@@ -80,25 +80,32 @@ def write_report(
     sections = [_section(result) for result in _together(results)]
     if strips is not None:
         _add_strips(sections, _together(results), strips, limit)
+    text = render(
+        "page.html",
+        title=title or "; ".join(dict.fromkeys(s.title for s in sections)),
+        sections=sections,
+        head=head,
+    )
+    with atomic_path(path) as temporary:
+        # Names of files may hold bytes that are no text; a page is.
+        temporary.write_bytes(text.encode("utf-8", "replace"))
+
+
+def render(template: str, **context: Any) -> str:
+    """A page of the folder ``page``, with its style, and its script as the only one that runs."""
     script = (PAGE / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )
-    environment.globals["head"] = head
-    text = environment.get_template("page.html").render(
-        title=title or "; ".join(dict.fromkeys(s.title for s in sections)),
-        sections=sections,
-        colors=COLORS,
+    return environment.get_template(template).render(
         version=__version__,
         style=Markup((PAGE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         digest=digest,
+        **context,
     )
-    with atomic_path(path) as temporary:
-        # Names of files may hold bytes that are no text; a page is.
-        temporary.write_bytes(text.encode("utf-8", "replace"))
 
 
 def _together(results: list[Result]) -> list[Result]:

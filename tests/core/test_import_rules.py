@@ -192,6 +192,7 @@ ORDINARY = {
     "patch",  # a part of an image
     "radius",  # of a ball
     "jpeg",  # a suffix of files
+    "leaderboard",  # a noun
     "models",  # what is evaluated
     "report",  # a noun
     "to_html",  # the verb of a result

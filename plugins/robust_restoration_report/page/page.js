@@ -42,7 +42,7 @@ for (const table of all("table")) {
 }
 for (const section of all(".result")) {
   const tools = section.querySelector(".tools");
-  if (!tools) continue;
+  if (!tools?.querySelector(".filter")) continue;
   tools.hidden = false;
   const words = tools.querySelector(".filter");
   const controls = tools.querySelector(".controls");

@@ -1,0 +1,1 @@
+"""Many results as a site, and rows measured again."""
