@@ -73,6 +73,18 @@ def denoisers() -> list[Entry]:
             "doi:10.1109/34.56205",
         ),
         Entry(
+            "deep_image_prior",
+            f"{at}.deep_image_prior:DeepImagePrior",
+            "fitted to each image, stopped early; no gradients",
+            "arXiv:1711.10925",
+        ),
+        Entry(
+            "noise2self",
+            f"{at}.noise2self:Noise2Self",
+            "trained on each image; no gradients",
+            "arXiv:1901.11365",
+        ),
+        Entry(
             "dpir:",
             f"{at}.plug_and_play:PlugAndPlay",
             "plug and play around a denoiser that is told the level, such as dpir:ffdnet",

@@ -14,11 +14,12 @@ from robust_restoration.errors import InputError, PluginError
 from robust_restoration.plugins.targets import importable, load_target
 
 ENTRIES = {entry.name: entry for entry in denoisers()}
-CLASSICAL = ("perona_malik", "total_variation")  # without weights, for any number of channels
+# Without weights, for any number of channels.
+WEIGHTLESS = ("perona_malik", "total_variation", "deep_image_prior", "noise2self")
 NETWORKS = sorted(
     name
     for name, entry in ENTRIES.items()
-    if not entry.requires and not name.endswith(":") and name not in CLASSICAL
+    if not entry.requires and not name.endswith(":") and name not in WEIGHTLESS
 )
 SMALL = {
     "dncnn": {"depth": 5, "features": 8},
