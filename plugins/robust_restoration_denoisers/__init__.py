@@ -51,6 +51,12 @@ def denoisers() -> list[Entry]:
         ),
         Entry("brdnet", f"{at}.brdnet:BRDNet", "two networks in one; no weights", BRDNET),
         Entry("fan", f"{at}.fan:FAN", "blind, on wavelets, colour; no weights", "ACCV 2020"),
+        Entry(
+            "curvpnp",
+            f"{at}.curvpnp:CurvPnP",
+            "blind, sees the curvature; no weights",
+            "Li and Duan, 2022",
+        ),
         Entry("rddcnn_b", f"{at}.rddcnn:rddcnn_b", "the same, blind", RDDCNN),
         Entry(
             "bm3d",

@@ -18,6 +18,8 @@ from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
 from robust_restoration.numbers import check_count, check_levels
 
+from .padding import padded_to_multiple
+
 SCALES = 4  # the sub-network halves the size so often
 ROUNDS = 4  # unfolded iterations
 REDUCTION = 16  # how much narrower an attention is inside
@@ -81,7 +83,7 @@ class DeamNet(Denoiser):
         """
         check_layout(noisy, "noisy", self.channels)
         height, width = noisy.shape[-2:]
-        entered = self.enter(_padded(noisy, 2**SCALES))
+        entered = self.enter(padded_to_multiple(noisy, 2**SCALES))
         observed = entered + self.transform(entered)
         x = observed
         for attention in self.attentions:
@@ -199,12 +201,3 @@ def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> n
     layer = nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2)
     nn.init.xavier_normal_(layer.weight)
     return layer
-
-
-def _padded(images: Tensor, step: int) -> Tensor:
-    """Sides of a multiple of ``step``: mirrored as far as there is something to mirror."""
-    height, width = images.shape[-2:]
-    right, below = -width % step, -height % step
-    mirrored = (0, min(right, width - 1), 0, min(below, height - 1))
-    images = F.pad(images, mirrored, mode="reflect")
-    return F.pad(images, (0, right - mirrored[1], 0, below - mirrored[3]), mode="replicate")

@@ -18,6 +18,8 @@ from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
 from robust_restoration.numbers import check_count, check_levels
 
+from .padding import padded_to_multiple
+
 SCALES = 4  # of the U-Net; three poolings
 BANDS = 4  # of one level of Haar's wavelet transform
 SPATIAL, CHANNELS = 4, 16  # how much narrower the two attentions are inside
@@ -109,7 +111,7 @@ class FAN(Denoiser):
         """
         check_layout(noisy, "noisy", self.channels)
         height, width = noisy.shape[-2:]
-        images = _padded(noisy, 2 ** (SCALES - 1))
+        images = padded_to_multiple(noisy, 2 ** (SCALES - 1))
         noise_map = self._yuv(self.estimate(images))
         yuv = self._yuv(images)
         x, kept = torch.cat([split(yuv[:, :1]), yuv[:, 1:], noise_map], dim=1), []
@@ -216,12 +218,3 @@ def _prelu(inputs: int, outputs: int, size: int = 3, dilation: int = 1) -> list[
     padding = dilation * (size // 2)
     layer = nn.Conv2d(inputs, outputs, size, padding=padding, dilation=dilation)
     return [layer, nn.PReLU()]
-
-
-def _padded(images: Tensor, step: int) -> Tensor:
-    """Sides of a multiple of ``step``: mirrored as far as there is something to mirror."""
-    height, width = images.shape[-2:]
-    right, below = -width % step, -height % step
-    mirrored = (0, min(right, width - 1), 0, min(below, height - 1))
-    images = F.pad(images, mirrored, mode="reflect")
-    return F.pad(images, (0, right - mirrored[1], 0, below - mirrored[3]), mode="replicate")

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from robust_restoration.contracts import Denoiser
 from robust_restoration.errors import InputError, one_line
 from robust_restoration.images.checks import check_layout
 
+from .padding import padded
 from .sigma import sigma_per_image
 
 PICKLES = (".pth", ".pt", ".ckpt")  # read by torch with weights_only, which runs no code
@@ -91,7 +91,7 @@ class Spandrel(Denoiser):
         check_layout(noisy, "noisy", self.channels)
         height, width = noisy.shape[-2:]
         right, below = self._sizes.get_padding(width, height)
-        images = _padded(noisy, right, below)
+        images = padded(noisy, right, below)
         if self.told:
             levels = sigma_per_image(sigma, noisy, denoiser=self.architecture)
             level_map = levels[:, None, None, None].expand(-1, 1, *images.shape[-2:])
@@ -137,11 +137,3 @@ def _known() -> Any:
     import spandrel
 
     return spandrel.MAIN_REGISTRY.architectures()
-
-
-def _padded(images: Tensor, right: int, below: int) -> Tensor:
-    """Larger by reflection, and by repeating the border where the image is too small for that."""
-    height, width = images.shape[-2:]
-    mirrored = (0, min(right, width - 1), 0, min(below, height - 1))
-    images = F.pad(images, mirrored, mode="reflect")
-    return F.pad(images, (0, right - mirrored[1], 0, below - mirrored[3]), mode="replicate")

@@ -1,6 +1,6 @@
-"""DeamNet, RIDNet, FAN and BRDNet: their sizes, and what is peculiar to each.
+"""DeamNet, RIDNet, FAN, CurvPnP and BRDNet: their sizes, and what is peculiar to each.
 
-The first three were compared with their authors' code, weight for weight: equal to 1e-6. BRDNet's
+The first four were compared with their authors' code, weight for weight: equal to 1e-6. BRDNet's
 is in Keras, and was read.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 import torch
 from robust_restoration_denoisers.brdnet import BRDNet
+from robust_restoration_denoisers.curvpnp import CurvPnP, curvature
 from robust_restoration_denoisers.deamnet import DeamNet
 from robust_restoration_denoisers.fan import FAN, join, split
 from robust_restoration_denoisers.ridnet import DIV2K, RIDNet
@@ -24,6 +25,8 @@ def test_sizes_are_those_of_the_released_code():
     assert count(RIDNet()) == 1_499_347
     assert count(FAN()) == 12_293_595
     assert round(count(BRDNet()) / 1e6, 2) == 1.11
+    with torch.device("meta"):
+        assert count(CurvPnP()) == 53_748_288
 
 
 @pytest.mark.parametrize("network", [DeamNet, RIDNet, FAN])
@@ -71,6 +74,18 @@ def test_fan_splits_into_haars_bands_and_joins_them_again():
     # An undecimated transform is redundant fourfold, and orthogonal but for that.
     assert float(bands.square().sum()) == pytest.approx(4 * float(plane.square().sum()))
     assert torch.allclose(split(torch.ones(1, 1, 4, 4))[0, :, 0, 0], torch.tensor([2.0, 0, 0, 0]))
+
+
+def test_curvpnps_curvature_is_none_of_a_plane_and_some_of_a_bump():
+    down, right = torch.meshgrid(*(torch.arange(9.0, dtype=torch.float64),) * 2, indexing="ij")
+    plane = 0.02 * down + 0.03 * right
+    inside = (..., slice(1, -1), slice(1, -1))
+    assert curvature(plane[None, None])[inside].abs().max() < 1e-12
+    bump = plane.clone()
+    bump[4, 4] += 1
+    found = curvature(bump[None, None])[0, 0]
+    assert found[4, 4].abs() > 1e-3
+    assert found[1, 1].abs() < 1e-12  # three pixels away it does not count
 
 
 def test_brdnet_takes_the_noise_of_both_networks():

@@ -35,6 +35,7 @@ SMALL = {
     "ridnet": {"features": 16},
     "brdnet": {"features": 8},
     "fan": {"features": 16},
+    "curvpnp": {"features": 2},
 }
 
 
