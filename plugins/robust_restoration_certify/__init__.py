@@ -17,3 +17,16 @@ def certifiers() -> list[Entry]:
             roles=("classifier",),
         )
     ]
+
+
+@hookimpl
+def commands() -> list[Entry]:
+    """The command ``certify``."""
+    return [
+        Entry(
+            "certify",
+            "robust_restoration_certify.command:certify",
+            "certified accuracy of a classifier over a data set",
+            "arXiv:1902.02918",
+        )
+    ]

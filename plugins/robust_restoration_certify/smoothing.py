@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,13 +19,17 @@ from robust_restoration.models.classifiers import (
     check_module,
     with_unit_range,
 )
-from robust_restoration.models.precision import autocast
+from robust_restoration.models.create import load_denoiser
+from robust_restoration.models.precision import autocast, check_autocast
 from robust_restoration.models.restore import conditioning, restore
 from robust_restoration.numbers import check_count, is_number
 
 from .binomial import leads, lower_bound
+from .certificates import ABSTAINED, Certificates
 
-ABSTAINED = -1
+# A batch holds about so many pixels by default; one that does not fit into memory is halved.
+PIXELS = {"cpu": 2**19, "cuda": 2**22}
+COPIES = (1, 2000)  # and at least, and at most, so many images
 # What an image's draws are for; they must not be the same ones.
 GUESS, BOUND, PREDICT = range(3)
 
@@ -57,9 +62,10 @@ class SmoothedClassifier(nn.Module):
         classifier: f. Images are in [0, 1]; where it has a ``pretrained_cfg``, its mean and
             standard deviation are applied inside.
         sigma: The noise's standard deviation, as a fraction of [0, 1].
-        denoiser: D, a denoiser or any module from images to images; ``None`` for none. Its output
-            is clamped to [0, 1].
-        batch_size: Noisy copies that are classified at a time; it changes no figure.
+        denoiser: D, a denoiser or any module from images to images, or a word such as
+            ``NAME=WEIGHTS``; ``None`` for none. Its output is clamped to [0, 1].
+        batch_size: Noisy copies that are classified at a time; it changes no figure. ``None`` goes
+            by the size of the images. What does not fit into memory is halved.
         precision: ``"bf16"``, ``"fp16"`` or ``None`` for float32, in which f and D run.
         seed: Of the draws. An image's draws depend on the seed and the image's number alone.
 
@@ -79,8 +85,8 @@ class SmoothedClassifier(nn.Module):
         classifier: nn.Module,
         *,
         sigma: float = 0.25,
-        denoiser: nn.Module | None = None,
-        batch_size: int = 200,
+        denoiser: nn.Module | str | None = None,
+        batch_size: int | None = None,
         precision: str | None = None,
         seed: int = 0,
     ) -> None:
@@ -90,11 +96,16 @@ class SmoothedClassifier(nn.Module):
                 f"sigma is {sigma!r}; expected the noise's standard deviation as a fraction of "
                 "[0, 1], such as 0.25."
             )
-        check_count("batch_size", batch_size)
+        if batch_size is not None:
+            check_count("batch_size", batch_size)
         check_count("seed", seed, at_least=0)
-        if denoiser is not None:
+        check_autocast(precision)
+        self.classifier = with_unit_range(classifier)
+        if isinstance(denoiser, str):
+            denoiser = load_denoiser(denoiser)
+        elif denoiser is not None:
             check_module(denoiser, "denoiser")
-        self.classifier, self.denoiser = with_unit_range(classifier), denoiser
+        self.denoiser = denoiser
         self.sigma, self.batch_size, self.seed = sigma, batch_size, seed
         self.precision = precision
 
@@ -149,6 +160,7 @@ class SmoothedClassifier(nn.Module):
         n: int = 10_000,
         alpha: float = 0.001,
         index: int | Sequence[int] = 0,
+        advance: Callable[[int], object] = lambda count: None,
     ) -> Certificate:
         """CERTIFY: the class of each image, and the radius within which it cannot be changed.
 
@@ -162,6 +174,7 @@ class SmoothedClassifier(nn.Module):
             n: Draws for the bound; the largest possible radius grows with it.
             alpha: The probability that an image's certificate is wrong.
             index: The first image's number, or one number an image.
+            advance: Told how many noisy copies were classified since it was called last.
 
         Raises:
             InputError: If the images do not fit the classifier, or a count is below 1.
@@ -172,8 +185,8 @@ class SmoothedClassifier(nn.Module):
             raise InputError(f"alpha is {alpha!r}; expected one between 0 and 1, such as 0.001.")
         rows = []
         for image, number in self._each(images, index):
-            guess = int(self.counts(image, n0, number, GUESS).argmax())
-            agreed = int(self.counts(image, n, number, BOUND)[guess])
+            guess = int(self.counts(image, n0, number, GUESS, advance).argmax())
+            agreed = int(self.counts(image, n, number, BOUND, advance)[guess])
             bound = lower_bound(agreed, n, alpha)
             sure = bound > 0.5
             radius = self.sigma * float(norm.ppf(bound)) if sure else 0.0
@@ -186,7 +199,66 @@ class SmoothedClassifier(nn.Module):
             torch.tensor(abstained, device=at),
         )
 
-    def counts(self, image: Tensor, draws: int, number: int = 0, purpose: int = BOUND) -> Tensor:
+    def certify_set(
+        self,
+        data: Any,
+        *,
+        n0: int = 100,
+        n: int = 10_000,
+        alpha: float = 0.001,
+        every: int = 1,
+        limit: int | None = None,
+        size: int | None = None,
+        channels: int | None = None,
+        root: Path | str | None = None,
+        state: Path | str | None = None,
+        names: dict[str, str] | None = None,
+        progress: bool = True,
+    ) -> Certificates:
+        """Certify a data set: certified accuracy at every radius, with intervals.
+
+        An image's certificate depends on the seed and its number alone, also over several processes
+        (``accelerate launch``, ``torchrun``), which share the images.
+
+        Args:
+            data: Labelled images, or what `load_labelled` takes.
+            n0: Draws an image for the guess.
+            n: Draws an image for the bound.
+            alpha: The probability that an image's certificate is wrong.
+            every: Take each so many-th image, as papers do of large sets; numbers stay.
+            limit: Take only the first so many images of the set.
+            size: Side that images are brought to.
+            channels: Of the images; by default the classifier's.
+            root: Where named data sets lie.
+            state: A JSON file of the result in the making; a stopped run goes on from it.
+            names: What the result calls ``"classifier"`` and ``"denoiser"``.
+            progress: Show a progress bar.
+
+        Raises:
+            InputError: If the images do not fit, an option is out of range, or ``state`` was
+                computed with other settings.
+            DataError: If there are no such data, or ``state`` is damaged.
+
+        Example:
+            >>> smoothed = rr.create_certifier(classifier, sigma=0.25, denoiser="NAME=WEIGHTS")
+            >>> result = smoothed.certify_set("cifar10_subset:test", n=1000, every=4)
+            >>> result.certified(0.25).share, result.plot("curve.png")
+        """
+        from .over_data import certify_set
+
+        return certify_set(
+            self, data, n0=n0, n=n, alpha=alpha, every=every, limit=limit, size=size,
+            channels=channels, root=root, state=state, names=names, progress=progress,
+        )
+
+    def counts(
+        self,
+        image: Tensor,
+        draws: int,
+        number: int = 0,
+        purpose: int = BOUND,
+        advance: Callable[[int], object] = lambda count: None,
+    ) -> Tensor:
         """How often f(D(image + n)) gives each class, (K,), over ``draws`` draws of n.
 
         Args:
@@ -194,19 +266,42 @@ class SmoothedClassifier(nn.Module):
             draws: How many.
             number: The image's number.
             purpose: Draws for another purpose are other ones.
+            advance: Told how many noisy copies were classified since it was called last.
         """
         # numpy's stream is the same however it is cut into batches; torch's is not.
         source = np.random.default_rng([self.seed, number, purpose])
         total: Tensor | None = None
+        done = 0
         with torch.no_grad(), frozen(self), autocast(image, self.precision):
-            for start in range(0, draws, self.batch_size):
-                size = (min(self.batch_size, draws - start), *image.shape)
+            while done < draws:
+                size = (min(self._batch(image), draws - done), *image.shape)
                 noise = torch.from_numpy(source.standard_normal(size, dtype=np.float32))
-                logits = self.base(image[None] + self.sigma * noise.to(image))
-                counted = torch.bincount(logits.argmax(1), minlength=logits.shape[1])
+                counted = self._counted(image, noise)
                 total = counted if total is None else total + counted
+                done += len(noise)
+                advance(len(noise))
         assert total is not None
         return total.cpu()
+
+    def _batch(self, image: Tensor) -> int:
+        if self.batch_size is not None:
+            return self.batch_size
+        pixels = image.shape[-2] * image.shape[-1]
+        fitting = PIXELS.get(image.device.type, PIXELS["cuda"]) // pixels
+        return min(max(fitting, COPIES[0]), COPIES[1])
+
+    def _counted(self, image: Tensor, noise: Tensor) -> Tensor:
+        """How often each class comes, (K,), for this noise, (B, C, H, W)."""
+        try:
+            logits = self.base(image[None] + self.sigma * noise.to(image))
+        except torch.OutOfMemoryError:
+            if len(noise) == 1:
+                raise
+        else:
+            return torch.bincount(logits.argmax(1), minlength=logits.shape[1])
+        self.batch_size = (len(noise) + 1) // 2  # from here on
+        halves = noise.split(self.batch_size)
+        return torch.stack([self._counted(image, half) for half in halves]).sum(0)
 
     def _each(
         self, images: Tensor, index: int | Sequence[int]

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from robust_restoration.plugins.registry import registry
 
-from .create import load_denoiser
-
 
 def create_certifier(classifier: nn.Module, name: str | None = None, **options: Any) -> Any:
     """A module with ``certify(images, ...)`` around a classifier.
@@ -35,7 +33,7 @@ def certify(
     alpha: float = 0.001,
     seed: int = 0,
     index: int | Sequence[int] = 0,
-    batch_size: int = 200,
+    batch_size: int | None = None,
 ) -> Any:
     """Predict with a radius within which no perturbation changes the prediction, with a proof.
 
@@ -57,7 +55,7 @@ def certify(
         seed: Of the draws.
         index: The first image's number, or one number an image: its draws depend on the seed and
             on this alone.
-        batch_size: Noisy copies at a time.
+        batch_size: Noisy copies at a time; ``None`` goes by the size of the images.
 
     Returns:
         ``(prediction, radius, abstained)``, each (N,), or () for one image: the class, -1 where it
@@ -72,7 +70,7 @@ def certify(
     made = create_certifier(
         classifier,
         sigma=sigma,
-        denoiser=load_denoiser(denoiser) if isinstance(denoiser, str) else denoiser,
+        denoiser=denoiser,
         seed=seed,
         batch_size=batch_size,
     )
