@@ -73,6 +73,12 @@ def defenses() -> list[Entry]:
             "arXiv:2001.03994",
         ),
         Entry(
+            "stability",
+            f"{at}.stability:Stability",
+            "a denoiser after which classifiers say what they say of the clean image",
+            "arXiv:2003.01908",
+        ),
+        Entry(
             "joint",
             f"{at}.joint:Joint",
             "purifier and classifier together, by attacks through both",

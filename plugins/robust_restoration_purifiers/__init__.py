@@ -1,4 +1,4 @@
-"""Built-in plugin: purifiers that are networks of general use, of no one paper."""
+"""Built-in plugin: networks of general use, of no one paper, before classifiers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ def purifiers() -> list[Entry]:
             "resunet",
             f"{at}.resunet:ResUNet",
             "residual U-Net, for training through attacks on purifier and classifier",
+            "arXiv:1711.10684",
+        ),
+    ]
+
+
+@hookimpl
+def denoisers() -> list[Entry]:
+    """The same networks as denoisers."""
+    at = "robust_restoration_purifiers"
+    return [
+        Entry(
+            "resunet_denoiser",
+            f"{at}.resunet_denoiser:ResUNetDenoiser",
+            "residual U-Net, for certificates of classifiers of small images",
             "arXiv:1711.10684",
         ),
     ]

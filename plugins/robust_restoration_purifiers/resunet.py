@@ -71,11 +71,15 @@ class ResUNet(Purifier):
     def forward(self, images: Tensor) -> Tensor:
         """Purify ``images``, (N, C, H, W) in [0, 1], any size."""
         check_layout(images, "images", self.channels)
+        return self.drawn(images).clamp(0, 1)
+
+    def drawn(self, images: Tensor) -> Tensor:
+        """What `forward` gives before it is clamped."""
         height, width = images.shape[-2:]
         padded = _padded(images)
-        drawn = self.decoder(self.encoder(padded)).to(images.dtype)
+        drawn: Tensor = self.decoder(self.encoder(padded)).to(images.dtype)
         base = padded if self.additive else torch.full_like(padded, 0.5)
-        return (base + drawn).clamp(0, 1)[..., :height, :width]
+        return (base + drawn)[..., :height, :width]
 
 
 class Encoder(nn.Module):
