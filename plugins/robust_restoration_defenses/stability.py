@@ -27,7 +27,7 @@ class Stability(DenoisingDefense):
     Minimises KL(f(x) || f(D(x + n))) + mse |D(x + n) - x|^2 (mean over values), with D's output
     clamped to [0, 1] before f. The paper's stability objective (eq. 4) takes the cross-entropy with
     f's class of x; here f's probabilities stand in its place, which need no labels either. With
-    several classifiers each step draws one of them evenly, so that D serves such as it has not seen.
+    several classifiers each step draws one of them, so that D serves such as it has not seen.
 
     Args:
         classifier: The classifier, or several, with ``pretrained_cfg`` or taking [0, 1]. They are
@@ -44,7 +44,7 @@ class Stability(DenoisingDefense):
 
     Example:
         >>> defense = rr.create_defense("stability", classifier=classifier, sigma=0.25)
-        >>> rr.train(rr.create_denoiser("dncnn_c"), defense, rr.load_labelled("photos/"), steps=10_000)
+        >>> rr.train(denoiser, defense, rr.load_labelled("photos/"), steps=10_000)
     """
 
     def __init__(
