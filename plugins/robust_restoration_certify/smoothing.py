@@ -240,9 +240,9 @@ class SmoothedClassifier(nn.Module):
             DataError: If there are no such data, or ``state`` is damaged.
 
         Example:
-            >>> smoothed = rr.create_certifier(classifier, sigma=0.25, denoiser="NAME=WEIGHTS")
-            >>> result = smoothed.certify_set("cifar10_subset:test", n=1000, every=4)
-            >>> result.certified(0.25).share, result.plot("curve.png")
+            >>> smoothed = rr.create_certifier(classifier, sigma=0.25)
+            >>> result = smoothed.certify_set("cifar10:train", n=10_000, every=4)
+            >>> accuracy, low, high = result.certified(0.25)
         """
         from .over_data import certify_set
 

@@ -44,7 +44,8 @@ class Stability(DenoisingDefense):
 
     Example:
         >>> defense = rr.create_defense("stability", classifier=classifier, sigma=0.25)
-        >>> rr.train(denoiser, defense, rr.load_labelled("photos/"), steps=10_000)
+        >>> images = rr.load_labelled("cifar10:train")
+        >>> rr.train(rr.create_denoiser("dncnn_c"), defense, images, steps=10_000)
     """
 
     def __init__(

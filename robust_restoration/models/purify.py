@@ -103,8 +103,11 @@ def _trained(purifier: str, which: Identity) -> nn.Module:
 class PurifiedClassifier(nn.Module):
     """A classifier with a purifier in front of it: a drop-in ``nn.Module``.
 
-    Gradients flow through both, so that an attack on it is white-box end to end. The purifier is
-    no protection against an attacker who knows of it unless the tables in the README say so.
+    Gradients flow through both, so that an attack on it is white-box end to end. What a purifier's
+    name stands for is one of two promises. Most help against attackers who do not know of them,
+    and the default one is of these. Those trained by attacks through themselves were measured
+    against attackers who do know; the figures are in their model cards and in the README. Neither
+    is a proof: certificates are `certify`'s.
 
     Args:
         classifier: The classifier. Where it has a ``pretrained_cfg``, its mean and std are
@@ -187,6 +190,9 @@ def purify(
     batch_size: int = 32,
 ) -> Tensor:
     """Take adversarial perturbations out of images before a classifier sees them.
+
+    The default purifier helps against attackers who do not know of it; which names promise more,
+    `PurifiedClassifier` says.
 
     Args:
         classifier: The classifier; decides the purifier's weights, and the normalisation where

@@ -7,7 +7,7 @@ import pytest
 import torch
 from robust_restoration_certify.binomial import leads, lower_bound
 from robust_restoration_certify.smoothing import ABSTAINED, SmoothedClassifier
-from scipy.stats import norm
+from scipy.stats import binom, norm
 from torch import nn
 
 from robust_restoration.errors import InputError
@@ -184,3 +184,70 @@ def test_a_denoiser_by_name(images):
     gray = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     found = rr.certify(Linear(256), gray, sigma=0.1, denoiser="dncnn_b=nt", n=50)
     assert found.prediction.shape == (1,)
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pgd_breaks_no_certificate(seed):
+    # A small network whose borders are curved; the attack knows the noise and averages over it.
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 24), nn.Tanh(), nn.Linear(24, 3))
+    nn.init.normal_(network[1].weight, std=1.5)
+    images = torch.rand(8, 3, 2, 2)
+    smoothed = SmoothedClassifier(network, sigma=0.25, batch_size=4000, seed=seed)
+    found = smoothed.certify(images, n=2000)
+    certified = ~found.abstained
+    assert int(certified.sum()) >= 4
+    x, labels = images[certified], found.prediction[certified]
+    radius = found.radius[certified].float() * 0.999
+    noise = 0.25 * torch.randn(256, 1, 3, 2, 2)
+
+    def mean_probability(inputs):
+        copies = (inputs + noise).flatten(0, 1)
+        return network(copies).softmax(1).view(256, len(inputs), 3).mean(0)
+
+    moved = x.clone()
+    for _ in range(20):
+        moved.requires_grad_()
+        loss = -mean_probability(moved).gather(1, labels[:, None]).log().sum()
+        step = torch.autograd.grad(loss, moved)[0].flatten(1)
+        step = step / step.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        away = (moved.detach() - x).flatten(1) + 0.25 * radius[:, None] * step
+        away *= (radius / away.norm(dim=1).clamp(min=1e-12)).clamp(max=1)[:, None]
+        moved = x + away.view_as(x)
+    reached = (moved - x).flatten(1).norm(dim=1)
+    assert bool((reached > 0.9 * radius).all())  # the attack used what it may
+    # Not clamped to [0, 1]: the certificate holds for every perturbation.
+    counts = torch.stack(
+        [smoothed.counts(image, 4000, number) for number, image in enumerate(moved)]
+    )
+    assert torch.equal(counts.argmax(1), labels)
+    # And an attack of five times the radius does break some, or the test says nothing.
+    far = x + 5 * (moved - x)
+    beyond = [int(smoothed.counts(image, 1000, n).argmax()) for n, image in enumerate(far)]
+    assert beyond != labels.tolist()
+
+
+def test_a_larger_share_gives_a_larger_radius_and_so_do_more_draws():
+    shares = [lower_bound(count, 1000, 0.001) for count in range(1001)]
+    assert shares == sorted(shares)
+    draws = [lower_bound(9 * n // 10, n, 0.001) for n in (10, 100, 1000, 10_000, 100_000)]
+    assert draws == sorted(draws)
+    assert draws[-1] < 0.9
+
+
+def test_abstentions_are_as_frequent_as_the_test_says():
+    # p = 0.6 and n = 50: a class is named if 36 of 50 agree or more, which is a binomial's tail.
+    draws, p, alpha, trials = 50, 0.6, 0.05, 400
+    needed = next(k for k in range(51) if lower_bound(k, draws, alpha) > 0.5)
+
+    class Biased(nn.Module):
+        def forward(self, images):
+            side = images.flatten(1)[:, :1] - 0.5
+            return torch.cat([side, -side], 1)
+
+    middle = 0.5 + 0.25 * norm.ppf(p)
+    smoothed = SmoothedClassifier(Biased(), sigma=0.25)
+    found = smoothed.certify(torch.full((trials, 1, 1, 1), middle), n0=200, n=draws, alpha=alpha)
+    share = float(found.abstained.float().mean())
+    expected = float(binom.cdf(needed - 1, draws, p))
+    assert share == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / trials))
+    assert 0.1 < expected < 0.9

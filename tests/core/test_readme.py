@@ -24,6 +24,7 @@ SMALLER = {
     "steps=40": "steps=2",
     "--steps 20000": "--steps 2 --batch-size 2",
     "--size 224": "--size 32",
+    "--draws 1000": "--draws 10 --guesses 2 --limit 1",
     "--set augment=true --steps 3000": "--set attack_steps=1 --steps 4 --batch-size 2",
     "-o results/similitude": "-o results/similitude --count 4 --limit 1",
     "--threat gray-box --threat white-box": "--threat 'gray-box steps=2' --threat "
