@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from accelerate import Accelerator
 from torch import Generator
 
 from robust_restoration.contracts import Batch, Stage, TrainingSet
@@ -32,6 +33,18 @@ def draw(
             order = torch.randperm(count, generator=shuffle)
         indices.append(order[position % count])
     return data.batch(torch.stack(indices), generator, stage)
+
+
+def share_of(batch: Batch, accelerator: Accelerator, *, channels_last: bool) -> Batch:
+    """The rows of a batch that are this process's, on its device."""
+    rank, world = accelerator.process_index, accelerator.num_processes
+    moved = {}
+    for name, tensor in batch.items():
+        part = tensor[rank::world].to(accelerator.device, non_blocking=True)
+        if channels_last and part.ndim == 4:
+            part = part.contiguous(memory_format=torch.channels_last)
+        moved[name] = part
+    return moved
 
 
 def parts_of(batch: Batch, count: int) -> list[Batch]:

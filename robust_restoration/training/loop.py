@@ -35,7 +35,7 @@ from robust_restoration.models.classifiers import check_module
 from robust_restoration.numbers import check_fraction
 from robust_restoration.plugins.targets import call
 
-from .batches import draw, mix, parts_of, stage_ends
+from .batches import draw, mix, parts_of, share_of, stage_ends
 from .curves import Curves
 from .identity import identity
 from .progress import Bar
@@ -246,9 +246,8 @@ class _Run:
         generator = torch.Generator().manual_seed(mix(settings.seed, self.step))
         torch.manual_seed(mix(settings.seed, self.step, self.accelerator.process_index + 1))
         began = time.perf_counter()
-        batch = self._share(
-            draw(self.data, self.step, settings.batch_size, settings.seed, generator, stage)
-        )
+        drawn = draw(self.data, self.step, settings.batch_size, settings.seed, generator, stage)
+        batch = share_of(drawn, self.accelerator, channels_last=settings.channels_last)
         self.waited += time.perf_counter() - began
         self.model.train()
         optimizer.zero_grad(set_to_none=True)
@@ -278,17 +277,6 @@ class _Run:
             self.decay = min(settings.ema, (1 + age) / (10 + age))
             self.average.update_parameters(self.model)
         return {"loss": value, **figures, "lr": rate}
-
-    def _share(self, batch: Batch) -> Batch:
-        """The rows of a batch that are this process's, on its device."""
-        rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        moved = {}
-        for name, tensor in batch.items():
-            part = tensor[rank::world].to(self.device, non_blocking=True)
-            if self.settings.channels_last and part.ndim == 4:
-                part = part.contiguous(memory_format=torch.channels_last)
-            moved[name] = part
-        return moved
 
     @torch.no_grad()
     def _follow(self, averaged: Any, current: Any, count: Any) -> None:
