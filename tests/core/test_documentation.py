@@ -1,0 +1,78 @@
+"""The site's pages: every public name is in the reference, links lead somewhere, snippets parse."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import robust_restoration
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md"))
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
+# Type aliases and decorators, which have no documentation of their own.
+NOT_SHOWN = {"Batch", "hookimpl"}
+
+
+def public_names_module():
+    """The hook of the site's builder, which is no package's module."""
+    spec = importlib.util.spec_from_file_location("public_names", DOCS / "public_names.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_public_name_is_in_the_reference():
+    text = "\n".join(path.read_text() for path in (DOCS / "reference").glob("*.md"))
+    shown = re.findall(r"^::: rr\.(\w+)$", text, re.M)
+    assert sorted(shown) == sorted(set(robust_restoration.__all__) - NOT_SHOWN)
+
+
+def test_the_reference_finds_where_names_are_defined():
+    module = public_names_module()
+    assert module.defined_at("psnr") == "robust_restoration.images.metrics.psnr"
+    page = module.on_page_markdown("::: rr.psnr\n\ntext ::: rr.nothing\n")
+    assert page == "::: robust_restoration.images.metrics.psnr\n\ntext ::: rr.nothing\n"
+    with pytest.raises(ValueError, match="no documentation"):
+        module.defined_at("Batch")
+
+
+def test_every_page_is_in_the_menu_and_links_lead_somewhere():
+    menu = (ROOT / "mkdocs.yml").read_text()
+    for path in [*PAGES, *NOTEBOOKS]:
+        if path.name.isupper() or path.stem.isupper():
+            continue
+        assert path.relative_to(DOCS).as_posix() in menu, f"{path} is not in mkdocs.yml"
+    for path in PAGES:
+        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+            assert (path.parent / link).exists(), f"{path.name} links to {link}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(DOCS).as_posix())
+def test_snippets_are_python(path):
+    for code in re.findall(r"^ *```python\n(.*?)^ *```", path.read_text(), re.M | re.S):
+        ast.parse(re.sub(r"^    ", "", code, flags=re.M) if code.startswith("    ") else code)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_run(path, monkeypatch):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    cells = json.loads(path.read_text())["cells"]
+    names: dict[str, object] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert cell["execution_count"], "the notebook was saved without being run"
+            code = "".join(cell["source"])
+            for old, new in {"steps=20\"": "steps=2\"", "steps=300": "steps=3"}.items():
+                code = code.replace(old, new)
+            exec(compile(code, path.name, "exec"), names)
