@@ -42,6 +42,7 @@ ATTACKS = {
     "torchattacks/pgdl2": 0.15,
     "torchattacks/fgsm": 0.1,
 }
+COLOUR_ONLY = ("torchattacks/tifgsm",)  # torchattacks smooths gradients of three channels
 SHARD = 96
 TOGETHER = 8  # images that get the same attack and eps
 PARTS = ("clean", "perturbations", "epsilons", "log_probabilities")
@@ -141,7 +142,8 @@ def make_pairs(
         data: One or several sets of clean images, whose labels, if they have any, are not used;
             tensors are (N, C, H, W), uint8 or in [0, 1].
         attacks: Names, or names and how often each is drawn. An attack takes ``eps``, and may take
-            ``alpha`` and ``steps``.
+            ``alpha`` and ``steps``. Those that work in colour only are left out of the usual ones
+            for images of other channels.
         epsilons: The eps that are drawn from, as fractions of [0, 1]. For an attack in L2 it is the
             root mean square of the change of a value.
         per_image: How many attacked images each image gives for each classifier.
@@ -161,6 +163,8 @@ def make_pairs(
     sets = [data] if isinstance(data, LabelledImages | Tensor) else list(data)
     tensors = [as_bytes(part) for part in sets]
     weights = dict(attacks) if isinstance(attacks, Mapping) else dict.fromkeys(attacks, 1.0)
+    if attacks is ATTACKS and any(part.shape[1] != 3 for part in tensors):
+        weights = {name: weights[name] for name in weights if name not in COLOUR_ONLY}
     epsilons = sorted(epsilons)
     if not (classifiers and weights and epsilons and per_image > 0 and epsilons[0] > 0):
         raise InputError(

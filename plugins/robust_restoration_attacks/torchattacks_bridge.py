@@ -69,6 +69,12 @@ class _ClassifierAttack(Attack):
                 f"{type(self).__name__} of torchattacks cannot work in float64: give it "
                 "images.float()."
             )
+        kernel = getattr(self, "stacked_kernel", None)
+        if isinstance(kernel, Tensor) and inputs.shape[1] != len(kernel):
+            raise InputError(
+                f"inputs have {inputs.shape[1]} channel(s); {type(self).__name__} of torchattacks "
+                f"smooths gradients of {len(kernel)} channels only."
+            )
         super().check(inputs, targets)
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -240,3 +240,13 @@ def test_nothing_to_draw_from(
 ) -> None:
     with pytest.raises(InputError, match="expected at least one of each"):
         quick(tiny_classifier, images, tmp_path, **wrong)
+
+
+def test_usual_attacks_on_gray_images(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    classifier = nn.Sequential(nn.Flatten(), nn.Linear(256, 10)).eval()
+    gray = torch.randint(0, 256, (80, 1, 16, 16), dtype=torch.uint8)
+    made = quick(classifier, gray, tmp_path)  # ten draws: of all six, one in ten is for colour only
+    assert made.perturbations.shape == gray.shape
+    with pytest.raises(InputError, match=r"1 channel\(s\); .* of 3 channels only"):
+        quick(classifier, gray, tmp_path, attacks=["torchattacks/tifgsm"])
