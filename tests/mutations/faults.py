@@ -206,6 +206,30 @@ FAULTS = [
         (f"{DENOISER_ATTACKS}::test_the_base_clips_whatever_forward_returns",),
     ),
     Fault(
+        "The ensemble keeps its last member",
+        f"{ATTACKS}/restoration_ensemble.py",
+        "better = value > highest",
+        "better = value > -1",
+        ("tests/attacks/test_restoration_ensemble.py::test_never_weaker_than_a_member",),
+    ),
+    Fault(
+        "A sensitivity map is of one probe",
+        "plugins/robust_restoration_studies/local_worst_case.py",
+        "total += found.square()",
+        "total = probes * found.square()",
+        ("tests/studies/test_local_worst_case.py::test_the_map_is_the_norms_of_columns",),
+    ),
+    Fault(
+        "Validation is not clipped as training is",
+        "plugins/robust_restoration_defenses/denoising.py",
+        "data.corrupted(self.observe)",
+        "data.corrupted(self.corrupt)",
+        (
+            "tests/defenses/test_denoising_defenses.py::"
+            "test_validation_is_clipped_as_training_is",
+        ),
+    ),
+    Fault(
         "DAG normalises after it masks",
         f"{ATTACKS}/dag.py",
         "along = missed * gradient / lengths(gradient)",
