@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+import pytest
+
+from robust_restoration.errors import InputError
 from robust_restoration.evaluation import Result
 from robust_restoration.evaluation.result import Record
 
@@ -29,3 +32,9 @@ def test_report_writes_a_page_and_does_not_replace_one(tmp_path):
     assert again.returncode == 2
     assert "--overwrite" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_a_frame_without_pandas_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(InputError, match="pip install pandas"):
+        Result([Record("a", "photos", "1", "unattacked", 0.0, "", "psnr", 30.0)]).to_frame()

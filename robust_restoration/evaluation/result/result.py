@@ -469,8 +469,15 @@ class Result:
             raise DataError(f"{where} is not a result of an evaluation ({error!r}).") from error
 
     def to_frame(self) -> pandas.DataFrame:
-        """One row a record; needs pandas."""
-        import pandas
+        """One row a record; needs pandas.
+
+        Raises:
+            InputError: If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise InputError("to_frame needs pandas: pip install pandas.") from None
 
         return pandas.DataFrame(self.records, columns=list(Record._fields))
 
