@@ -15,9 +15,7 @@ import robust_restoration
 def defined_at(name: str) -> str:
     """The module and name that a public name stands for."""
     value: Any = getattr(robust_restoration, name)
-    if isinstance(value, type) and value.__module__ == "builtins" or not hasattr(
-        value, "__qualname__"
-    ):
+    if not hasattr(value, "__qualname__") or value.__module__ == "builtins":
         raise ValueError(f"{name} has no documentation of its own")
     return f"{value.__module__}.{value.__qualname__}"
 

@@ -76,9 +76,15 @@ def raise_both(content):
     content["summary"][0]["psnr"] += 1 / 3
 
 
+def without_attacks(content):  # as an evaluation that was stopped keeps it
+    for part in ("records", "summary"):
+        content[part] = [row for row in content[part] if row["threat"] == "unattacked"]
+
+
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
+        (without_attacks, "for 0 images of"),
         (raise_value, "one of them was changed"),
         (lambda c: c["settings"].pop("data_hash"), "no data_hash"),
         (lambda c: c["records"][0]["values"]["ssim"].__setitem__(0, 1.5), "no evaluation gives"),

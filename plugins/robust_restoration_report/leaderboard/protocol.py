@@ -105,7 +105,7 @@ def _check_images(path: Path, result: Result) -> None:
         if subject not in result.settings["weights"] and subject != "none":
             raise DataError(f"{path} does not say which weights {subject!r} has.")
         wanted = [(UNATTACKED, 0.0, count)]
-        for name in result.threats:
+        for name in threats:
             limit = threats[name].get("limit")
             number = count if limit is None else min(limit, count)
             wanted += [(name, eps, number) for eps in threats[name]["eps"]]
