@@ -105,7 +105,7 @@ def _output(features: Tensor, layer: nn.Conv2d) -> Tensor:
     """
     with torch.autocast(features.device.type, enabled=False):
         rows = features.to(layer.weight.dtype).flatten(2)
-        weight = layer.weight.flatten(1).expand(len(rows), -1, -1)
+        weight = layer.weight.flatten(1).expand(rows.shape[0], -1, -1)
         assert layer.bias is not None
         maps = torch.baddbmm(layer.bias.view(1, -1, 1), weight, rows)
     return maps.unflatten(2, features.shape[2:])

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .pixel_filter import window
+
 # Of images that are filtered together on a CPU.
 PIXELS_AT_ONCE = 2**16
 
@@ -51,7 +53,26 @@ def upsampled_filter(images: Tensor, maps: Tensor) -> Tensor:
         The filtered images (N, C, H, W), in the dtype of ``images``. Once differentiable in the
         images and the maps.
     """
+    if torch.compiler.is_compiling():
+        return _in_whole_tensors(images, maps)
     return _UpsampledFilter.apply(images, maps)
+
+
+def _in_whole_tensors(images: Tensor, maps: Tensor) -> Tensor:
+    """The same without loops over images and without writing in place.
+
+    For compilers and exporters, which then take any number of images; a compiler fuses it.
+    """
+    wide = torch.float64 if images.dtype == torch.float64 else torch.float32
+    channels, height, width = images.shape[1:]
+    size = round((maps.shape[1] / channels) ** 0.5)
+    kernels = upsampled(maps.to(wide), height, width)
+    padded = F.pad(images.to(wide), (size // 2,) * 4)
+    found = torch.zeros_like(images, dtype=wide)
+    for offset in range(size * size):
+        kernel = kernels[:, offset * channels : (offset + 1) * channels]
+        found = found + kernel * window(padded, offset, size)
+    return found.to(images.dtype)
 
 
 class _UpsampledFilter(torch.autograd.Function):

@@ -34,7 +34,8 @@ def sigma_per_image(sigma: float | Tensor | None, images: Tensor, *, denoiser: s
             f"sigma has shape {tuple(sigma.shape)} for {count} images; expected a float or "
             f"({count},), one level an image."
         )
-    check_level("sigma", sigma)
+    if not (isinstance(sigma, Tensor) and torch.compiler.is_compiling()):  # it has no values then
+        check_level("sigma", sigma)
     if isinstance(sigma, Tensor):
         return sigma.to(images).expand(count)
     return torch.full((count,), float(sigma), dtype=images.dtype, device=images.device)

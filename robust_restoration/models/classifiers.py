@@ -105,7 +105,13 @@ def normalization(classifier: nn.Module) -> tuple[tuple[float, ...], tuple[float
         takes [0, 1].
     """
     config = pretrained_cfg(classifier)
-    if config.get("mean") is None or config.get("std") is None:
+    told = [name for name in ("mean", "std") if config.get(name) is not None]
+    if len(told) == 1:
+        raise InputError(
+            f"pretrained_cfg has {told[0]} alone, so that its normalisation is not known; expected "
+            "mean and std, or neither where the classifier takes [0, 1]."
+        )
+    if not told:
         return None
     mean, std = tuple(config["mean"]), tuple(config["std"])
     channels = input_channels(classifier)
