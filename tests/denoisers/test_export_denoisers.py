@@ -29,7 +29,7 @@ def test_exported_for_any_number_of_images(
     program = torch.export.export(
         denoiser,
         tuple(argument[:2] for argument in arguments),
-        dynamic_shapes=(batch, batch if told else None),
+        dynamic_shapes=(batch,) * len(arguments),
     )
     for count in (1, 3):
         part = tuple(argument[:count] for argument in arguments)
