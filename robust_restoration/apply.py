@@ -179,8 +179,8 @@ def attack_files(
         InputError: If the images do not fit the denoiser, or an option makes no sense.
     """
     device = device_of(device)
-    model = denoiser.to(device)
-    level = sigma if takes_sigma(model) and not getattr(model, "blind", False) else None
+    level = sigma if takes_sigma(denoiser) and not getattr(denoiser, "blind", False) else None
+    model = Tiled(denoiser.to(device), tile=1024)
     attacker = create_attack(
         attack or registry().default("attacks", "denoiser"),
         model,

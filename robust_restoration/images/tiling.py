@@ -14,6 +14,7 @@ from robust_restoration.models.classifiers import check_module
 from robust_restoration.models.restore import Level, restore, takes_sigma
 
 GRID = 32  # tiles begin at multiples of it, as networks that pool want
+WITH_GRADIENT = 160  # a tile's side where a network keeps all it computed for the backward pass
 
 
 class Tiled(Denoiser):
@@ -22,8 +23,8 @@ class Tiled(Denoiser):
     Each output pixel comes from the tile in which it lies farthest from a border that the image
     does not have. Where the overlap is at least the radius of what a pixel's output depends on,
     which is ``depth`` pixels for a DnCNN, the result is the whole image's; for networks that look
-    further it is close to it. Gradients flow: tiles are computed again in the backward pass, so
-    that attacks keep within the memory of one tile too.
+    further it is close to it. Gradients flow: tiles, of at most 160 pixels then, are computed again
+    in the backward pass, so that attacks keep within the memory of one tile too.
 
     Args:
         denoiser: Any module that maps images to images.
@@ -48,15 +49,20 @@ class Tiled(Denoiser):
         if isinstance(denoiser, Denoiser):
             self.channels, self.blind = denoiser.channels, denoiser.blind
             self.sigma_range = denoiser.sigma_range
+        else:
+            self.blind = not takes_sigma(denoiser)
 
     def forward(self, noisy: Tensor, sigma: Level = None) -> Tensor:
         """Restore ``noisy``, (N, C, H, W), of any size."""
         if max(noisy.shape[-2:]) <= self.tile:
             return self._one(noisy, sigma)
         restored = torch.empty_like(noisy)
-        for outer, inner, core in self._tiles(*noisy.shape[-2:]):
+        gradient = torch.is_grad_enabled() and noisy.requires_grad
+        tile = min(self.tile, WITH_GRADIENT) if gradient else self.tile
+        height, width = noisy.shape[-2:]
+        for outer, inner, core in self._tiles(height, width, tile):
             part = noisy[..., outer[0], outer[1]]
-            if torch.is_grad_enabled() and noisy.requires_grad:
+            if gradient:
                 found = checkpoint(self._one, part, sigma, use_reentrant=False)
             else:
                 found = self._one(part, sigma)
@@ -66,16 +72,18 @@ class Tiled(Denoiser):
     def _one(self, noisy: Tensor, sigma: Level) -> Tensor:
         return restore(self.denoiser, noisy, sigma if takes_sigma(self.denoiser) else None)
 
-    def _tiles(self, height: int, width: int) -> Iterator[tuple[tuple[slice, slice], ...]]:
+    def _tiles(
+        self, height: int, width: int, tile: int
+    ) -> Iterator[tuple[tuple[slice, slice], ...]]:
         """What each tile sees, which part of that it gives, and where that part goes."""
-        for top in range(0, height, self.tile):
-            for left in range(0, width, self.tile):
-                rows = self._span(top, height)
-                columns = self._span(left, width)
+        for top in range(0, height, tile):
+            for left in range(0, width, tile):
+                rows = self._span(top, height, tile)
+                columns = self._span(left, width, tile)
                 yield tuple(zip(rows, columns, strict=True))
 
-    def _span(self, start: int, side: int) -> tuple[slice, slice, slice]:
+    def _span(self, start: int, side: int, tile: int) -> tuple[slice, slice, slice]:
         first = max(0, start - self.overlap)
-        last = min(side, start + self.tile + self.overlap)
-        end = min(side, start + self.tile)
+        last = min(side, start + tile + self.overlap)
+        end = min(side, start + tile)
         return slice(first, last), slice(start - first, end - first), slice(start, end)

@@ -4,7 +4,8 @@ from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError
-from robust_restoration.images.tiling import Tiled
+from robust_restoration.images.tiling import WITH_GRADIENT, Tiled
+from robust_restoration.models.restore import conditioning
 
 
 class Told(rr.Denoiser):
@@ -68,3 +69,27 @@ def test_a_tile_is_all_that_the_denoiser_sees():
 def test_bad_options(options):
     with pytest.raises(InputError, match="multiples of 32"):
         Tiled(nn.Identity(), **options)
+
+
+def test_with_gradients_tiles_are_smaller_and_the_gradient_is_the_same(denoiser):
+    seen = []
+    denoiser.register_forward_pre_hook(lambda _, args: seen.append(max(args[0].shape[-2:])))
+    noisy = torch.rand(1, 1, 400, 330)
+    gradients = []
+    for model in (denoiser, Tiled(denoiser, tile=352, overlap=32)):
+        seen.clear()
+        x = noisy.clone().requires_grad_()
+        gradients.append(torch.autograd.grad(model(x).square().sum(), x)[0])
+    assert torch.allclose(*gradients, atol=1e-4)
+    assert max(seen) <= WITH_GRADIENT + 2 * 32
+
+
+def test_plain_modules_are_told_the_level_in_tiles_too():
+    class Plain(nn.Module):
+        def forward(self, noisy, sigma):
+            return noisy * (1 - sigma)
+
+    tiled = Tiled(Plain(), tile=32, overlap=0)
+    assert conditioning(tiled, 0.25) == 0.25
+    ones = torch.ones(1, 1, 64, 64)
+    assert torch.equal(rr.restore(tiled, ones, 0.25), 0.75 * ones)
