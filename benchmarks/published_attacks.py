@@ -192,7 +192,7 @@ def table(part: str) -> str:
     lines = []
     if part == "obsatk":
         lines += [
-            "| data | ε̂ | attack | paper: N | paper: attacked | ours: N | as released | exact | "
+            "| data | ε̂ | attack | paper: N | paper: attacked | ours: N | as released | project | "
             "clamp only | same energy | random direction |",
             "|---|---|---|" + "---:|" * 8,
         ]
@@ -200,7 +200,7 @@ def table(part: str) -> str:
             ours = row["ours"]
             cells = [*row["paper"], ours["noisy"], ours["as released"], ours["project"]] + [
                 ours[f"as released / {c}"] for c in ("clamp only", "same energy")
-            ] + [ours["exact / random direction"]]
+            ] + [ours["project / random direction"]]
             figures = " | ".join(f"{c:.2f}" for c in cells)
             lines.append(
                 f"| {row['data']}, {row['images']} images | {row['level']} | {row['attack']} | "

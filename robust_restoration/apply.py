@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from .contracts import Denoiser, Purifier, frozen
 from .degradations.gaussian import Gaussian
 from .errors import DataError, InputError
-from .evaluation.strips import write_strip
 from .files import atomic_path
 from .images.files import read_image, write_image
 from .images.folders import STRIP, find_images
 from .images.pixels import compact
+from .images.strips import write_strip
 from .images.tiling import Tiled
 from .models.create import create_attack
 from .models.device import device_of

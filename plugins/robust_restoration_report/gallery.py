@@ -10,7 +10,7 @@ from pathlib import Path
 
 from robust_restoration.errors import InputError
 from robust_restoration.evaluation import Result
-from robust_restoration.evaluation.strips import BAND, GAP
+from robust_restoration.images.strips import BAND, GAP
 
 from .figures import LOWER_IS_BETTER, UNATTACKED, shown_metrics
 

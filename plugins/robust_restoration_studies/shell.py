@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robust_restoration.cli.app import Json, emit, say, show
+from robust_restoration.cli.app import Json, hand_over
 from robust_restoration.cli.options import (
     DENOISER_HELP,
     LEVEL_HELP,
@@ -68,7 +68,7 @@ def transfer(
         limit=limit or None,
         seed=seed,
     )
-    _hand_over(result, out, as_json)
+    hand_over(result, out, as_json)
 
 
 def similitude(
@@ -112,7 +112,7 @@ def similitude(
         limit=limit or None,
         seed=seed,
     )
-    _hand_over(result, out, as_json)
+    hand_over(result, out, as_json)
 
 
 def _load(words: list[str], device: str) -> dict[str, Any]:
@@ -121,20 +121,3 @@ def _load(words: list[str], device: str) -> dict[str, Any]:
 
     where = device_of(device)
     return {word: load_denoiser(word).to(where) for word in words}
-
-
-def _hand_over(result: Any, out: Path | None, as_json: bool) -> None:
-    """Write the result beside ``out``, and print it."""
-    from robust_restoration.files import atomic_path
-
-    if out is not None:
-        paths = {suffix: out.with_name(out.name + suffix) for suffix in (".json", ".md", ".png")}
-        result.to_json(paths[".json"])
-        with atomic_path(paths[".md"]) as temporary:
-            temporary.write_text(result.to_markdown() + "\n", encoding="utf-8")
-        result.plot(paths[".png"])
-        say(f"Wrote {', '.join(map(str, paths.values()))}.")
-    if as_json:
-        emit(result.to_dict())
-    else:
-        show(result.to_markdown())

@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -138,3 +139,24 @@ def show(text: Any) -> None:
 def emit(content: Any) -> None:
     """JSON on stdout."""
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def hand_over(result: Any, out: Path | None, as_json: bool) -> None:
+    """Write a result beside ``out``, in all the forms that it has, and print it."""
+    from robust_restoration.files import atomic_path
+
+    if out is not None:
+        paths = {kind: out.with_name(f"{out.name}.{kind}") for kind in ("json", "md", "png", "csv")}
+        result.to_json(paths["json"])
+        with atomic_path(paths["md"]) as temporary:
+            temporary.write_text(result.to_markdown() + "\n", encoding="utf-8")
+        result.plot(paths["png"])
+        if hasattr(result, "to_csv"):
+            result.to_csv(paths["csv"])
+        else:
+            del paths["csv"]
+        say(f"Wrote {', '.join(map(str, paths.values()))}.")
+    if as_json:
+        emit(result.to_dict())
+    else:
+        show(result if hasattr(result, "__rich__") else result.to_markdown())

@@ -10,7 +10,7 @@ import typer
 
 from robust_restoration.errors import InputError
 
-from .app import Json, app, emit, say, show
+from .app import Json, app, hand_over, say
 from .options import (
     DENOISER_HELP,
     DENOISERS,
@@ -134,32 +134,39 @@ def evaluate(
         raise InputError("Give either --denoiser, or --classifier.")
     for_denoisers = {"--sigma": sigma, "--noise": noise, "--within-level": within_level}
     for_classifiers = {"--purifier": purifier, "--size": size}
-    for option, value in (for_classifiers if denoiser else for_denoisers).items():
-        if value:
-            kind = "classifiers" if denoiser else "denoisers"
-            raise InputError(f"{option} is for {kind}; leave it out.")
+    given = [o for o, v in (for_classifiers if denoiser else for_denoisers).items() if v]
+    if given:
+        kind = "classifiers" if denoiser else "denoisers"
+        raise InputError(f"{given[0]} is for {kind}; leave it out.")
     thresholds = [_threshold(word) for word in fail_below or ()]
     state = _state(out, overwrite)
 
     import robust_restoration.evaluation as evaluation
-    from robust_restoration.evaluation.processes import Processes
     from robust_restoration.models.classifiers import load_classifier
+    from robust_restoration.models.create import load_denoiser
     from robust_restoration.models.device import device_of
     from robust_restoration.numbers import parse_level
+    from robust_restoration.processes import Processes
 
-    processes, where = Processes(), device_of(device)
-    subject, options = (
-        _denoisers(denoiser, sigma, noise, within_level)
-        if denoiser
-        else (load_classifier(classifier), {"purifiers": purifier, "size": size or None})
-    )
-    for module in subject.values() if isinstance(subject, dict) else [subject]:
-        module.to(where)
+    main, where = Processes().main, device_of(device)
+    subject: Any
+    if denoiser:
+        twice = sorted({word for word in denoiser if denoiser.count(word) > 1})
+        if twice:
+            raise InputError(f"--denoiser {twice[0]} is given twice; give it once.")
+        subject = {word: load_denoiser(word).to(where) for word in denoiser}
+    else:
+        subject = load_classifier(classifier).to(where)
     result = evaluation.evaluate(
         subject,
         data,
         threats=threat,
         eps=[parse_level(word) for word in eps] if eps else None,
+        sigma=parse_level(sigma or "25"),
+        noise=noise or None,
+        within_level=within_level,
+        purifiers=purifier,
+        size=size or None,
         controls=controls,
         checks=checks,
         metrics=metric,
@@ -171,20 +178,14 @@ def evaluate(
         seed=seed,
         state=state,
         progress=not as_json,
-        **options,
     )
-    if processes.main:
+    below = [sentence for metric, value in thresholds for sentence in _below(result, metric, value)]
+    if main:
         for sentence in result.damaged:
             say(f"Skipped: {sentence}")
-        if out:
-            _write(result, out)
-        if as_json:
-            emit(result.to_dict())
-        else:
-            show(result)
-    below = [sentence for metric, value in thresholds for sentence in _below(result, metric, value)]
-    for sentence in below if processes.main else ():
-        say(sentence)
+        hand_over(result, out, as_json)
+        for sentence in below:
+            say(sentence)
     if result.damaged or below:
         raise typer.Exit(1)
 
@@ -196,29 +197,13 @@ def _state(out: Path | None, overwrite: bool) -> Path | None:
     from robust_restoration.files import atomic_path
 
     state = out.with_name(out.name + ".json")
-    with atomic_path(state.with_name(f".{out.name}.tried")) as temporary:
+    tried = out.with_name(f".{out.name}.tried")
+    with atomic_path(tried) as temporary:
         temporary.touch()
-    state.with_name(f".{out.name}.tried").unlink(missing_ok=True)
+    tried.unlink(missing_ok=True)
     if overwrite:
         state.unlink(missing_ok=True)
     return state
-
-
-def _denoisers(
-    words: list[str], sigma: str, noise: str, within_level: bool
-) -> tuple[Any, dict[str, Any]]:
-    from robust_restoration.models.create import load_denoiser
-    from robust_restoration.numbers import parse_level
-
-    options: dict[str, Any] = {"noise": noise or None, "within_level": within_level}
-    if sigma:
-        options["sigma"] = parse_level(sigma)
-    twice = sorted({word for word in words if words.count(word) > 1})
-    if twice:
-        raise InputError(f"--denoiser {twice[0]} is given twice; give it once.")
-    if len(words) == 1:
-        return load_denoiser(words[0]), {**options, "name": words[0]}
-    return {word: load_denoiser(word) for word in words}, options
 
 
 def _threshold(word: str) -> tuple[str, float]:
@@ -243,13 +228,3 @@ def _below(result: Result, metric: str, value: float) -> list[str]:
         for row in result.summary()
         if not row["control"] and row.get(metric, value) < value
     ]
-
-
-def _write(result: Result, out: Path) -> None:
-    from robust_restoration.files import atomic_path
-
-    result.plot(out.with_name(out.name + ".png"))
-    result.to_csv(out.with_name(out.name + ".csv"))
-    with atomic_path(out.with_name(out.name + ".md")) as temporary:
-        temporary.write_text(result.to_markdown() + "\n", encoding="utf-8")
-    say(f"Wrote {', '.join(f'{out}.{kind}' for kind in ('json', 'md', 'png', 'csv'))}.")

@@ -16,8 +16,6 @@ from robust_restoration.degradations.draws import draws_of
 
 CLAMP, ENERGY, DIRECTION, SIGN = "clamp only", "same energy", "random direction", "random sign"
 CONTROLS = (CLAMP, ENERGY, DIRECTION, SIGN)
-RESTORERS = (CLAMP, ENERGY, DIRECTION)
-CLASSIFIERS = (CLAMP, ENERGY, SIGN)
 
 
 def control(

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
+from robust_restoration.processes import Processes
 
 from .controls import CONTROLS
-from .processes import Processes
 from .result import UNATTACKED, Record, Result
+from .tasks import Task
+from .threats import Threat
 
 PAUSE = 10.0  # seconds at least between two writes of the file
 
@@ -23,11 +26,9 @@ class State:
 
     Args:
         path: The file, or ``None``.
-        settings: What must be the same for records to be taken from the file.
-        weights: Subject to the hash of its weights. Records of a purifier with others are computed
-            anew; other subjects must be the same.
-        names: The images' names, in order.
-        replaceable: Whether the subjects are purifiers.
+        task: The subjects and data. Records of a subject with other weights are computed anew if
+            it is replaceable; others must be the same.
+        settings: What else must be the same for records to be taken from the file.
         processes: Who writes which part.
 
     Raises:
@@ -35,112 +36,115 @@ class State:
     """
 
     def __init__(
-        self,
-        path: Path | None,
-        settings: dict[str, Any],
-        weights: dict[str, str],
-        *,
-        names: Sequence[str],
-        replaceable: bool,
-        processes: Processes,
+        self, path: Path | str | None, task: Task, settings: dict[str, Any], processes: Processes
     ) -> None:
-        self.path, self.settings, self.processes = path, settings, processes
-        self.weights, self.notes = dict(weights), list[str]()
-        self.places = {name: number for number, name in enumerate(names)}
-        self.records: list[Record] = []
-        self.done: set[tuple[str, str, str]] = set()
-        self.written = time.monotonic()
-        if path is None:
-            return
-        for file in (path, *sorted(path.parent.glob(f"{path.stem}.part*{path.suffix}"))):
-            if file.exists():
-                self._read(file, replaceable)
+        self.path = Path(path) if path else None
+        self.task, self.processes = task, processes
+        self.settings, self.weights = {**task.settings, **settings}, dict(task.weights)
+        self.notes: list[str] = []
+        self.records: dict[tuple[str, str, str], list[Record]] = {}
+        self.environment, self.written = environment(), time.monotonic()
+        for file in self._files():
+            self._read(file)
         processes.wait()  # before any process writes
 
-    def _read(self, file: Path, replaceable: bool) -> None:
-        found = Result.from_json(file)
-        for key, value in self.settings.items():
-            old = found.settings.get(key)
-            if key == "threats":
-                changed = [n for n, t in value.items() if (old or {}).get(n, t) != t]
-                if changed:
-                    self._refuse(file, f"the threat {changed[0]!r}")
-            elif old != value:
-                self._refuse(file, key)
-        old_weights = found.settings.get("weights", {})
-        changed = [n for n, mark in self.weights.items() if old_weights.get(n, mark) != mark]
-        if changed and not replaceable:
-            self._refuse(file, f"weights of {changed[0]}")
-        self.weights = {**old_weights, **self.weights}
-        self.settings = {
-            **self.settings,
-            "threats": {**found.settings.get("threats", {}), **self.settings["threats"]},
-        }
-        sources = {
-            n for n, t in self.settings["threats"].items() if t["through"] in changed
-        }
-        self.add(
-            r for r in found.records if r.subject not in changed and r.threat not in sources
-        )
-        self.notes += [note for note in found.notes if note not in self.notes]
+    def _files(self) -> list[Path]:
+        if self.path is None:
+            return []
+        parts = self.path.parent.glob(f"{self.path.stem}.part*{self.path.suffix}")
+        return [file for file in (self.path, *sorted(parts)) if file.exists()]
 
-    def _refuse(self, file: Path, what: str) -> None:
-        raise InputError(
-            f"{file} was computed with other settings ({what}); use the same, or another file."
-        )
+    def _read(self, file: Path) -> None:
+        found = Result.from_json(file)
+        threats = found.settings.get("threats", {})
+        weights = found.settings.get("weights", {})
+        other = [
+            key for key, value in self.settings.items()
+            if key != "threats" and found.settings.get(key) != value
+        ]
+        other += [
+            f"the threat {name!r}"
+            for name, told in self.settings["threats"].items() if threats.get(name, told) != told
+        ]
+        changed = {name for name, mark in self.weights.items() if weights.get(name, mark) != mark}
+        if not self.task.replaceable:
+            other += [f"weights of {name}" for name in sorted(changed)]
+        if other:
+            raise InputError(
+                f"{file} was computed with other settings ({other[0]}); use the same, or another "
+                "file."
+            )
+        self.weights = {**weights, **self.weights}
+        self.settings["threats"] = threats = {**threats, **self.settings["threats"]}
+        stale = {name for name, told in threats.items() if told["through"] in changed}
+        self.add(r for r in found.records if r.subject not in changed and r.threat not in stale)
+        self.notes += [note for note in found.notes if note not in self.notes]
 
     def add(self, records: Iterable[Record]) -> None:
         """Take records in; a second one of the same is dropped."""
-        new = list(records)
-        known = {(r.subject, r.threat, r.image) for r in new} - self.done
-        self.records += [r for r in new if (r.subject, r.threat, r.image) in known]
-        self.done |= known
+        new: dict[tuple[str, str, str], list[Record]] = {}
+        for record in records:
+            new.setdefault((record.subject, record.threat, record.image), []).append(record)
+        for key, rows in new.items():
+            self.records.setdefault(key, rows)
 
-    def has(self, subject: str, threat: str, images: Sequence[str]) -> bool:
-        """Whether a subject's figures under a threat are there for all of some images."""
-        return all((subject, threat, image) in self.done for image in images)
+    def missing(self, subject: str, threat: str, images: Sequence[str]) -> list[str]:
+        """The images of which a subject's figures under a threat are not there."""
+        return [image for image in images if (subject, threat, image) not in self.records]
 
-    def result(self, environment: dict[str, str], damaged: Sequence[str]) -> Result:
+    def result(self) -> Result:
         """All of it as a result."""
-        settings = {**self.settings, "weights": self.weights}
-        order = {UNATTACKED: -1, **{n: i for i, n in enumerate(settings["threats"])}}
-        subjects = {n: i for i, n in enumerate(self.weights)}
-        controls = {"": -1, **{n: i for i, n in enumerate(CONTROLS)}}
+        threats = [UNATTACKED, *self.settings["threats"]]
+        orders = (list(self.weights), threats, ["", *CONTROLS], self.task.names)
+        subject, threat, control, image = ({n: i for i, n in enumerate(o)} for o in orders)
         records = sorted(
-            self.records,
+            (record for rows in self.records.values() for record in rows),
             key=lambda r: (
-                subjects.get(r.subject, 0), order.get(r.threat, 0), r.eps, controls[r.control],
-                self.places.get(r.image, 0),
+                subject.get(r.subject, 0), threat.get(r.threat, 0), r.eps, control[r.control],
+                image.get(r.image, 0),
             ),
         )
-        return Result(records, settings, dict(environment), list(self.notes), list(damaged))
+        settings = {**self.settings, "weights": self.weights}
+        return Result(
+            records, settings, self.environment, list(self.notes), list(self.task.data.damaged)
+        )
 
-    def save(self, environment: dict[str, str], damaged: Sequence[str], *, soon: bool = False) \
-            -> None:
+    def save(self, *, soon: bool = False) -> None:
         """Write the file, or this process's part of it.
 
         Args:
-            environment: The result's.
-            damaged: The result's.
             soon: Write only if the last time is a while ago.
         """
         if self.path is None or (soon and time.monotonic() - self.written < PAUSE):
             return
-        target = self.path
-        if self.processes.count > 1:
-            target = target.with_name(f"{target.stem}.part{self.processes.rank}{target.suffix}")
-        self.result(environment, damaged).to_json(target)
+        part = f".part{self.processes.rank}" if self.processes.count > 1 else ""
+        self.result().to_json(self.path.with_name(f"{self.path.stem}{part}{self.path.suffix}"))
         self.written = time.monotonic()
 
-    def gather(self) -> None:
-        """Bring the records of all processes together, in each of them."""
-        for records in self.processes.gather(self.records):
-            self.add(records)
+    def gather(self, threats: Iterable[Threat]) -> None:
+        """Bring the records of all processes together, in each of them.
 
-    def finish(self, environment: dict[str, str], damaged: Sequence[str]) -> None:
+        Raises:
+            InputError: If figures are missing, such as those of a process that died.
+        """
+        self.save()
+        own = [record for rows in self.records.values() for record in rows]
+        for records in self.processes.gather(own):
+            self.add(records)
+        limits = {UNATTACKED: None, **{threat.name: threat.limit for threat in threats}}
+        for threat, limit in limits.items():
+            for subject in self.task.subjects:
+                missing = self.missing(subject, threat, self.task.names[:limit])
+                if missing:
+                    raise InputError(
+                        f"There are no figures of {subject} under {threat!r} for {len(missing)} "
+                        f"images, such as {missing[0]}: a process ended early. Run it again; with "
+                        "a state file it goes on from there."
+                    )
+
+    def finish(self) -> None:
         """Write the file whole, by the main process, and drop the parts."""
-        if self.path is None or not self.processes.main:
-            return
-        self.result(environment, damaged).to_json(self.path)
-        for part in self.path.parent.glob(f"{self.path.stem}.part*{self.path.suffix}"):
-            part.unlink(missing_ok=True)
+        if self.path is not None and self.processes.main:
+            self.result().to_json(self.path)
+            for part in set(self._files()) - {self.path}:
+                part.unlink(missing_ok=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import inspect
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from robust_restoration.contracts import Attack
 from robust_restoration.errors import InputError
 from robust_restoration.models.create import create_attack
-from robust_restoration.numbers import check_count, parse_call
+from robust_restoration.numbers import check_count, is_number, parse_call
 from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.targets import load_target
+from robust_restoration.plugins.targets import load_target, parameters_of
 
 WHOLE, BARE, EACH = "whole", "bare", "each"
 # What a word alone stands for: what the gradient goes through, and the role of the attack.
@@ -62,37 +62,90 @@ class Threat:
     name: str = ""
 
     def __post_init__(self) -> None:
-        strengths = self.strengths()
-        if any(not isinstance(e, int | float) or not 0 <= e <= 1 for e in strengths):
+        if any(not is_number(e) or not 0 <= e <= 1 for e in listed(self.eps)):
             raise InputError(
                 f"eps of the threat {self.label!r} is {self.eps!r}; expected budgets from 0 to 1, "
                 "such as 5/255."
             )
-        check_count(f"draws of the threat {self.label!r}", self.draws)
-        if self.limit is not None:
-            check_count(f"limit of the threat {self.label!r}", self.limit)
-
-    def strengths(self) -> list[float]:
-        """Its budgets, ascending; none where it leaves them to `evaluate`."""
-        if self.eps is None:
-            return []
-        given = [self.eps] if isinstance(self.eps, int | float) else list(self.eps)
-        return sorted({float(e) for e in given})
+        for option in ("draws", "limit"):
+            if getattr(self, option) is not None:
+                check_count(f"{option} of the threat {self.label!r}", getattr(self, option))
 
     @property
     def label(self) -> str:
         """What tables call it."""
         if self.name:
             return self.name
-        word = self.attack if isinstance(self.attack, str) else _class_name(self.attack)
-        said = "".join(f" {k}={_short(v)}" for k, v in self.options.items())
-        source = f" on {self.through}" if self.through not in (WHOLE, BARE, EACH) and isinstance(
-            self.through, str
-        ) else ""
-        return f"{word}{said}{source}"
+        said = "".join(
+            f" {k}={v:.4g}" if isinstance(v, float) else f" {k}={v}"
+            for k, v in self.options.items()
+        )
+        elsewhere = isinstance(self.through, str) and self.through not in (WHOLE, BARE, EACH)
+        return f"{_word(self.attack)}{said}" + (f" on {self.through}" if elsewhere else "")
 
+    def strengths(self, default: Sequence[float] = ()) -> list[float]:
+        """Its budgets, ascending; 0 is left out, since it is no attack.
 
-FIELDS = tuple(f.name for f in dataclasses.fields(Threat) if f.name != "options")
+        Args:
+            default: Where it has none of its own.
+
+        Raises:
+            InputError: If there is none above 0.
+        """
+        if isinstance(self.attack, Attack):
+            eps: Any = self.attack.eps
+            return [float(eps) if is_number(eps) else math.nan]
+        found = sorted({float(e) for e in listed(self.eps) or default if e > 0})
+        if not found:
+            raise InputError(
+                f"The threat {self.label!r} has no eps above 0; expected at least one."
+            )
+        return found
+
+    def make(self, model: nn.Module, eps: float, *, classifier: bool, **offered: Any) -> Attack:
+        """Its attack on a model.
+
+        Args:
+            model: What is attacked.
+            eps: The budget.
+            classifier: Whether a classifier is attacked: attacks by name get 40 steps, or 200
+                queries, of together 2.5 eps, where nothing else is said.
+            **offered: Options that it is given where it takes them, such as ``sigma``.
+        """
+        if isinstance(self.attack, Attack):
+            return self.attack
+        named = isinstance(self.attack, str)
+        target: Any = self.attack
+        if named:
+            target = load_target(registry().find("attacks", self.attack)[0].entry)
+        takes = parameters_of(target)
+        offered |= {"eps": eps, "norm": self.norm, **(USUAL if named and classifier else {})}
+        options = {k: v for k, v in offered.items() if v is not None and k in takes}
+        options |= {k: _share(v, eps) for k, v in self.options.items()}
+        if not named:
+            made = target(model, **options)
+            if isinstance(made, Attack):
+                return made
+            raise InputError(
+                f"The threat {self.name!r} makes a {type(made).__name__} of a model; expected a "
+                "robust_restoration.Attack. torchattacks' own are 'torchattacks/NAME'."
+            )
+        if "alpha" in takes and isinstance(takes["alpha"].default, float) and "steps" in options:
+            options.setdefault("alpha", REACH * eps / options["steps"])
+        return create_attack(self.attack, model, **options)
+
+    def described(self, attack: Attack, strengths: Sequence[float]) -> dict[str, Any]:
+        """It as plain data, for a result's settings."""
+        return {
+            "attack": _word(self.attack),
+            "options": {k: _plain(v) for k, v in self.options.items()},
+            "through": _word(self.through),
+            "eps": list(strengths),
+            "norm": _plain(attack.norm),
+            "differentiates": attack.differentiates,
+            "limit": self.limit,
+            "draws": self.draws,
+        }
 
 
 def parse_threats(given: Any, role: str, subjects: Sequence[str]) -> list[Threat]:
@@ -112,145 +165,74 @@ def parse_threats(given: Any, role: str, subjects: Sequence[str]) -> list[Threat
         given = list(WORDS) if role == "classifier" else [Threat()]
     if isinstance(given, str | Threat):
         raise InputError(f"threats is {given!r}; expected a list: threats=[{given!r}].")
-    if isinstance(given, Mapping):
-        found = [dataclasses.replace(_parse(v, role), name=str(k)) for k, v in given.items()]
-    else:
-        found = [_parse(item, role) for item in given]
-    found = [each for threat in found for each in _spread(threat, subjects)]
-    names = [threat.label for threat in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(
-            f"Two threats would be called {twice[0]!r}; give them a name each, such as "
-            "Threat(..., name=...)."
-        )
-    if "unattacked" in names:
+    named = given.items() if isinstance(given, Mapping) else [("", item) for item in given]
+    found: dict[str, Threat] = {}
+    for name, item in named:
+        for threat in _spread(_resolved(_parse(item, str(name)), role), subjects):
+            if threat.label in found:
+                raise InputError(
+                    f"Two threats would be called {threat.label!r}; give them a name each, such as "
+                    "Threat(..., name=...)."
+                )
+            found[threat.label] = replace(threat, name=threat.label)
+    if "unattacked" in found:
         raise InputError("'unattacked' is the row without a threat; call the threat otherwise.")
-    return [dataclasses.replace(threat, name=threat.label) for threat in found]
+    return list(found.values())
 
 
-def _parse(item: Any, role: str) -> Threat:
+def _parse(item: Any, name: str) -> Threat:
     if isinstance(item, str):
-        threat = _from_word(item)
-    elif isinstance(item, Mapping):
-        threat = _from_options(dict(item))
-    elif isinstance(item, Threat):
-        threat = item
-    elif isinstance(item, Attack) or callable(item):
-        threat = Threat(item)
-    else:
+        attack, options = parse_call(item)
+        item = {"attack": attack, "name": item, **options}
+    if isinstance(item, Mapping):
+        known = {f.name for f in dataclasses.fields(Threat)} - {"options"}
+        own = {k: v for k, v in item.items() if k not in known and k != "options"}
+        item = Threat(
+            options={**item.get("options", {}), **own},
+            **{k: v for k, v in item.items() if k in known},
+        )
+    elif isinstance(item, Attack) or (callable(item) and not isinstance(item, Threat)):
+        item = Threat(item)
+    if not isinstance(item, Threat):
         raise InputError(
             f"A threat is {item!r}; expected a name, an attack, a dictionary or a Threat."
         )
-    return _resolved(threat, role)
-
-
-def _from_word(text: str) -> Threat:
-    """``NAME option=value ...`` as a threat."""
-    name, options = parse_call(text)
-    return _from_options({"attack": name, "name": text, **options})
-
-
-def _from_options(given: dict[str, Any]) -> Threat:
-    known = {k: given.pop(k) for k in FIELDS if k in given}
-    return Threat(options={**given.pop("options", {}), **given}, **known)
+    return replace(item, name=name or item.name)
 
 
 def _resolved(threat: Threat, role: str) -> Threat:
-    word, name = threat.attack, threat.name
+    """With the attack's full name."""
+    word = threat.attack
     if isinstance(word, str) and word in WORDS:
         if role != "classifier":
             raise InputError(f"{word!r} is a threat to classifiers; name an attack on denoisers.")
         through, role = WORDS[word]
-        threat = dataclasses.replace(threat, through=through, attack=None, name=name or word)
+        threat = replace(threat, through=through, attack=None, name=threat.name or word)
     if threat.through == BARE and role == "denoiser":
         raise InputError("A denoiser has no purifier to leave out; expected through='whole'.")
     if threat.attack is None:
         default = registry().default("attacks", role)
-        _, _, short = default.partition("/")
-        threat = dataclasses.replace(threat, attack=default, name=threat.name or short)
-    elif isinstance(threat.attack, str):
-        threat = dataclasses.replace(
-            threat, attack=_full_name(threat.attack), name=threat.label
-        )
+        return replace(threat, attack=default, name=threat.name or default.partition("/")[2])
+    if isinstance(threat.attack, str):
+        known = registry().list("attacks")
+        longer = [full for full in known if full.endswith(f"/{threat.attack}")]
+        full = longer[0] if threat.attack not in known and len(longer) == 1 else threat.attack
+        registry().find("attacks", full)
+        return replace(threat, attack=full, name=threat.label)
     return threat
-
-
-def _full_name(word: str) -> str:
-    """A name, or the one name that ends in ``/word``."""
-    known = registry().list("attacks")
-    if word not in known:
-        longer = [name for name in known if name.endswith(f"/{word}")]
-        if len(longer) == 1:
-            return longer[0]
-    registry().find("attacks", word)
-    return word
 
 
 def _spread(threat: Threat, subjects: Sequence[str]) -> Iterator[Threat]:
     if threat.through == EACH:
         for subject in subjects:
-            yield dataclasses.replace(
-                threat, through=subject, name=f"{threat.label} on {subject}"
-            )
+            yield replace(threat, through=subject, name=f"{threat.label} on {subject}")
         return
-    through = threat.through
-    if isinstance(through, str) and through not in (WHOLE, BARE, *subjects):
+    if isinstance(threat.through, str) and threat.through not in (WHOLE, BARE, *subjects):
         raise InputError(
-            f"The threat {threat.label!r} goes through {through!r}; expected 'whole', 'bare', "
-            f"'each', a module, or a subject: {', '.join(subjects)}."
+            f"The threat {threat.label!r} goes through {threat.through!r}; expected 'whole', "
+            f"'bare', 'each', a module, or a subject: {', '.join(subjects)}."
         )
     yield threat
-
-
-def make_attack(
-    threat: Threat, model: nn.Module, eps: float, *, seed: int, classifier: bool, **usual: Any
-) -> Attack:
-    """The attack of a threat on a model.
-
-    Args:
-        threat: A parsed one.
-        model: What is attacked.
-        eps: Its budget.
-        seed: Of its random numbers.
-        classifier: Whether a classifier is attacked: its attacks get 40 steps, or 200 queries, of
-            together 2.5 eps, where nothing else is said.
-        **usual: Options that are offered to it, such as ``sigma``.
-    """
-    options = {k: _share(v, eps) for k, v in threat.options.items()}
-    if isinstance(threat.attack, Attack):
-        return threat.attack
-    if not isinstance(threat.attack, str):
-        takes = _parameters(threat.attack)
-        offered = {"eps": eps, "seed": seed, **usual}
-        offered = {k: v for k, v in offered.items() if k in takes}
-        made = threat.attack(model, **{**offered, **options})
-        if not isinstance(made, Attack):
-            raise InputError(
-                f"The threat {threat.name!r} makes a {type(made).__name__} of a model; expected a "
-                "robust_restoration.Attack. torchattacks' own are 'torchattacks/NAME'."
-            )
-        return made
-    name, known = threat.attack, registry()
-    offered = {"eps": eps, "seed": seed, "norm": threat.norm, **usual}
-    if classifier:
-        offered |= USUAL
-    offered = {k: v for k, v in offered.items() if v is not None}
-    options = {**known.accepted("attacks", name, offered), **options}
-    takes = _parameters(load_target(known.find("attacks", name)[0].entry))
-    alpha = takes.get("alpha")
-    if alpha is not None and isinstance(alpha.default, float) and "steps" in options:
-        options.setdefault("alpha", REACH * eps / options["steps"])
-    return create_attack(name, model, **options)
-
-
-def budget(threat: Threat, default: Sequence[float]) -> list[float]:
-    """The strengths of a threat, ascending; 0 is left out, since it is no attack."""
-    if isinstance(threat.attack, Attack):
-        eps = getattr(threat.attack, "eps", None)
-        return [float(eps)] if isinstance(eps, int | float) else [float("nan")]
-    strengths = threat.strengths() or sorted(set(default))
-    return [e for e in strengths if e > 0]
 
 
 def attacked_images(
@@ -270,26 +252,11 @@ def attacked_images(
     return attack(inputs, targets, index=numbers)
 
 
-def describe(threat: Threat, attack: Attack, strengths: Sequence[float]) -> dict[str, Any]:
-    """A threat as plain data, for a result's settings."""
-    source = threat.through if isinstance(threat.through, str) else _class_name(threat.through)
-    return {
-        "attack": threat.attack if isinstance(threat.attack, str) else _class_name(threat.attack),
-        "options": {k: _plain(v) for k, v in threat.options.items()},
-        "through": source,
-        "eps": list(strengths),
-        "norm": _plain(attack.norm),
-        "differentiates": attack.differentiates,
-        "limit": threat.limit,
-        "draws": threat.draws,
-    }
-
-
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    try:
-        return inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return {}
+def listed(eps: float | Sequence[float] | None) -> list[float]:
+    """One budget, or several, as a list."""
+    if eps is None:
+        return []
+    return list(eps) if isinstance(eps, Iterable) else [eps]
 
 
 def _share(value: Any, eps: float) -> Any:
@@ -300,14 +267,10 @@ def _share(value: Any, eps: float) -> Any:
     return value if match is None else float(match[1] or 1) * eps / float(match[2] or 1)
 
 
-def _class_name(value: Any) -> str:
-    return getattr(value, "__name__", type(value).__name__)
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__)
 
 
 def _plain(value: Any) -> Any:
     plain = isinstance(value, int | float | str | bool | type(None))
-    return value if plain and value != float("inf") else str(value)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return value if plain and value != math.inf else str(value)

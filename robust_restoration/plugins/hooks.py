@@ -16,6 +16,8 @@ KINDS = (
     "datasets",
     "noises",
     "metrics",
+    "checks",
+    "remarks",
     "certifiers",
     "recipes",
     "gates",
@@ -50,7 +52,7 @@ class Entry:
             ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
             ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
             defense by its name, which comes first; a verb for ``"explain"``,
-            ``"fit_purifier"`` or ``"to_html"``. See `Registry.default`.
+            ``"fit_purifier"``, ``"plot"`` or ``"to_html"``. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 
@@ -120,6 +122,20 @@ def noises() -> list[Entry]:  # type: ignore[empty-body]
 @hookspec
 def metrics() -> list[Entry]:  # type: ignore[empty-body]
     """Metrics: functions ``(restored, clean) -> (N,)`` tensor, one number an image."""
+
+
+@hookspec
+def checks() -> list[Entry]:  # type: ignore[empty-body]
+    """Looks at an attack in the making: ``(task, subject, attack, attacked, block)``.
+
+    Functions that return a sentence for each sign that its figures are not the worst there is; see
+    `robust_restoration.evaluation.tasks`.
+    """
+
+
+@hookspec
+def remarks() -> list[Entry]:  # type: ignore[empty-body]
+    """Remarks on a `Result`: functions of it that return sentences."""
 
 
 @hookspec

@@ -30,10 +30,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet
 from robust_restoration.errors import InputError, TrainingError
-from robust_restoration.evaluation.processes import leave_at_exit
 from robust_restoration.models.classifiers import check_module
 from robust_restoration.numbers import check_fraction
 from robust_restoration.plugins.targets import call
+from robust_restoration.processes import leave_at_exit
 
 from .batches import draw, mix, parts_of, share_of, stage_ends
 from .curves import Curves

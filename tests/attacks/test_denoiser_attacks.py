@@ -189,10 +189,20 @@ def test_dag_by_hand(denoiser, pair):
         assert torch.allclose((image + added).clamp(0, 1), expected, atol=1e-5)
 
 
-def test_dag_s_perturbation_stays_in_range(denoiser, pair):
-    noisy, clean = pair
-    attack = rr.create_attack("dag", denoiser, gamma=1e4, steps=2, norm="linf")
-    assert (attack(noisy, clean) - clean).abs().max() <= 1
+def test_dag_s_perturbation_stays_in_range(pair):
+    """What went beyond 1 would have to come all the way back before it changes the image."""
+    clean = torch.full((1, 1, 8, 8), 0.5)
+
+    class Turns(nn.Module):
+        """Its gradient points one way where the image is as it came, and back where it is not."""
+
+        def forward(self, images):
+            return images * torch.where(images == 0.5, 1.0, -1.0) + 10
+
+    attack = rr.create_attack("dag", Turns(), gamma=3.0, steps=2, norm="linf")
+    attacked = attack(clean + 0.1, clean)
+    # Added 3, clamped to 1, then 3 less: -1, so that the image is black; without the clamp, 0.
+    assert torch.equal(attacked, torch.zeros_like(clean))
 
 
 def test_worst_case_keeps_to_the_budget_of_a_member(denoiser, pair):

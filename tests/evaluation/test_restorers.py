@@ -226,9 +226,9 @@ def test_metrics_of_plugins(images, fake_plugin):
 
 
 def test_large_images_are_tiled(monkeypatch):
-    from robust_restoration.evaluation import subjects
+    from robust_restoration.evaluation import restoration
 
-    monkeypatch.setattr(subjects, "WHOLE_SIDE", 40)
+    monkeypatch.setattr(restoration, "WHOLE_SIDE", 40)
     draw = torch.Generator().manual_seed(0)
     image = [torch.rand(1, 70, 90, generator=draw)]
     tiled = table(Blur(), image, threats=["obsatk"], tile=32)

@@ -14,7 +14,7 @@ from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError
-from robust_restoration.evaluation import run
+from robust_restoration.evaluation.engine import Engine
 from robust_restoration.evaluation.state import State
 
 
@@ -40,7 +40,7 @@ def test_goes_on_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     whole = table(Blur(), None)
     monkeypatch.setattr("robust_restoration.evaluation.state.PAUSE", 0.0)
     blocks: list[list[int]] = []
-    original = run._Evaluation.block
+    original = Engine.block
 
     def block(self: object, numbers: list[int], *rest: object) -> bool:
         if len(blocks) == 2:
@@ -48,16 +48,16 @@ def test_goes_on_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         blocks.append(numbers)
         return original(self, numbers, *rest)
 
-    monkeypatch.setattr(run._Evaluation, "block", block)
+    monkeypatch.setattr(Engine, "block", block)
     with pytest.raises(KeyboardInterrupt):
         table(Blur(), state)
-    monkeypatch.setattr(run._Evaluation, "block", original)
+    monkeypatch.setattr(Engine, "block", original)
     kept = rr.Result.from_json(state)
     assert set(kept.images()) == {"0", "1", "2", "3"}
     put: list[str] = []
-    measured = run._Evaluation.measured
+    measured = Engine.measured
     monkeypatch.setattr(
-        run._Evaluation, "measured",
+        Engine, "measured",
         lambda self, subject, block, *rest, **more: put.extend(block.numbers) or measured(
             self, subject, block, *rest, **more
         ),
@@ -128,9 +128,9 @@ def test_a_retrained_purifier_is_computed_anew(
     retrained = Blur()
     retrained.share.data += 0.5
     computed: list[str] = []
-    measured = run._Evaluation.measured
+    measured = Engine.measured
     monkeypatch.setattr(
-        run._Evaluation, "measured",
+        Engine, "measured",
         lambda self, subject, *rest, **more: computed.append(subject) or measured(
             self, subject, *rest, **more
         ),
@@ -150,8 +150,8 @@ import sys
 import torch
 from torch import nn
 import robust_restoration as rr
-from robust_restoration.evaluation import run
-from robust_restoration.evaluation.processes import Processes
+from robust_restoration.evaluation.engine import Engine
+from robust_restoration.processes import Processes
 
 images = [
     nn.functional.interpolate(torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(i)),
@@ -167,8 +167,8 @@ import sys
 import torch
 from torch import nn
 import robust_restoration as rr
-from robust_restoration.evaluation import run
-from robust_restoration.evaluation.processes import Processes
+from robust_restoration.evaluation.engine import Engine
+from robust_restoration.processes import Processes
 
 class Noise(rr.Purifier):
     random = True
@@ -189,14 +189,14 @@ options = {"purifiers": {"noise": Noise()}, "eps": [0.01, 0.05],
 """
 END = """
 mine = []
-block = run._Evaluation.block
+block = Engine.block
 def spy(self, numbers, *rest):
     mine.extend(numbers)
     if len(sys.argv) > 2 and Processes().rank == 1 and len(mine) > 2:
         import os, signal
         os.kill(os.getpid(), signal.SIGKILL)
     return block(self, numbers, *rest)
-run._Evaluation.block = spy
+Engine.block = spy
 torch.rand(1 + Processes().rank)  # processes have drawn differently before
 result = rr.evaluate(subject, images, batch_size=2, seed=1, progress=False,
                      state=sys.argv[1] + ".state", **options)

@@ -267,7 +267,7 @@ FAULTS = [
     ),
     Fault(
         "attacks through the whole are made on the bare classifier",
-        f"{CORE}/evaluation/subjects.py",
+        f"{CORE}/evaluation/classification.py",
         "        if threat.through == BARE:\n            return self.bare[subject]",
         "        if threat.through in (BARE, WHOLE):\n            return self.bare[subject]",
         (f"{CLASSIFIERS}::test_attacks_through_the_purifier_are_made_through_it",),
@@ -281,24 +281,24 @@ FAULTS = [
     ),
     Fault(
         "a random purifier draws from the global generator",
-        f"{CORE}/evaluation/subjects.py",
-        "if not self.is_random(model):",
+        f"{CORE}/evaluation/tasks.py",
+        "if not is_random(model):",
         "if model is not None:",
         (f"{CLASSIFIERS}::test_a_random_purifier_s_figures_do_not_depend_on_the_batch",),
     ),
     Fault(
         "what fell at a smaller eps stands again",
-        f"{CORE}/evaluation/run.py",
-        "standing &= torch.tensor(right).bool()",
+        f"{CORE}/evaluation/engine.py",
+        'standing &= figures["accuracy"].bool().cpu()\n'
+        '            figures["accuracy"] = standing.float()',
         "pass",
         (f"{CLASSIFIERS}::test_fallen_stays_fallen",),
     ),
     Fault(
         "within_level takes another eps off than the attack's own",
-        f"{CORE}/evaluation/run.py",
-        "block = task.block(numbers, eps)\n            attack = self.attack(threat, source, eps)",
-        "block = task.block(numbers, self.eps[0])\n"
-        "            attack = self.attack(threat, source, eps)",
+        f"{CORE}/evaluation/engine.py",
+        "block, attack = task.block(numbers, eps), self.attack(threat, source, eps)",
+        "block, attack = task.block(numbers, 3 / 255), self.attack(threat, source, eps)",
         (f"{DENOISERS}::test_within_level_takes_off_the_attack_s_own_eps",),
     ),
     Fault(
@@ -310,7 +310,7 @@ FAULTS = [
     ),
     Fault(
         "each process does everything",
-        f"{CORE}/evaluation/processes.py",
+        f"{CORE}/processes.py",
         "return list(blocks[self.rank :: self.count])",
         "return list(blocks)",
         (f"{RESUME}::test_two_processes_share_the_work_and_agree_to_the_last_digit",),
@@ -318,16 +318,16 @@ FAULTS = [
     Fault(
         "a retrained purifier's rows are kept",
         f"{CORE}/evaluation/state.py",
-        "r for r in found.records if r.subject not in changed and r.threat not in sources",
+        "r for r in found.records if r.subject not in changed and r.threat not in stale",
         "r for r in found.records",
         (f"{RESUME}::test_a_retrained_purifier_is_computed_anew",),
     ),
     Fault(
         "the success of a transfer counts images on which its source holds",
-        f"{CORE}/evaluation/result/result.py",
-        "            and before[source][image] - after[source][image] > threshold\n",
+        "plugins/robust_restoration_studies/transferability.py",
+        " and falls[image] > threshold",
         "",
-        (f"{RESULT}::test_success_counts_only_images_that_meet_eq_3",),
+        ("tests/studies/test_transfer_and_similitude.py::test_success_is_eq_3",),
     ),
     Fault(
         "differences are not paired",
@@ -345,14 +345,14 @@ FAULTS = [
     ),
     Fault(
         "a gradient of 0 is not noticed",
-        f"{CORE}/evaluation/masking.py",
+        "plugins/robust_restoration_scrutiny/masked_gradients.py",
         "flat = int((slope.flatten(1).abs().amax(1) == 0).sum())",
         "flat = 0",
         (f"{DENOISERS}::test_masked_gradients_are_noticed",),
     ),
     Fault(
         "fruitless steps are not noticed",
-        f"{CORE}/evaluation/masking.py",
+        "plugins/robust_restoration_scrutiny/masked_gradients.py",
         "if reached > short + 0.02 or (still and reached >= short - 1e-3):",
         "if reached > short + 0.02:",
         (f"{DENOISERS}::test_masked_gradients_are_noticed",),
@@ -540,10 +540,13 @@ FAULTS = [
     # -- studies ------------------------------------------------------------------------------
     Fault(
         "transfer gives every image the same random start",
-        f"{STUDIES}/transferability.py",
-        "maker(start, clean, index=number)",
-        "maker(start, clean, index=0)",
-        (f"{TRANSFER}::test_attacks_hear_the_image_s_number",),
+        f"{CORE}/evaluation/threats.py",
+        "return attack(inputs, targets, index=numbers)",
+        "return attack(inputs, targets, index=[0] * len(numbers))",
+        (
+            "tests/studies/test_transfer_and_similitude.py"
+            "::test_an_image_s_random_start_is_its_own",
+        ),
     ),
     Fault(
         "similitude gives every image the same random start",
@@ -553,17 +556,10 @@ FAULTS = [
         (f"{TRANSFER}::test_attacks_hear_the_image_s_number",),
     ),
     Fault(
-        "success counts images whose source was not fooled",
+        "success counts images that a denoiser does not restore",
         f"{STUDIES}/transferability.py",
-        "and self._falls(source, source, number, threshold)",
-        "and True",
-        (f"{TRANSFER}::test_success_is_eq_3",),
-    ),
-    Fault(
-        "success counts images that the target does not restore",
-        f"{STUDIES}/transferability.py",
-        "and self.noisy[target][number] > bare",
-        "and True",
+        "if all(values[image] > bare for values in before) and",
+        "if",
         (f"{TRANSFER}::test_success_is_eq_3",),
     ),
     Fault(

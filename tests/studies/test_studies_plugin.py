@@ -60,7 +60,7 @@ def test_commands(command, further, heading, folder, tmp_path, run):
     status, out, err = run(command, *words, "--json")
     assert status == 0, err
     if command == "transfer":
-        assert json.loads(out)["settings"]["attack_options"]["eps"] == str(8 / 255)
+        assert json.loads(out)["settings"]["threats"]["dncnn_b=nt"]["eps"] == [8 / 255]
     assert json.loads(out) == json.loads((tmp_path / "out.json").read_text())
     assert set(json.loads(out)["names"]) == {"dncnn_b=nt", "dncnn_b=hat"}
 

@@ -17,6 +17,7 @@ from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError
+from robust_restoration.evaluation.result import Record
 
 
 class Blur(nn.Module):
@@ -44,10 +45,8 @@ def test_transfer_s_diagonal_is_evaluate_s_attack(images):
     found = transfer(models, images, attack="obsatk", attack_options={"eps": 5 / 255})
     for name, model in models.items():
         expected = rr.evaluate(model, images, threats=["obsatk"], progress=False, checks=False)
-        assert found.noisy[name] == pytest.approx(list(expected.values().values()), abs=1e-3)
-        assert found.attacked[name][name] == pytest.approx(
-            list(expected.values("obsatk").values()), abs=1e-3
-        )
+        assert found.result.values(subject=name) == expected.values()
+        assert found.result.values(name, subject=name) == expected.values("obsatk")
         assert found.dmr(name, name) == pytest.approx(expected.dmr("obsatk"), abs=1e-3)
     assert found.dmr("five", "three") > found.dmr("three", "three")
 
@@ -64,43 +63,48 @@ def test_an_image_s_random_start_is_its_own(images):
     same = [images[0]] * 3
     options = {"steps": 1, "alpha": 1e-9, "eps": 8 / 255, "clip": None}
     transfer({"a": Recording()}, same, attack_options=options)
-    noisy, attacked = seen[0::3], seen[2::3]  # restored, attacked in one step, restored
-    starts = [b - a for a, b in zip(noisy, attacked, strict=True)]
+    tried, noisy, _, attacked = seen  # asked what it is, restored, in one step, restored
+    assert (len(tried), len(noisy)) == (1, 3)
+    starts = attacked - noisy
     assert all(s.abs().max() > 7 / 255 for s in starts)
     assert not torch.allclose(starts[0], starts[1], atol=1e-3)
     assert not torch.allclose(starts[1], starts[2], atol=1e-3)
-    whole = transfer({"a": Blur(3)}, images, attack_options=options).attacked["a"]["a"]
-    first = transfer({"a": Blur(3)}, images, attack_options=options, limit=2).attacked["a"]["a"]
-    assert whole[:2] == first
+    whole = transfer({"a": Blur(3)}, images, attack_options=options).result
+    first = transfer({"a": Blur(3)}, images, attack_options=options, limit=2).result
+    assert list(whole.values("a").values())[:2] == list(first.values("a").values())
 
 
-@pytest.mark.parametrize("study", [transfer, similitude])
-def test_attacks_hear_the_image_s_number(study, images, monkeypatch):
+def test_attacks_hear_the_image_s_number(images, monkeypatch):
     heard = []
 
     def attack(noisy, clean, *, index):
         heard.append(index)
         return noisy + 0.01 * torch.randn_like(noisy)
 
-    monkeypatch.setattr(sys.modules[study.__module__], "create_attack", lambda *_, **__: attack)
-    study({"a": Blur(3)}, images)
+    module = sys.modules[similitude.__module__]
+    monkeypatch.setattr(module, "create_attack", lambda *_, **__: attack)
+    similitude({"a": Blur(3)}, images)
     assert heard == [0, 1, 2]
 
 
 def test_success_is_eq_3(tmp_path):
-    """Of four images one counts: one is not restored, one did not fool its own source."""
-    result = TransferResult(
-        names=["a", "b"],
-        unrestored=[20.0, 20.0, 20.0, 20.0],
-        noisy={"a": [30.0, 30.0, 30.0, 30.0], "b": [30.0, 30.0, 19.0, 30.0]},
-        attacked={
-            "a": {"a": [25.0, 29.8, 25.0, 25.0], "b": [28.0, 25.0, 15.0, 29.9]},
-            "b": {"a": [30.0, 30.0, 30.0, 30.0], "b": [30.0, 30.0, 30.0, 30.0]},
-        },
-    )
-    assert result.counted("a", "b", 1.0) == [0, 3]
+    """Two of four images count: one is not restored, one did not fool its own source."""
+    noisy = {"a": [30.0, 30.0, 30.0, 30.0], "b": [30.0, 30.0, 19.0, 30.0]}
+    attacked = {
+        "a": {"a": [25.0, 29.8, 25.0, 25.0], "b": [28.0, 25.0, 15.0, 29.9]},
+        "b": {"a": [30.0, 30.0, 30.0, 30.0], "b": [30.0, 30.0, 30.0, 30.0]},
+    }
+    rows = []
+    for subject in ("a", "b"):
+        columns = {"unattacked": noisy[subject], **{s: attacked[s][subject] for s in attacked}}
+        for threat, values in columns.items():
+            for number, value in enumerate(values):
+                about = (subject, "set", str(number), threat, float(threat != "unattacked"), "")
+                rows += [Record(*about, "psnr", value), Record(*about, "observed psnr", 20.0)]
+    result = TransferResult(rr.Result(rows))
+    assert result.counted("a", "b", 1.0) == ["0", "3"]
     assert result.success("a", "b", 1.0) == 0.5
-    assert result.counted("a", "a", 1.0) == [0, 2, 3]
+    assert result.counted("a", "a", 1.0) == ["0", "2", "3"]
     assert result.success("a", "a", 1.0) == 1.0
     assert result.counted("b", "a", 1.0) == []
     assert result.success("b", "a", 1.0) is None
@@ -110,10 +114,8 @@ def test_success_is_eq_3(tmp_path):
 
 def test_transfer_s_success_and_exports(images, tmp_path):
     result = transfer({"three": Blur(3), "five": Blur(5)}, images, sources=["five"])
-    assert list(result.attacked) == ["five"]
-    clean = torch.stack(images)
-    noisy = rr.Gaussian(25 / 255)(clean, seed=0)[0]
-    assert result.unrestored == pytest.approx(rr.psnr(noisy, clean).tolist(), abs=1e-3)
+    assert result.sources == ["five"]
+    assert result.names == ["three", "five"]
     share = result.success("five", "three", 0.1)
     assert share is None or 0 <= share <= 1
     result.to_json(tmp_path / "t.json")

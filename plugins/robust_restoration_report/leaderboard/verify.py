@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.evaluation import Result, Threat, evaluate
-from robust_restoration.evaluation.subjects import weights_hash
+from robust_restoration.evaluation.tasks import weights_hash
 
 from .protocol import UNATTACKED, Submission
 

@@ -1,5 +1,5 @@
 """What an evaluation measured, image by image; tables, plots and exports are views of it."""
 
-from .result import UNATTACKED, Difference, Interval, Record, Result
+from .result import UNATTACKED, Condition, Interval, Record, Result
 
-__all__ = ["UNATTACKED", "Difference", "Interval", "Record", "Result"]
+__all__ = ["UNATTACKED", "Condition", "Interval", "Record", "Result"]

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from robust_restoration.errors import DataError, InputError
+from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path, write_json
 from robust_restoration.plugins.registry import registry
+from robust_restoration.plugins.targets import load_target
 
 if TYPE_CHECKING:
     import pandas
 
 UNATTACKED = "unattacked"
+APART = ("size", "observed psnr")  # metrics that are not of what the subject makes
 RESAMPLES = 2000
-HIGHER_IS_WORSE = ("mae",)
 
 
 class Record(NamedTuple):
@@ -67,7 +68,6 @@ class Interval(NamedTuple):
     high: float
 
 
-Difference = Interval
 Cells = dict[Condition, dict[str, dict[str, float]]]
 
 
@@ -104,8 +104,9 @@ class Result:
             self._sorted = len(self.records), found
         return self._sorted[1]
 
-    def _distinct(self, name: str) -> list[Any]:
-        return list(dict.fromkeys(getattr(key, name) for key in self.cells()))
+    def _distinct(self, name: str, threat: str | None = None) -> list[Any]:
+        found = (getattr(key, name) for key in self.cells() if threat in (None, key.threat))
+        return [value for value in dict.fromkeys(found) if value not in ("", UNATTACKED)]
 
     @property
     def subjects(self) -> list[str]:
@@ -120,13 +121,13 @@ class Result:
     @property
     def threats(self) -> list[str]:
         """The threats, in order, without ``unattacked``."""
-        return [t for t in self._distinct("threat") if t != UNATTACKED]
+        return self._distinct("threat")
 
     @property
     def metrics(self) -> list[str]:
         """The metrics, in order; the first is what tables and plots are of."""
-        found = dict.fromkeys(m for cell in self.cells().values() for m in cell)
-        return sorted(found, key=lambda m: m in ("size", "observed psnr"))
+        found = dict.fromkeys(metric for cell in self.cells().values() for metric in cell)
+        return sorted(found, key=lambda metric: metric in APART)
 
     def images(self, data: str | None = None) -> list[str]:
         """Names of the images, of one data set or of all."""
@@ -134,36 +135,26 @@ class Result:
 
     def controls(self, threat: str) -> list[str]:
         """Names of a threat's controls."""
-        return list(
-            dict.fromkeys(k.control for k in self.cells() if k.threat == threat and k.control)
-        )
+        return self._distinct("control", threat)
 
     def strengths(self, threat: str) -> list[float]:
         """A threat's budgets, ascending."""
-        return sorted({k.eps for k in self.cells() if k.threat == threat})
+        return sorted(self._distinct("eps", threat))
 
-    def only(
-        self, *, subjects: Sequence[str] | None = None, threats: Sequence[str] | None = None
-    ) -> Result:
+    def told(self, threat: str) -> dict[str, Any]:
+        """What the settings say of a threat: ``attack``, ``through``, ``differentiates``, ..."""
+        return self.settings.get("threats", {}).get(threat, {})
+
+    def only(self, *, subjects: Sequence[str], threats: Sequence[str]) -> Result:
         """The records of some subjects and threats."""
-        kept = [
-            r
-            for r in self.records
-            if (subjects is None or r.subject in subjects)
-            and (threats is None or r.threat in threats)
-        ]
+        kept = [r for r in self.records if r.subject in subjects and r.threat in threats]
         return Result(kept, self.settings, self.environment, self.notes, self.damaged)
 
     # -- figures ----------------------------------------------------------------------------
 
     def condition(
-        self,
-        threat: str = UNATTACKED,
-        *,
-        subject: str | None = None,
-        eps: float | None = None,
-        control: str = "",
-        data: str | None = None,
+        self, threat: str = UNATTACKED, *, eps: float | None = None, control: str = "",
+        subject: str | None = None, data: str | None = None,
     ) -> Condition:
         """The one condition that the words mean; what is left out must be the only one.
 
@@ -188,12 +179,12 @@ class Result:
                 f"the threats {', '.join([UNATTACKED, *self.threats])}, and the metrics "
                 f"{', '.join(self.metrics)}."
             )
-        open_words = [
-            f"{name}= ({', '.join(dict.fromkeys(str(getattr(k, name)) for k in found))})"
+        several = {
+            name: dict.fromkeys(str(getattr(key, name)) for key in found)
             for name in ("subject", "data", "eps")
-            if len({getattr(k, name) for k in found}) > 1
-        ]
-        raise InputError(f"There are {len(found)} of {said}; say which {' and '.join(open_words)}.")
+        }
+        which = [f"{n}= ({', '.join(words)})" for n, words in several.items() if len(words) > 1]
+        raise InputError(f"There are {len(found)} of {said}; say which {' and '.join(which)}.")
 
     def values(
         self, threat: str = UNATTACKED, metric: str | None = None, **which: Any
@@ -208,8 +199,8 @@ class Result:
         Raises:
             InputError: If there is no such condition, or several.
         """
-        metric = metric or self.metrics[0]
         cell = self.cells()[self.condition(threat, **which)]
+        metric = metric or self.metrics[0]
         if metric not in cell:
             raise InputError(f"There is no {metric!r} here; there is {', '.join(cell)}.")
         return cell[metric]
@@ -217,11 +208,6 @@ class Result:
     def mean(self, threat: str = UNATTACKED, metric: str | None = None, **which: Any) -> float:
         """A metric's mean over the images; arguments as `values`."""
         return statistics.fmean(self.values(threat, metric, **which).values())
-
-    def deviation(self, threat: str = UNATTACKED, metric: str | None = None, **which: Any) -> float:
-        """A metric's standard deviation over the images; arguments as `values`."""
-        values = list(self.values(threat, metric, **which).values())
-        return statistics.stdev(values) if len(values) > 1 else 0.0
 
     def interval(
         self, threat: str = UNATTACKED, metric: str | None = None, *, seed: int = 0, **which: Any
@@ -245,12 +231,8 @@ class Result:
         Raises:
             InputError: If they have no image in common.
         """
-        pair = [
-            self.values(metric=metric, **{**which, **(
-                {"subject": item} if isinstance(item, str) else dict(item)
-            )})
-            for item in (a, b)
-        ]
+        words = [{"subject": item} if isinstance(item, str) else dict(item) for item in (a, b)]
+        pair = [self.values(metric=metric, **{**which, **word}) for word in words]
         shared = [image for image in pair[0] if image in pair[1]]
         if not shared:
             raise InputError(f"{a!r} and {b!r} have no image in common.")
@@ -263,87 +245,18 @@ class Result:
         attack. Arguments as `values`.
         """
         key = self.condition(threat, **which)
-        plain = {"subject": key.subject, "data": key.data}
+        before = self.values(UNATTACKED, metric, subject=key.subject, data=key.data)
         attacked = self.values(threat, metric, **which)
-        before = self.values(UNATTACKED, metric, **plain)
         return statistics.fmean(value - before[image] for image, value in attacked.items())
-
-    def success(
-        self,
-        threat: str,
-        threshold: float = 0.0,
-        *,
-        source: str | None = None,
-        subject: str | None = None,
-        **which: Any,
-    ) -> float:
-        """Share of images on which an attack made on a source fools a subject too.
-
-        Denoising-PGD paper, eq. 3: counted are only images that source and subject both denoise
-        (their output has a higher PSNR than their input, without attack), and on which the source
-        falls by more than the threshold.
-
-        Args:
-            threat: The threat's name.
-            threshold: By how many dB PSNR must fall.
-            source: What the attack was made on; by default what the threat says it goes through.
-            subject: What is asked whether it is fooled.
-            **which: ``eps`` and ``data``, as `condition` takes them.
-
-        Returns:
-            0 to 1; NaN where no image meets the condition.
-
-        Raises:
-            InputError: If the source is not among the subjects.
-        """
-        told = self.settings.get("threats", {}).get(threat, {}).get("through")
-        target = self.condition(threat, subject=subject, **which)
-        source = source or (told if told in self.subjects else None)
-        if source is None:
-            if told != "whole":
-                raise InputError(
-                    f"{threat!r} was made on {told!r}, which is not a subject of this result; give "
-                    "source=, or evaluate it together with the subjects."
-                )
-            source = target.subject
-
-        def psnr(name: str, of: str, metric: str = "psnr") -> dict[str, float]:
-            eps = {} if of == UNATTACKED else {"eps": target.eps}
-            return self.values(of, metric, subject=name, data=target.data, **eps)
-
-        before = {name: psnr(name, UNATTACKED) for name in (source, target.subject)}
-        after = {name: psnr(name, threat) for name in (source, target.subject)}
-        noisy = psnr(source, UNATTACKED, "observed psnr")
-        counted = [
-            image
-            for image in after[target.subject]
-            if before[source][image] > noisy[image]
-            and before[target.subject][image] > noisy[image]
-            and before[source][image] - after[source][image] > threshold
-        ]
-        fooled = [
-            before[target.subject][i] - after[target.subject][i] > threshold for i in counted
-        ]
-        return sum(fooled) / len(fooled) if fooled else float("nan")
 
     def accuracy(self, subject: str, threat: str = UNATTACKED, eps: float | None = None) -> float:
         """Share of images classified right, 0 to 1; eps 0 is without an attack."""
         return self.mean(threat, "accuracy", subject=subject, eps=eps)
 
-    def transfer_sources(self) -> dict[str, str]:
-        """Threat to the subject that it was made on, of threats made on another subject."""
-        told = self.settings.get("threats", {})
-        return {
-            t: told[t]["through"]
-            for t in self.threats
-            if t in told and told[t]["through"] in self.subjects
-        }
-
     def warnings(self) -> list[str]:
-        """What a careful reader would remark."""
-        from .warnings import warnings
-
-        return warnings(self)
+        """What a careful reader would remark: what plugins remark, and the notes."""
+        remarks = [load_target(offer.entry) for offer in registry().offers["remarks"]]
+        return [sentence for remark in remarks for sentence in remark(self)] + self.notes
 
     # -- several results --------------------------------------------------------------------
 
@@ -356,33 +269,29 @@ class Result:
         Raises:
             InputError: If two hold the same figures, or threats of one name differ.
         """
-        found = list(results)
-        keys = [set(result.cells()) for result in found]
-        for number, own in enumerate(keys):
-            same = own & set().union(*keys[:number])
-            if same:
-                key = min(same)
-                raise InputError(
-                    f"Two of the results hold figures of {key.subject!r} on {key.data!r} under "
-                    f"{key.threat!r}; give subjects names of their own: evaluate(..., name=...)."
-                )
-        parts = [p for r in found for p in r.settings.get("parts", [r.settings])]
-        common = {
-            k: v for k, v in (parts[0] if parts else {}).items()
-            if k != "threats" and all(p.get(k) == v for p in parts)
-        }
-        threats: dict[str, Any] = {}
-        for part in parts:
-            for name, told in part.get("threats", {}).items():
-                same_attack = {**threats.get(name, told), "eps": 0} == {**told, "eps": 0}
-                if not same_attack:
+        found, seen = list(results), set[Condition]()
+        for result in found:
+            for key in result.cells():
+                if key in seen:
                     raise InputError(
-                        f"The threat {name!r} is not the same in all results; give threats names "
-                        "of their own: Threat(..., name=...)."
+                        f"Two of the results hold figures of {key.subject!r} on {key.data!r} under "
+                        f"{key.threat!r}; give subjects names of their own: evaluate(..., "
+                        "name=...)."
                     )
-                threats[name] = told
+            seen |= set(result.cells())
+        parts = [part for r in found for part in r.settings.get("parts", [r.settings])]
+        threats: dict[str, Any] = {}
+        for name, told in (item for part in parts for item in part.get("threats", {}).items()):
+            if {**threats.setdefault(name, told), "eps": 0} != {**told, "eps": 0}:
+                raise InputError(
+                    f"The threat {name!r} is not the same in all results; give threats names "
+                    "of their own: Threat(..., name=...)."
+                )
+        common = {
+            k: v for k, v in (parts or [{}])[0].items() if all(p.get(k) == v for p in parts)
+        }
         return cls(
-            [r for result in found for r in result.records],
+            [record for result in found for record in result.records],
             {**common, "threats": threats, "parts": parts},
             dict(found[0].environment) if found else {},
             list(dict.fromkeys(note for result in found for note in result.notes)),
@@ -392,7 +301,7 @@ class Result:
     def __add__(self, other: Result) -> Result:
         return self.concat([self, other])
 
-    # -- export -----------------------------------------------------------------------------
+    # -- views and files --------------------------------------------------------------------
 
     def summary(self) -> list[dict[str, Any]]:
         """One row a condition: its means and how many images they are over."""
@@ -407,28 +316,9 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data; records are grouped by condition, values in images' order."""
-        images = {name: self.images(name) for name in self.data}
-        groups = []
-        for key, cell in self.cells().items():
-            names = list(next(iter(cell.values())))
-            whole = names == images[key.data]
-            groups.append(
-                {
-                    **key._asdict(),
-                    **({} if whole else {"images": names}),
-                    "values": {m: [values[n] for n in names] for m, values in cell.items()},
-                }
-            )
-        return {
-            "settings": self.settings,
-            "environment": self.environment,
-            "images": images,
-            "summary": self.summary(),
-            "records": groups,
-            "notes": self.notes,
-            "warnings": self.warnings(),
-            "damaged": self.damaged,
-        }
+        from .plain import to_plain
+
+        return to_plain(self)
 
     def to_json(self, path: Path | str | None = None) -> str:
         """All of it as JSON text; written to ``path``, atomically, if there is one."""
@@ -444,29 +334,9 @@ class Result:
         Raises:
             DataError: If it is damaged, or not there.
         """
-        text = isinstance(source, str) and source.lstrip().startswith("{")
-        where = "The text" if text else str(source)
-        try:
-            raw = json.loads(str(source) if text else Path(source).read_text(encoding="utf-8"))
-            records = []
-            for g in raw["records"]:
-                images = g.get("images", raw["images"][g["data"]])
-                for values in g["values"].values():
-                    if len(values) != len(images):
-                        raise ValueError(f"{len(values)} values for {len(images)} images")
-                records += [
-                    Record(
-                        g["subject"], g["data"], image, g["threat"], float(g["eps"]), g["control"],
-                        metric, float(values[number]),
-                    )
-                    for number, image in enumerate(images)
-                    for metric, values in g["values"].items()
-                ]
-            return cls(
-                records, raw["settings"], raw["environment"], raw["notes"], raw["damaged"]
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-            raise DataError(f"{where} is not a result of an evaluation ({error!r}).") from error
+        from .plain import read
+
+        return read(source)
 
     def to_frame(self) -> pandas.DataFrame:
         """One row a record; needs pandas.
@@ -484,9 +354,7 @@ class Result:
     def to_csv(self, path: Path | str) -> None:
         """One row a record, written atomically."""
         with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(Record._fields)
-            writer.writerows(self.records)
+            csv.writer(file).writerows([Record._fields, *self.records])
 
     def to_markdown(self, metric: str | None = None) -> str:
         """Tables of means: by strength where something is classified, else by condition.
@@ -494,9 +362,9 @@ class Result:
         Args:
             metric: Of the table by strength; by default the first one.
         """
-        from .table import markdown, tables
+        from .table import tables
 
-        return "\n\n".join(markdown(table) for table in tables(self, metric))
+        return "\n\n".join(table.markdown() for table in tables(self, metric))
 
     def to_html(self, path: Path | str, **options: Any) -> None:
         """Write one page that asks for nothing from elsewhere, by the plugin that offers this verb.
@@ -513,12 +381,10 @@ class Result:
         from rich.console import Group
         from rich.text import Text
 
-        from .table import rich_table, tables
+        from .table import tables
 
-        return Group(
-            *(rich_table(table) for table in tables(self)),
-            *(Text(f"! {w}", style="yellow") for w in self.warnings()),
-        )
+        remarks = [Text(f"! {sentence}", style="yellow") for sentence in self.warnings()]
+        return Group(*tables(self), *remarks)
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -536,11 +402,10 @@ class Result:
             metric: By default the first one.
 
         Returns:
-            The matplotlib figure.
+            The figure.
         """
-        from .plot import plot
-
-        figure = plot(self, metric or self.metrics[0])
+        verb = registry().default("verbs", "plot")
+        figure = registry().create("verbs", verb, self, metric=metric or self.metrics[0])
         if path is not None:
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, dpi=130)

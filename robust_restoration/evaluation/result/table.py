@@ -3,45 +3,64 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .result import Condition, Result
+from .result import APART, UNATTACKED, Condition
 
-UNATTACKED = "unattacked"
+if TYPE_CHECKING:
+    from .result import Result
+
 HEADS = {"psnr": "PSNR in dB", "ssim": "SSIM", "mae": "MAE", "accuracy": "accuracy in %"}
 DIGITS = {"psnr": 2, "accuracy": 1}
-APART = ("size", "observed psnr")
+Row = tuple[bool, list[str]]  # whether it is a control's, and its words
 
 
 @dataclass
 class Table:
-    """Words in rows; those of ``faint`` are controls."""
+    """Words in rows; controls' rows are set off."""
 
     title: str
     heads: list[str]
-    rows: list[list[str]]
-    faint: list[bool]
+    rows: list[Row]
+
+    def markdown(self) -> str:
+        """It as Markdown; a dot before controls."""
+        lines = [self.heads, ["---", *["---:"] * (len(self.heads) - 1)]]
+        lines += [[f"· {w.strip()}" if w[:2] == "  " else w for w in row] for _, row in self.rows]
+        text = [f"| {' | '.join(line)} |" for line in lines]
+        text[1] = text[1].replace(" ", "")
+        return "\n".join(text)
+
+    def __rich__(self) -> Any:
+        """It for rich; controls are dim."""
+        from rich.table import Table as RichTable
+
+        made = RichTable(title=self.title, title_justify="left")
+        words = 2 if self.heads[0] == "subject" else 1
+        for number, head in enumerate(self.heads):
+            made.add_column(head, justify="left" if number < words else "right")
+        for faint, row in self.rows:
+            made.add_row(*row, style="dim" if faint else None)
+        return made
+
+
+def tables(result: Result, metric: str | None = None) -> list[Table]:
+    """The tables that show a result: by the ``metric`` where it is by strength."""
+    if "accuracy" not in result.metrics:
+        return [_by_condition(result, data) for data in result.data]
+    return [
+        _by_strength(result, data, threat, metric or "accuracy")
+        for data in result.data
+        for threat in (result.threats or [UNATTACKED])
+    ]
 
 
 def level(eps: float) -> str:
     """A budget as people write it: ``8/255``, or ``0.03``."""
     parts = eps * 255
     return f"{round(parts)}/255" if eps and abs(parts - round(parts)) < 1e-6 else f"{eps:g}"
-
-
-def tables(result: Result, metric: str | None = None) -> list[Table]:
-    """The tables that show a result."""
-    if not result.records:
-        return []
-    if "accuracy" in result.metrics:
-        return [
-            _by_strength(result, data, threat, metric or "accuracy")
-            for data in result.data
-            for threat in (result.threats or [UNATTACKED])
-        ]
-    return [_by_condition(result, data) for data in result.data]
 
 
 def title(result: Result, data: str) -> str:
@@ -54,91 +73,57 @@ def title(result: Result, data: str) -> str:
 
 def label(key: Condition, result: Result) -> str:
     """A condition's name: threat, and budget and subject where there are several."""
-    words = [key.control or key.threat]
-    if not key.control and len(result.strengths(key.threat)) > 1:
-        words.append(level(key.eps))
-    return " ".join(words)
+    several = not key.control and len(result.strengths(key.threat)) > 1
+    return f"{key.control or key.threat}{' ' + level(key.eps) if several else ''}"
 
 
 def _by_condition(result: Result, data: str) -> Table:
     metrics = [m for m in result.metrics if m not in APART]
-    first = metrics[0]
-    several = len(result.subjects) > 1
-    heads = [
-        *(["subject"] if several else []), "condition", *(HEADS.get(m, m) for m in metrics),
-        f"{HEADS.get(first, first).split(' in ')[0]} change", "size x255",
-    ]
-    rows, faint = [], []
-    for key, cell in result.cells().items():
-        if key.data != data:
-            continue
-        means = {m: statistics.fmean(values.values()) for m, values in cell.items()}
-        name = f"  {label(key, result)}" if key.control else label(key, result)
-        row = [name, *(f"{means[m]:.{DIGITS.get(m, 4)}f}" if m in means else "" for m in metrics)]
-        if key.threat == UNATTACKED:
-            row += ["", ""]
-        else:
-            which = {"subject": key.subject, "eps": key.eps, "data": data, "control": key.control}
-            change = result.dmr(key.threat, first, **which)
-            row += [f"{change:+.{DIGITS.get(first, 4)}f}", f"{255 * means['size']:.2f}"]
-        rows.append([key.subject, *row] if several else row)
-        faint.append(bool(key.control))
-    return Table(title(result, data), heads, rows, faint)
+    first, several = metrics[0], len(result.subjects) > 1
+    digits = [DIGITS.get(metric, 4) for metric in metrics]
+    change = f"{HEADS.get(first, first).split(' in ')[0]} change"
+    heads = ["condition", *(HEADS.get(m, m) for m in metrics), change, "size x255"]
+
+    def rows() -> Iterator[Row]:
+        for key, cell in result.cells().items():
+            if key.data != data:
+                continue
+            means = {m: statistics.fmean(values.values()) for m, values in cell.items()}
+            row = [("  " if key.control else "") + label(key, result)]
+            row += [
+                f"{means[m]:.{n}f}" if m in means else ""
+                for m, n in zip(metrics, digits, strict=True)
+            ]
+            last = ["", ""]
+            if key.threat != UNATTACKED:
+                change = result.dmr(**{**key._asdict(), "metric": first})
+                last = [f"{change:+.{digits[0]}f}", f"{255 * means['size']:.2f}"]
+            yield bool(key.control), [*([key.subject] if several else []), *row, *last]
+
+    return Table(title(result, data), ["subject", *heads] if several else heads, list(rows()))
 
 
 def _by_strength(result: Result, data: str, threat: str, metric: str) -> Table:
-    strengths = [] if threat == UNATTACKED else result.strengths(threat)
-    controls = ["", *result.controls(threat)]
-    rows, faint, count = [], [], 0
+    strengths = result.strengths(threat) if threat != UNATTACKED else []
     scale, digits = (100, 1) if metric == "accuracy" else (1, DIGITS.get(metric, 4))
-    cells = {k: c[metric] for k, c in result.cells().items() if k.data == data and metric in c}
-    for subject in result.subjects:
-        for control in controls:
-            row = []
-            for eps in (0.0, *strengths):
-                values = next(
-                    (
-                        v for k, v in cells.items()
-                        if (k.subject, k.eps) == (subject, eps)
-                        and k.control == (control if eps else "")
-                        and k.threat == (threat if eps else UNATTACKED)
-                    ),
-                    None,
-                )
-                row.append("")
-                if values is not None and not (control and not eps):
-                    count = count if eps == 0 and threat != UNATTACKED else len(values)
-                    row[-1] = f"{scale * statistics.fmean(values.values()):.{digits}f}"
-            if any(row):
-                rows.append([f"  {control}" if control else subject, *row])
-                faint.append(bool(control))
-    what = result.settings.get("classifier", "")
-    return Table(
-        f"{HEADS.get(metric, metric)}, {threat}, {count} images of {data}"
-        + (f", {what}" if what else ""),
-        [threat, "0", *(level(e) for e in strengths)],
-        rows,
-        faint,
-    )
+    cells = {key: cell[metric] for key, cell in result.cells().items() if metric in cell}
 
+    def rows() -> Iterator[Row]:
+        for subject in result.subjects:
+            plain = cells.get(Condition(subject, data, UNATTACKED, 0.0, ""), {})
+            for control in ("", *result.controls(threat)):
+                found = [{} if control else plain] + [
+                    cells.get(Condition(subject, data, threat, eps, control), {})
+                    for eps in strengths
+                ]
+                words = [
+                    f"{scale * statistics.fmean(values.values()):.{digits}f}" if values else ""
+                    for values in found
+                ]
+                if any(words):
+                    yield bool(control), [f"  {control}" if control else subject, *words]
 
-def markdown(table: Table) -> str:
-    """A table as Markdown; controls are set off by a dot."""
-    lines = [f"| {' | '.join(table.heads)} |", "|---|" + "---:|" * (len(table.heads) - 1)]
-    for row in table.rows:
-        words = [f"· {word.strip()}" if word.startswith("  ") else word for word in row]
-        lines.append(f"| {' | '.join(words)} |")
-    return "\n".join(lines)
-
-
-def rich_table(table: Table) -> Any:
-    """A table for rich; controls are dim."""
-    from rich.table import Table as RichTable
-
-    made = RichTable(title=table.title, title_justify="left")
-    words = 2 if table.heads[0] == "subject" else 1
-    for number, head in enumerate(table.heads):
-        made.add_column(head, justify="left" if number < words else "right")
-    for row, faint in zip(table.rows, table.faint, strict=True):
-        made.add_row(*row, style="dim" if faint else None)
-    return made
+    counts = [len(v) for k, v in cells.items() if k.data == data and k.threat == threat]
+    about = f", {result.settings['classifier']}" if result.settings.get("classifier") else ""
+    heading = f"{HEADS.get(metric, metric)}, {threat}, {max(counts, default=0)} images of {data}"
+    return Table(heading + about, [threat, "0", *map(level, strengths)], list(rows()))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .table import level
-
-if TYPE_CHECKING:
-    from .result import Result
+from robust_restoration.evaluation.result import Result
+from robust_restoration.evaluation.result.table import level
 
 
-def warnings(result: Result) -> list[str]:
-    """One sentence each, what was found while computing last."""
-    classified = "accuracy" in result.metrics
+def remarks_on(result: Result) -> list[str]:
+    """What a careful reader would remark, one sentence each."""
     found = [*_controls(result)]
-    if classified:
+    if "accuracy" in result.metrics:
         found += [*_masked(result), *_gaps(result)]
-    return found + result.notes
+    return found
 
 
 def _controls(result: Result) -> Iterator[str]:
@@ -51,11 +48,10 @@ def _controls(result: Result) -> Iterator[str]:
 
 def _masked(result: Result) -> Iterator[str]:
     """Attacks without gradients that beat those with them."""
-    told = result.settings.get("threats", {})
-    whole = [t for t in result.threats if told.get(t, {}).get("through") == "whole"]
+    whole = _made_through(result, "whole")
     for subject in result.subjects:
-        for blind in (t for t in whole if not told[t]["differentiates"]):
-            for white in (t for t in whole if told[t]["differentiates"]):
+        for blind in (t for t in whole if not result.told(t)["differentiates"]):
+            for white in (t for t in whole if result.told(t)["differentiates"]):
                 pair = _first(result, subject, white, blind, 0.05)
                 if pair:
                     eps, first, second = pair
@@ -68,16 +64,19 @@ def _masked(result: Result) -> Iterator[str]:
 
 def _gaps(result: Result) -> Iterator[str]:
     """What protects only against those who do not know of it."""
-    told = result.settings.get("threats", {})
     for subject in result.subjects:
-        for gray in (t for t in result.threats if told.get(t, {}).get("through") == "bare"):
-            for white in (t for t in result.threats if told.get(t, {}).get("through") == "whole"):
+        for gray in _made_through(result, "bare"):
+            for white in _made_through(result, "whole"):
                 pair = _widest(result, subject, gray, white)
-                if pair and pair[1] - pair[2] > 0.2 and told[white]["differentiates"]:
+                if pair and pair[1] - pair[2] > 0.2 and result.told(white)["differentiates"]:
                     yield (
                         f"{subject}: at eps {level(pair[0])} it keeps {pair[1]:.0%} against an "
                         f"attacker who does not know of it, and {pair[2]:.0%} against one who does."
                     )
+
+
+def _made_through(result: Result, what: str) -> list[str]:
+    return [t for t in result.threats if result.told(t).get("through") == what]
 
 
 def _pairs(result: Result, subject: str, a: str, b: str) -> Iterator[tuple[float, float, float]]:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from robust_restoration.errors import InputError
-
-from .table import HEADS, UNATTACKED, label, level, title
-
-if TYPE_CHECKING:
-    from .result import Result
+from robust_restoration.evaluation.result import UNATTACKED, Result
+from robust_restoration.evaluation.result.table import HEADS, label, level, title
 
 
-def plot(result: Result, metric: str) -> Any:
-    """The figure that shows a result: curves, a heat map of transfer, or conditions with dots."""
+def plot(result: Result, *, metric: str) -> Figure:
+    """The figure that shows a result: curves, a heat map of transfer, or conditions with dots.
+
+    Args:
+        result: The result.
+        metric: Of which metric.
+
+    Raises:
+        InputError: If the result has no such metric.
+    """
     if metric not in result.metrics:
         raise InputError(f"There is no {metric!r}; there is {', '.join(result.metrics)}.")
-    if result.transfer_sources():
-        return _transfer(result, metric)
+    sources = [t for t in result.threats if result.told(t).get("through") in result.subjects]
+    if sources:
+        return _transfer(result, metric, sources)
     if "accuracy" in result.metrics or any(len(result.strengths(t)) > 2 for t in result.threats):
         return _curves(result, metric)
     return _conditions(result, metric)
@@ -120,8 +125,8 @@ def _curves(result: Result, metric: str) -> Figure:
 
 
 def _explained(result: Result, threat: str) -> str:
-    told = result.settings.get("threats", {}).get(threat)
-    if told is None or "accuracy" not in result.metrics:
+    told = result.told(threat)
+    if not told or "accuracy" not in result.metrics:
         return threat
     if told["through"] == "bare":
         return f"attacker does not know the purifier\n({threat})"
@@ -130,9 +135,8 @@ def _explained(result: Result, threat: str) -> str:
     return f"attacker only asks for answers\n({threat})" if told["through"] == "whole" else threat
 
 
-def _transfer(result: Result, metric: str) -> Figure:
+def _transfer(result: Result, metric: str, sources: list[str]) -> Figure:
     """Change of a metric by what the attack was made on and what restores."""
-    sources = result.transfer_sources()
     rows = [(t, e, d) for t in sources for e in result.strengths(t) for d in result.data]
     table = [
         [result.dmr(t, metric, subject=s, eps=e, data=d) for s in result.subjects]

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack, frozen
 from robust_restoration.contracts.randomness import seeded
-
-from .controls import DIRECTION, SIGN, control
-from .threats import attacked_images
-
-if TYPE_CHECKING:
-    from .subjects import Block, Task
+from robust_restoration.evaluation.controls import DIRECTION, SIGN, control
+from robust_restoration.evaluation.tasks import Block, Task
+from robust_restoration.evaluation.threats import attacked_images
 
 DRAWS = 8
 
 
-def signs_of_masking(
+def signs(
     task: Task, subject: str, attack: Attack, attacked: Tensor, block: Block
 ) -> list[str]:
     """What speaks against an attack's figures being the worst there is.
