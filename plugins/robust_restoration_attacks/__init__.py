@@ -62,6 +62,13 @@ def attacks() -> list[Entry]:
             f"{at}.restoration_ensemble:RestorationEnsemble",
             "six different attacks in one L2 budget, the worst for each image; versioned",
         ),
+        Entry(
+            "classifier_ensemble",
+            f"{at}.classifier_ensemble:ClassifierEnsemble",
+            "APGD-CE, APGD-T, FAB-T, Square, TI-FGSM, for classifiers: the worst; versioned",
+            "arXiv:2003.01690",
+            roles=("ensemble",),
+        ),
         Entry("worst_case", f"{at}.worst_case:WorstCase", "the worst of several, image by image"),
     ]
     return denoisers + [

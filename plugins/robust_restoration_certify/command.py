@@ -75,10 +75,10 @@ def certify(
     Example:  robust-restoration certify --classifier resnet18.a1_in1k --data images/ --size 224
     --sigma 0.12 --denoiser dncnn_c=nt --draws 1000 -o results/certified
     """
-    from robust_restoration.evaluation.processes import Processes
     from robust_restoration.files import atomic_path
     from robust_restoration.models.classifiers import load_classifier
     from robust_restoration.numbers import parse_level
+    from robust_restoration.processes import Processes
 
     from .smoothing import SmoothedClassifier
 

@@ -21,14 +21,14 @@ from rich.progress import (
 from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
-from robust_restoration.evaluation.processes import Processes
-from robust_restoration.evaluation.subjects import weights_hash
+from robust_restoration.evaluation.tasks import weights_hash
 from robust_restoration.models.classifiers import (
     NormalizedClassifier,
     classifier_name,
     input_channels,
 )
 from robust_restoration.numbers import check_count
+from robust_restoration.processes import Processes
 
 from .certificates import Certificates, CertifiedImage
 from .smoothing import SmoothedClassifier

@@ -24,6 +24,7 @@ __getattr__, _, __all__ = _lazy.attach(
         "patches": ["patch_attacks"],
         "radars": ["circle_samples", "polygon_iou", "radar"],
         "radius": ["radius_sweep"],
+        "resubmission": ["Resubmission", "resubmission"],
         "robustness_similitude": ["SimilitudeResult", "similitude"],
         "space": ["explore_space"],
         "transferability": ["TransferResult", "transfer"],

@@ -125,8 +125,8 @@ def _read(folder: Path, name: str, limit: int | None) -> RestorationImages:
     files = sorted(folder.glob("*.npz"))
     if not files:
         raise DataError(
-            f"{folder} holds no NAME.npz; expected a folder that robust-restoration attacked-set "
-            "has written."
+            f"{folder} holds no NAME.npz; expected a folder that the command attacked-set has "
+            "written."
         )
     for file in files[:limit]:
         try:

@@ -25,7 +25,9 @@ WORDS = {
     "gray-box": (BARE, "classifier"),
     "white-box": (WHOLE, "classifier"),
     "black-box": (WHOLE, "black-box"),
+    "white-box-ensemble": (WHOLE, "ensemble"),  # slow, so that it has to be asked for
 }
+USUAL_WORDS = ("gray-box", "white-box", "black-box")
 # For attacks on classifiers that say nothing else: 40 steps, and 200 queries an image.
 USUAL = {"steps": 40, "n_queries": 200}
 REACH = 2.5  # how many eps all steps together are long where an attack's own alpha is a number
@@ -162,7 +164,7 @@ def parse_threats(given: Any, role: str, subjects: Sequence[str]) -> list[Threat
         UnknownNameError: If there is no such attack.
     """
     if given is None:
-        given = list(WORDS) if role == "classifier" else [Threat()]
+        given = list(USUAL_WORDS) if role == "classifier" else [Threat()]
     if isinstance(given, str | Threat):
         raise InputError(f"threats is {given!r}; expected a list: threats=[{given!r}].")
     named = given.items() if isinstance(given, Mapping) else [("", item) for item in given]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,16 +127,12 @@ def test_listing_loads_no_torch_and_is_quick() -> None:
         "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    best = 9.0
-    for _ in range(3):
-        begun = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "robust_restoration.cli", "plugins"],
-            check=True,
-            capture_output=True,
-        )
-        best = min(best, time.perf_counter() - begun)
-    assert best < 1.0  # 0.3 s where nothing else runs
+    begun = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    subprocess.run(
+        [sys.executable, "-m", "robust_restoration.cli", "plugins"], check=True, capture_output=True
+    )
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begun
+    assert spent < 1.5  # about 0.4 s of processor time; importing torch alone takes more than this
 
 
 COMMAND = """

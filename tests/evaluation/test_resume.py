@@ -246,6 +246,9 @@ def test_a_process_that_is_killed_ends_the_others_and_the_rest_is_kept(
     launch(script, out)
     whole = tmp_path / "whole.json"
     launch(script, whole)
-    assert json.loads(out.read_text()) == json.loads(whole.read_text())
+    found = [json.loads(path.read_text()) for path in (out, whole)]
+    for content in found:  # what made them differs
+        content["environment"].pop("command", None)
+    assert found[0] == found[1]
     resumed = (tmp_path / "r.json.rank0").read_text()
     assert resumed

@@ -1,6 +1,8 @@
 """Paired differences of two results, and weights with the figures of their cards."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 from robust_restoration_report.compare import compare_results
@@ -60,6 +62,11 @@ def test_subjects_are_named_where_it_is_not_clear():
         compare_results(result("a"), two, [("a", "d")])
 
 
+def card_of(name, tag):
+    folder = Path(importlib.util.find_spec("robust_restoration_advfilter").origin).parent
+    return json.loads((folder / "weights" / f"{name}.{tag}.json").read_text())
+
+
 def test_weights_are_listed_with_what_their_cards_tell():
     found = {model.name: model for model in known_models()}
     model = found["dncnn_b=hat"]
@@ -69,7 +76,9 @@ def test_weights_are_listed_with_what_their_cards_tell():
     general = found["advfilter=general"]
     assert general.before == "*"
     assert "mobilenetv1_075" in general.clean
-    assert "pgd 0.003: 36 % of 110" in general.attacked
+    accuracy = card_of("advfilter", "general")["numbers"]["accuracy"]
+    share = accuracy["mobilenetv1_075|pgd|0.003"]["advfilter"]
+    assert f"pgd 0.003: {100 * share:.0f} % of 110" in general.attacked
     resunet = next(m for name, m in found.items() if name.startswith("resunet="))
     assert "white-box 8/255: 14.9 %" in resunet.attacked
     assert not [m.problem for m in found.values() if m.problem]

@@ -185,6 +185,9 @@ def test_each_row_is_one_sentence(
     import torch
 
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))  # a command does that for good, rows are independent
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "my_models", raising=False)
     if torch.cuda.is_available():  # the rows are those of a machine without one
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

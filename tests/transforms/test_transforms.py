@@ -193,7 +193,7 @@ def test_bad_options(name: str, option: str, bad: tuple[Any, ...]) -> None:
 def test_bad_images(which: str) -> None:
     purifier = make(which)
     with pytest.raises(InputError, match="expected"):
-        purifier(torch.zeros(3, 8, 8))
+        purifier(torch.zeros(8, 8))
     with pytest.raises(InputError, match="dtype"):
         purifier(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
 
