@@ -136,7 +136,17 @@ WORK = (train, save, denoise, attack, measure, put)
 
 
 @pytest.mark.parametrize(
-    "every", [pytest.param(23, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)]
+    "every",
+    [
+        pytest.param(23, id="some"),
+        pytest.param(
+            1, id="all",
+            marks=pytest.mark.skipif(
+                "ROBUST_RESTORATION_FULL_DISK" not in os.environ,
+                reason="minutes; set ROBUST_RESTORATION_FULL_DISK for every point",
+            ),
+        ),
+    ],
 )
 @pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
 def test_a_full_disk(

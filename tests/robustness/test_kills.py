@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).resolve().with_name("kills.py")
     "count",
     [
         pytest.param(6, id="some"),
-        pytest.param(int(os.environ.get("ROBUST_RESTORATION_KILLS", 20)), id="all",
+        pytest.param(int(os.environ.get("ROBUST_RESTORATION_KILLS", 8)), id="all",
                      marks=pytest.mark.slow),
     ],
 )
