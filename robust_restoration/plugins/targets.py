@@ -94,8 +94,10 @@ def check_options(
         signature = inspect.signature(target)
     except (TypeError, ValueError):
         return
-    if getattr(getattr(target, "__init__", None), "__qualname__", "") == "Module.__init__":
-        signature = inspect.Signature()  # torch's own says (*args, **kwargs) and takes none
+    # torch's own says (*args, **kwargs) and takes none; its compiler replaces it by another.
+    owner = next((c for c in getattr(target, "__mro__", ()) if "__init__" in vars(c)), object)
+    if (owner.__module__, owner.__qualname__) == ("torch.nn.modules.module", "Module"):
+        signature = inspect.Signature()
     parameters = signature.parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     if not takes_any:
