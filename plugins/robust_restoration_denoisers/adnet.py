@@ -7,22 +7,17 @@ Networks 124 (2020), https://doi.org/10.1016/j.neunet.2019.12.024.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser
 from robust_restoration.images.checks import check_layout
-from robust_restoration.numbers import check_count, check_levels
 
-from .small_start import small_batch_norm, small_convolution
-
-DEPTH = 15  # convolutions with batch norm
-DILATED = (2, 5, 9, 12)  # which of them have dilation 2, counted from 1: the "sparse block"
+from .blind_network import BlindNetwork
+from .small_start import small_convolution, small_dilated_layers
 
 
-class ADNet(Denoiser):
+class ADNet(BlindNetwork):
     """Sixteen convolutions predict the noise; it is weighed by attention, then taken off.
 
     With F the output of the sixteenth convolution, the restored image is x - A(x) * F, where A is
@@ -47,25 +42,8 @@ class ADNet(Denoiser):
         features: int = 64,
         sigma_range: Sequence[float] = (25 / 255, 25 / 255),
     ) -> None:
-        super().__init__()
-        check_count("channels", channels)
-        check_count("features", features)
-        self.channels: int = channels
-        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
-        self.options: dict[str, Any] = {
-            "channels": channels,
-            "features": features,
-            "sigma_range": list(self.sigma_range),
-        }
-        layers: list[nn.Module] = []
-        for number in range(1, DEPTH + 1):
-            inputs = channels if number == 1 else features
-            dilation = 2 if number in DILATED else 1
-            layers += [
-                small_convolution(inputs, features, dilation=dilation),
-                small_batch_norm(features),
-                nn.ReLU(inplace=True),
-            ]
+        super().__init__(channels=channels, features=features, sigma_range=sigma_range)
+        layers = small_dilated_layers(channels, features)
         layers.append(small_convolution(features, channels))
         self.net = nn.Sequential(*layers)
         self.attention = small_convolution(2 * channels, channels, 1, bias=True)

@@ -7,21 +7,20 @@ C. Tian, Y. Xu, W. Zuo: Image denoising using deep CNN with batch renormalizatio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser
 from robust_restoration.images.checks import check_layout
-from robust_restoration.numbers import check_count, check_levels
+
+from .blind_network import BlindNetwork
 
 DEPTH = 17  # convolutions of each of the two
 NORMED = (1, 9, 16)  # those of the lower network that are followed by normalisation, from 1
 EPS = 1e-3
 
 
-class BRDNet(Denoiser):
+class BRDNet(BlindNetwork):
     """A plain and a dilated network each restore the image; a convolution of both gives the noise.
 
     The upper network is DnCNN's with normalisation after sixteen convolutions; of the lower one's
@@ -51,16 +50,7 @@ class BRDNet(Denoiser):
         features: int = 64,
         sigma_range: Sequence[float] = (25 / 255, 25 / 255),
     ) -> None:
-        super().__init__()
-        check_count("channels", channels)
-        check_count("features", features)
-        self.channels: int = channels
-        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
-        self.options: dict[str, Any] = {
-            "channels": channels,
-            "features": features,
-            "sigma_range": list(self.sigma_range),
-        }
+        super().__init__(channels=channels, features=features, sigma_range=sigma_range)
         upper = [(True, False)] * (DEPTH - 1)
         lower = [(n in NORMED, n not in NORMED) for n in range(1, DEPTH)]
         self.upper = _network(channels, features, upper)

@@ -11,17 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser
 from robust_restoration.images.checks import check_layout
-from robust_restoration.numbers import check_count, check_levels
 
+from .blind_network import BlindNetwork
 from .padding import padded_to_multiple
 
 SCALES = 4
 ESTIMATING, DENOISING = 2, 4  # blocks at each scale of the two networks
 
 
-class CurvPnP(Denoiser):
+class CurvPnP(BlindNetwork):
     """A U-Net estimates noise level and image; a second one restores with their curvature.
 
     The first network gives one noise level an image and a first estimate, whose Gaussian curvature
@@ -48,16 +47,7 @@ class CurvPnP(Denoiser):
         features: int = 96,
         sigma_range: Sequence[float] = (0.0, 50 / 255),
     ) -> None:
-        super().__init__()
-        check_count("channels", channels)
-        check_count("features", features)
-        self.channels: int = channels
-        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
-        self.options: dict[str, Any] = {
-            "channels": channels,
-            "features": features,
-            "sigma_range": list(self.sigma_range),
-        }
+        super().__init__(channels=channels, features=features, sigma_range=sigma_range)
         self.estimate = UNet(channels, channels + 1, features, ESTIMATING)
         self.restore = UNet(2 * channels + 1, channels, features, DENOISING)
         self.supervise = Supervision(channels, features)

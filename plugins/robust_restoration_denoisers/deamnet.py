@@ -7,17 +7,14 @@ denoising, CVPR 2021, 8596-8606.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser
-from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
-from robust_restoration.numbers import check_count, check_levels
 
+from .blind_network import BlindNetwork
 from .padding import padded_to_multiple
 
 SCALES = 4  # the sub-network halves the size so often
@@ -25,7 +22,7 @@ ROUNDS = 4  # unfolded iterations
 REDUCTION = 16  # how much narrower an attention is inside
 
 
-class DeamNet(Denoiser):
+class DeamNet(BlindNetwork):
     """Four unfolded iterations of one nonlinear sub-network, each pulled back to the observation.
 
     Features of the noisy image go through the same U-shaped sub-network (NLO) four times; after
@@ -53,21 +50,9 @@ class DeamNet(Denoiser):
         features: int = 64,
         sigma_range: Sequence[float] = (25 / 255, 25 / 255),
     ) -> None:
-        super().__init__()
-        check_count("channels", channels)
-        check_count("features", features)
-        if features % REDUCTION:
-            raise InputError(
-                f"features is {features}; expected a multiple of {REDUCTION}, as its attention "
-                f"is {REDUCTION} times narrower."
-            )
-        self.channels: int = channels
-        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
-        self.options: dict[str, Any] = {
-            "channels": channels,
-            "features": features,
-            "sigma_range": list(self.sigma_range),
-        }
+        super().__init__(
+            channels=channels, features=features, sigma_range=sigma_range, reduction=REDUCTION
+        )
         self.enter = _convolution(channels, features)
         self.transform = _pair(features)
         self.subnet = SubNetwork(features)

@@ -7,17 +7,15 @@ removal for real images, ACCV 2020.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
-from robust_restoration.numbers import check_count, check_levels
 
+from .blind_network import BlindNetwork
 from .padding import padded_to_multiple
 
 SCALES = 4  # of the U-Net; three poolings
@@ -28,7 +26,7 @@ TO_YUV = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))
 TO_RGB = ((1.0, 0.0, 1.4075), (1.0, -0.3455, -0.7169), (1.0, 1.779, 0.0))
 
 
-class FAN(Denoiser):
+class FAN(BlindNetwork):
     """A noise map, and a U-Net with attention on wavelet bands of the luminance and the colours.
 
     A chain of seven convolutions estimates the map of the noise (Est-Net). The image's luminance
@@ -59,26 +57,14 @@ class FAN(Denoiser):
         features: int = 64,
         sigma_range: Sequence[float] = (0.0, 50 / 255),
     ) -> None:
-        super().__init__()
-        check_count("channels", channels)
-        check_count("features", features)
+        super().__init__(
+            channels=channels, features=features, sigma_range=sigma_range, reduction=CHANNELS
+        )
         if channels != len(TO_YUV):
             raise InputError(
                 f"channels is {channels}; FAN splits colours into luminance and differences, and "
                 "takes 3."
             )
-        if features % CHANNELS:
-            raise InputError(
-                f"features is {features}; expected a multiple of {CHANNELS}, as its attention is "
-                f"{CHANNELS} times narrower."
-            )
-        self.channels: int = channels
-        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
-        self.options: dict[str, Any] = {
-            "channels": channels,
-            "features": features,
-            "sigma_range": list(self.sigma_range),
-        }
         self.estimate = nn.Sequential(
             *_prelu(channels, features),
             *(layer for _ in range(5) for layer in _prelu(features, features)),

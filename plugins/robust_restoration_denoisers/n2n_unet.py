@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser
 from robust_restoration.images.checks import check_layout
-from robust_restoration.numbers import check_count, check_levels
+
+from .blind_network import BlindNetwork
 
 STEP = 32  # five poolings: sides are padded to a multiple of this
 LAST = (64, 32)  # channels of the two convolutions before the last
 
 
-class N2NUNet(Denoiser):
+class N2NUNet(BlindNetwork):
     """Five poolings down, five transposed convolutions up; the output is the image.
 
     The layers are those of the paper's appendix (table 2), with two differences that published
@@ -42,16 +41,7 @@ class N2NUNet(Denoiser):
         features: int = 48,
         sigma_range: Sequence[float] = (0.0, 50 / 255),
     ) -> None:
-        super().__init__()
-        check_count("channels", channels)
-        check_count("features", features)
-        self.channels: int = channels
-        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
-        self.options: dict[str, Any] = {
-            "channels": channels,
-            "features": features,
-            "sigma_range": list(self.sigma_range),
-        }
+        super().__init__(channels=channels, features=features, sigma_range=sigma_range)
         few, many = features, 2 * features
         first, second = LAST
         self.enter = nn.Sequential(

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
-from robust_restoration.contracts import Denoiser
 from robust_restoration.images.checks import check_layout
-from robust_restoration.numbers import check_count, check_levels
+
+from .blind_network import BlindNetwork
 
 DEPTH = 17
 DILATED = 13  # which convolution has dilation 2, counted from 1
 TAPS = 9  # of a 3x3 kernel
 
 
-class RDDCNN(Denoiser):
+class RDDCNN(BlindNetwork):
     """Seventeen convolutions that predict the noise, the first deformable, one dilated.
 
     The deformable block is a modulated deformable convolution (arXiv:1811.11168): each of the nine
@@ -50,16 +49,7 @@ class RDDCNN(Denoiser):
         features: int = 64,
         sigma_range: Sequence[float] = (25 / 255, 25 / 255),
     ) -> None:
-        super().__init__()
-        check_count("channels", channels)
-        check_count("features", features)
-        self.channels: int = channels
-        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
-        self.options: dict[str, Any] = {
-            "channels": channels,
-            "features": features,
-            "sigma_range": list(self.sigma_range),
-        }
+        super().__init__(channels=channels, features=features, sigma_range=sigma_range)
         layers: list[nn.Module] = [DeformableConvolution(channels, features), nn.ReLU(inplace=True)]
         for number in range(2, DEPTH):
             layers += [

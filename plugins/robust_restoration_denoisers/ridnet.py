@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Denoiser
-from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_layout
-from robust_restoration.numbers import check_count, check_levels
+
+from .blind_network import BlindNetwork
 
 DIV2K = (0.4488, 0.4371, 0.4040)  # mean colour of its images
 BLOCKS = 4  # enhancement attention modules
 REDUCTION = 16  # how much narrower the attention is inside
 
 
-class RIDNet(Denoiser):
+class RIDNet(BlindNetwork):
     """Four enhancement attention modules (EAM) predict what is added to the noisy image.
 
     Each EAM merges two chains of dilated convolutions (1 and 2; 3 and 4) and adds its input, then
@@ -45,21 +43,9 @@ class RIDNet(Denoiser):
         features: int = 64,
         sigma_range: Sequence[float] = (0.0, 50 / 255),
     ) -> None:
-        super().__init__()
-        check_count("channels", channels)
-        check_count("features", features)
-        if features % REDUCTION:
-            raise InputError(
-                f"features is {features}; expected a multiple of {REDUCTION}, as its attention "
-                f"is {REDUCTION} times narrower."
-            )
-        self.channels: int = channels
-        self.sigma_range = check_levels("sigma_range", sigma_range, one=False)
-        self.options: dict[str, Any] = {
-            "channels": channels,
-            "features": features,
-            "sigma_range": list(self.sigma_range),
-        }
+        super().__init__(
+            channels=channels, features=features, sigma_range=sigma_range, reduction=REDUCTION
+        )
         self.head = _relu(channels, features)
         self.blocks = nn.Sequential(*(Enhancement(features) for _ in range(BLOCKS)))
         self.tail = nn.Conv2d(features, channels, 3, padding=1)

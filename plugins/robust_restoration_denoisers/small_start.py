@@ -1,4 +1,4 @@
-"""How the released code of ECNDNet and of ADNet begins: small weights, none of them near 0."""
+"""The layers that ECNDNet and ADNet begin with, as released: small weights, none of them near 0."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 STD = math.sqrt(2 / (9 * 64))
+DEPTH = 15  # convolutions with batch norm
+DILATED = (2, 5, 9, 12)  # which of them have dilation 2, counted from 1: ADNet's "sparse block"
 LEAST = 0.025  # least size of a batch-norm weight at the beginning
 
 
@@ -31,3 +33,17 @@ def small_batch_norm(features: int) -> nn.BatchNorm2d:
     weight.copy_(torch.where(weight < 0, -1.0, 1.0) * weight.abs().clamp(min=LEAST))
     norm.running_var.fill_(0.01)  # type: ignore[union-attr]
     return norm
+
+
+def small_dilated_layers(channels: int, features: int) -> list[nn.Module]:
+    """ECNDNet's and ADNet's fifteen convolutions with batch norm and ReLU, four of them dilated."""
+    layers: list[nn.Module] = []
+    for number in range(1, DEPTH + 1):
+        inputs = channels if number == 1 else features
+        dilation = 2 if number in DILATED else 1
+        layers += [
+            small_convolution(inputs, features, dilation=dilation),
+            small_batch_norm(features),
+            nn.ReLU(inplace=True),
+        ]
+    return layers
