@@ -77,20 +77,19 @@ def certify(
     """
     from robust_restoration.files import atomic_path
     from robust_restoration.models.classifiers import load_classifier
+    from robust_restoration.models.device import device_of
     from robust_restoration.numbers import parse_level
     from robust_restoration.processes import Processes
 
     from .smoothing import SmoothedClassifier
 
+    where = device_of(device)
     processes = Processes()
     state = None if out is None else out.with_name(out.name + ".json")
     if state is not None and processes.main:
         with atomic_path(state.with_name(f".{state.name}.tried")) as temporary:
             temporary.touch()  # the folder must take files before all work
         state.with_name(f".{state.name}.tried").unlink(missing_ok=True)
-        if overwrite:
-            state.unlink(missing_ok=True)
-    processes.wait()
     smoothed = SmoothedClassifier(
         load_classifier(classifier),
         sigma=parse_level(sigma),
@@ -98,7 +97,10 @@ def certify(
         batch_size=batch_size or None,
         precision=autocast or None,
         seed=seed,
-    ).to(device)
+    ).to(where)
+    if overwrite and state is not None and processes.main:  # all that was asked for can be had
+        state.unlink(missing_ok=True)
+    processes.wait()
     result = smoothed.certify_set(
         data,
         n0=guesses,

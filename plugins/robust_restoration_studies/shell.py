@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import (
-    DENOISER_HELP,
-    LEVEL_HELP,
-    Device,
-    Limit,
-    Seed,
-)
+from robust_restoration.cli.options import DENOISER_HELP, Device, Limit, Seed
+
+from .verbs.common import Attack, Data, Out, Sigma, level, load_all
 
 Denoisers = Annotated[
     list[str], typer.Option("--denoiser", help=f"{DENOISER_HELP} Give several.")
 ]
-Data = Annotated[
-    str, typer.Option(help="A data set's name (see: robust-restoration datasets) or a folder.")
-]
-Out = Annotated[Path | None, typer.Option("-o", "--out", help="Write OUT.json, OUT.md, OUT.png.")]
-Attack = Annotated[
-    str,
-    typer.Option(
-        help="An attack with its options, such as 'NAME eps=3 steps=5'; see: robust-restoration "
-        "list attacks."
-    ),
-]
-Sigma = Annotated[str, typer.Option(help=f"Level of the Gaussian noise; {LEVEL_HELP}")]
 
 
 def transfer(
@@ -53,18 +36,18 @@ def transfer(
     Example:  robust-restoration transfer --denoiser dncnn_b=nt --denoiser dncnn_b=hat
     --data set12 --limit 4 -o results/transfer
     """
-    from robust_restoration.numbers import ATTACK_LEVELS, parse_call, parse_level
+    from robust_restoration.numbers import ATTACK_LEVELS, parse_call
 
     from .transferability import transfer as study
 
     name, options = parse_call(attack, levels=ATTACK_LEVELS)
     result = study(
-        _load(denoiser, device),
+        load_all(denoiser, device),
         data,
         sources=source or None,
         attack=name,
         attack_options=options,
-        sigma=parse_level(sigma),
+        sigma=level(sigma),
         limit=limit or None,
         seed=seed,
     )
@@ -95,29 +78,21 @@ def similitude(
     Example:  robust-restoration similitude --denoiser dncnn_b=nt --denoiser dncnn_b=hat
     --data set12 --limit 2 --count 24 -o results/similitude
     """
-    from robust_restoration.numbers import ATTACK_LEVELS, parse_call, parse_level
+    from robust_restoration.numbers import ATTACK_LEVELS, parse_call
 
     from .robustness_similitude import similitude as study
 
     name, options = parse_call(attack, levels=ATTACK_LEVELS)
     result = study(
-        _load(denoiser, device),
+        load_all(denoiser, device),
         data,
         source=source or None,
         attack=name,
         attack_options=options,
-        sigma=parse_level(sigma),
+        sigma=level(sigma),
         count=count,
         shape=shape,
         limit=limit or None,
         seed=seed,
     )
     hand_over(result, out, as_json)
-
-
-def _load(words: list[str], device: str) -> dict[str, Any]:
-    from robust_restoration.models.create import load_denoiser
-    from robust_restoration.models.device import device_of
-
-    where = device_of(device)
-    return {word: load_denoiser(word).to(where) for word in words}

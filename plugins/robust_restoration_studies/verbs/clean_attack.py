@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json
+from robust_restoration.cli.app import Json, hand_over
 from robust_restoration.cli.options import Device, Limit, Seed
 
-from .common import PAPER, Attack, Data, Denoiser, Out, Sigma, hand_over, level, load
+from .common import PAPER, Attack, Data, Denoiser, Out, Sigma, level, load
 
 
 def clean_attack(

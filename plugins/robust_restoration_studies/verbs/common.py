@@ -1,4 +1,4 @@
-"""Options that the studies' commands share, and how they load denoisers and hand results over."""
+"""Options that the studies' commands share, and how they load denoisers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from robust_restoration.cli.app import emit, say, show
 from robust_restoration.cli.options import DENOISER_HELP, LEVEL_HELP
 
 Denoiser = Annotated[str, typer.Option("--denoiser", help=DENOISER_HELP)]
@@ -32,14 +31,16 @@ PAPER = "denoising_pgd target=noisy eps=0.012"
 
 def load(word: str, device: str) -> Any:
     """A denoiser by its word, on a device."""
-    from robust_restoration.models.create import load_denoiser
-
-    return load_denoiser(word).to(device)
+    return load_all([word], device)[word]
 
 
 def load_all(words: list[str], device: str) -> dict[str, Any]:
-    """Denoisers by their words."""
-    return {word: load(word, device) for word in words}
+    """Denoisers by their words, on a device."""
+    from robust_restoration.models.create import load_denoiser
+    from robust_restoration.models.device import device_of
+
+    where = device_of(device)
+    return {word: load_denoiser(word).to(where) for word in words}
 
 
 def level(word: str) -> float:
@@ -47,20 +48,3 @@ def level(word: str) -> float:
     from robust_restoration.numbers import parse_level
 
     return parse_level(word)
-
-
-def hand_over(result: Any, out: Path | None, as_json: bool) -> None:
-    """Write a result beside ``out``, and print it."""
-    from robust_restoration.files import atomic_path
-
-    if out is not None:
-        paths = {suffix: out.with_name(out.name + suffix) for suffix in (".json", ".md", ".png")}
-        result.to_json(paths[".json"])
-        with atomic_path(paths[".md"]) as temporary:
-            temporary.write_text(result.to_markdown() + "\n", encoding="utf-8")
-        result.plot(paths[".png"])
-        say(f"Wrote {', '.join(map(str, paths.values()))}.")
-    if as_json:
-        emit(result.to_dict())
-    else:
-        show(result.to_markdown())

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json
+from robust_restoration.cli.app import Json, hand_over
 from robust_restoration.cli.options import Device, Limit, Seed
 
-from .common import PAPER, Attack, Data, Denoisers, Out, Sigma, hand_over, level, load_all
+from .common import PAPER, Attack, Data, Denoisers, Out, Sigma, level, load_all
 
 
 def radius(
