@@ -42,10 +42,10 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "images.files": ["read_image", "write_image"],
         "images.metrics": ["accuracy", "mae", "psnr", "ssim"],
         "images.tiling": ["Tiled"],
-        "models.certify": ["certify", "create_certifier"],
         "models.classifiers": ["load_classifier", "NormalizedClassifier"],
         "models.create": [
             "create_attack",
+            "create_certifier",
             "create_defense",
             "create_denoiser",
             "create_gate",
@@ -55,8 +55,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
             "list_denoisers",
             "list_purifiers",
         ],
-        "models.explain": ["explain"],
-        "models.fit_purifier": ["fit_purifier"],
         "models.purifiers": ["Chain", "Gated"],
         "models.purify": ["PurifiedClassifier", "purify"],
         "models.restore": ["restore"],
@@ -65,5 +63,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "plugins.hooks": ["Entry", "hookimpl"],
         "plugins.registry": ["registry"],
         "training": ["train"],
+        "verbs": ["certify", "explain", "fit_purifier"],
     },
 )

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
 
+from . import verbs
 from .contracts import Denoiser, Purifier, frozen
 from .degradations.gaussian import Gaussian
 from .errors import DataError, InputError
@@ -28,7 +29,6 @@ from .images.strips import write_strip
 from .images.tiling import Tiled
 from .models.create import create_attack
 from .models.device import device_of
-from .models.explain import explain
 from .models.purify import find_purifier
 from .models.restore import restore, takes_sigma
 from .plugins.registry import registry
@@ -247,7 +247,7 @@ def purify_files(
     def change(image: Tensor, number: int, target: Path) -> Tensor:
         batch = _batch(image.to(device), model)
         if explained is not None:
-            explain(explained, batch, purifier=model).save(beside(target, STRIP))
+            verbs.explain(explained, batch, purifier=model).save(beside(target, STRIP))
         with torch.no_grad():
             return _as(image, model(batch))
 

@@ -54,11 +54,11 @@ def offered_recipes() -> list[Entry]:
 
 @hookimpl
 def verbs() -> list[Entry]:
-    """What `robust_restoration.fit_purifier` hands over to."""
+    """What ``rr.fit_purifier`` is."""
     return [
         Entry(
             "advfilter",
-            "robust_restoration_advfilter.fitting:fit",
+            "robust_restoration_advfilter.fitting:fit_purifier",
             "fits a purifier to one classifier within minutes, and says what that gains",
             PAPER,
             roles=("fit_purifier",),

@@ -20,6 +20,20 @@ def certifiers() -> list[Entry]:
 
 
 @hookimpl
+def verbs() -> list[Entry]:
+    """What ``rr.certify`` is."""
+    return [
+        Entry(
+            "certify",
+            "robust_restoration_certify.certify_images:certify",
+            "classes with an L2 radius that no attack can break",
+            "arXiv:1902.02918",
+            roles=("certify",),
+        )
+    ]
+
+
+@hookimpl
 def commands() -> list[Entry]:
     """The command ``certify``."""
     return [

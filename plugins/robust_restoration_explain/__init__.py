@@ -7,7 +7,7 @@ from robust_restoration import Entry, hookimpl
 
 @hookimpl
 def verbs() -> list[Entry]:
-    """What `robust_restoration.explain` hands over to."""
+    """What ``rr.explain`` is."""
     return [
         Entry(
             "explanation",

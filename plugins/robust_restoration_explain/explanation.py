@@ -105,7 +105,29 @@ def explain(
     names: Sequence[str] | None = None,
     top: int = 5,
 ) -> Explanation:
-    """Show what a purifier does to one image; see `robust_restoration.explain`."""
+    """Show what a purifier does to one image, and why the classifier then says something else.
+
+    Args:
+        classifier: The classifier; ``None`` shows the purifier for any alone.
+        x: (C, H, W) or (1, C, H, W) in [0, 1].
+        purifier: As `purify` takes it.
+        weights: As `purify` takes it.
+        pixels: (row, column) of the pixels whose kernels are shown, where the purifier has kernels;
+            the middles of the image's quarters by default.
+        names: The classes' names; those of ImageNet for a classifier of 1000 that tells none.
+        top: How many classes are named.
+
+    Returns:
+        An object that prints what the classifier says before and after, is a picture in a notebook,
+        and writes it by ``save(path)``: input, purified, signed difference with its factor, what
+        the purifier decides by, and kernels. Its parts are attributes.
+
+    Raises:
+        InputError: As `purify`; or if there are several images, or a pixel lies outside.
+
+    Example:
+        >>> explain(classifier, x[0]).save("explained.png")
+    """
     check_count("top", top)
     image = _one(x)
     if classifier is None:

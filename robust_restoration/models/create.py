@@ -70,6 +70,18 @@ def create_defense(name: str, **options: Any) -> Defense:
     return remember(made, Origin("defenses", name, options))
 
 
+def create_certifier(classifier: nn.Module, name: str | None = None, **options: Any) -> Any:
+    """A module with ``certify(images, ...)`` around a classifier.
+
+    Args:
+        classifier: The classifier, which takes images in [0, 1] or has a ``pretrained_cfg``.
+        name: The certifier's name; the default one if ``None``.
+        **options: Passed to the certifier.
+    """
+    name = name or registry().default("certifiers", "classifier")
+    return registry().create("certifiers", name, classifier, **options)
+
+
 def create_gate(name: str, **options: Any) -> nn.Module:
     """Create a gate by name, which tells a `Gated` what to purify.
 

@@ -51,8 +51,8 @@ class Entry:
             ``"black-box"`` (an attack on classifiers that takes no gradients); a purifier for
             ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
             ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
-            defense by its name, which comes first; a verb for ``"explain"``,
-            ``"fit_purifier"``, ``"plot"`` or ``"to_html"``. See `Registry.default`.
+            defense by its name, which comes first; a verb for ``"certify"``,
+            ``"explain"``, ``"fit_purifier"``, ``"plot"`` or ``"to_html"``. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 
@@ -164,7 +164,7 @@ def weights() -> list[Entry]:  # type: ignore[empty-body]
 
 @hookspec
 def verbs() -> list[Entry]:  # type: ignore[empty-body]
-    """What the core's verbs hand over to: functions of what the verb takes, and options."""
+    """Functions that the core calls, or users as ``rr.explain``, by their role."""
 
 
 @hookspec

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from robust_restoration import verbs
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path, write_json
 from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.targets import load_target
+from robust_restoration.plugins.targets import call, load_target
 
 if TYPE_CHECKING:
     import pandas
@@ -373,8 +374,7 @@ class Result:
             path: The file, written atomically.
             **options: What the plugin's function takes: ``robust-restoration list verbs NAME``.
         """
-        known = registry()
-        known.create("verbs", known.default("verbs", "to_html"), [self], path, **options)
+        call(verbs.to_html, "to_html", ([self], path), options)
 
     def __rich__(self) -> Any:
         """The tables and what is to be remarked, for rich."""
@@ -404,8 +404,7 @@ class Result:
         Returns:
             The figure.
         """
-        verb = registry().default("verbs", "plot")
-        figure = registry().create("verbs", verb, self, metric=metric or self.metrics[0])
+        figure = verbs.plot(self, metric=metric or self.metrics[0])
         if path is not None:
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, dpi=130)

@@ -1,25 +1,14 @@
-"""Certify what a classifier says: the verb; how is a plugin's affair."""
+"""Certifying images: the verb ``certify``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
-from robust_restoration.plugins.registry import registry
+from robust_restoration.models.create import create_certifier
 
-
-def create_certifier(classifier: nn.Module, name: str | None = None, **options: Any) -> Any:
-    """A module with ``certify(images, ...)`` around a classifier.
-
-    Args:
-        classifier: The classifier, which takes images in [0, 1] or has a ``pretrained_cfg``.
-        name: The certifier's name; the default one if ``None``.
-        **options: Passed to the certifier.
-    """
-    name = name or registry().default("certifiers", "classifier")
-    return registry().create("certifiers", name, classifier, **options)
+from .smoothing import Certificate
 
 
 def certify(
@@ -34,7 +23,7 @@ def certify(
     seed: int = 0,
     index: int | Sequence[int] = 0,
     batch_size: int | None = None,
-) -> Any:
+) -> Certificate:
     """Predict with a radius within which no perturbation changes the prediction, with a proof.
 
     Randomised smoothing (Cohen et al., arXiv:1902.02918), with a denoiser in front of the
@@ -75,5 +64,6 @@ def certify(
         batch_size=batch_size,
     )
     single = isinstance(x, Tensor) and x.ndim == 3
-    found = made.certify(x[None] if single else x, n0=n0, n=n, alpha=alpha, index=index)
-    return type(found)(*(part[0] for part in found)) if single else found
+    images = x[None] if single else x
+    found: Certificate = made.certify(images, n0=n0, n=n, alpha=alpha, index=index)
+    return Certificate(*(part[0] for part in found)) if single else found
