@@ -14,6 +14,7 @@ from robust_restoration.contracts import Inside, Purifier, frozen
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path
 from robust_restoration.images.checks import check_images
+from robust_restoration.models.chain import Chain
 from robust_restoration.models.classifiers import (
     NormalizedClassifier,
     check_classifier,
@@ -21,7 +22,6 @@ from robust_restoration.models.classifiers import (
     with_unit_range,
 )
 from robust_restoration.models.origin import origin_of
-from robust_restoration.models.purifiers import Chain, Gated
 from robust_restoration.models.purify import find_purifier
 from robust_restoration.numbers import check_count
 
@@ -202,8 +202,6 @@ def _checked(pixels: Sequence[Pixel], height: int, width: int) -> list[Pixel]:
 
 def _inside(purifier: nn.Module, images: Tensor, pixels: Sequence[Pixel]) -> Inside:
     """What a purifier tells of itself; of a chain, the first member that tells anything."""
-    if isinstance(purifier, Gated):
-        return _inside(purifier.purifier, images, pixels)
     if isinstance(purifier, Chain):
         for member in purifier.members:
             found = _inside(member, images, pixels)

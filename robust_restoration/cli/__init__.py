@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from . import attack, denoise, evaluate, info, purify, train
+from . import evaluate, info, train
 from .app import add_plugin_commands, app, main
 
-__all__ = [
-    "add_plugin_commands",
-    "app",
-    "attack",
-    "denoise",
-    "evaluate",
-    "info",
-    "main",
-    "purify",
-    "train",
-]
+__all__ = ["add_plugin_commands", "app", "evaluate", "info", "main", "train"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,11 +17,8 @@ LEVEL_HELP = "25 and 25/255 mean 25/255; 0.1 is taken as it is."
 # Panels of the help of commands that serve both.
 DENOISERS, PURIFIERS = "Denoisers", "Purifiers"
 
-Denoiser = Annotated[str, typer.Option(help=DENOISER_HELP)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that are in OUT.")]
-Images = Annotated[list[Path], typer.Argument(help="Image files and folders.")]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Classifier = Annotated[str, typer.Option(help=CLASSIFIER_HELP, rich_help_panel=PURIFIERS)]
 Size = Annotated[
     int,

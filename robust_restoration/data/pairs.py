@@ -138,7 +138,7 @@ def load_images(
         root: Where named data sets lie; else ``$ROBUST_RESTORATION_DATA``, else ``data`` in the
             package's cache folder.
         channels: 1 makes colour images gray (BT.601 weights), as tables of gray denoisers are
-            made, whereas `robust_restoration.apply` takes each channel by itself; 3 makes gray
+            made, whereas the command ``denoise`` takes each channel by itself; 3 makes gray
             images colour; ``None`` keeps the images' own, which must then agree.
         limit: Take only the first so many files or images.
 

@@ -41,7 +41,7 @@ def create_purifier(name: str, *, weights: str | None = None, **options: Any) ->
         **options: Passed to the purifier.
     """
     if isinstance(name, str) and "+" in name:
-        from .purifiers import create_chain
+        from .chain import create_chain
 
         return create_chain(name, weights, options)  # type: ignore[return-value]
     return _with_weights("purifiers", name, weights, options)
@@ -80,16 +80,6 @@ def create_certifier(classifier: nn.Module, name: str | None = None, **options: 
     """
     name = name or registry().default("certifiers", "classifier")
     return registry().create("certifiers", name, classifier, **options)
-
-
-def create_gate(name: str, **options: Any) -> nn.Module:
-    """Create a gate by name, which tells a `Gated` what to purify.
-
-    Args:
-        name: As ``robust-restoration list gates`` lists it.
-        **options: Passed to the gate.
-    """
-    return _with_weights("gates", name, None, options)
 
 
 def _with_weights(kind: str, name: str, weights: str | None, options: dict[str, Any]) -> Any:

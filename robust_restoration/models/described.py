@@ -103,33 +103,28 @@ def _suits(value: Any, parameter: inspect.Parameter) -> bool:
     return isinstance(value, type(default))
 
 
-def build(content: Any, path: Path | str, kind: str = "purifiers") -> nn.Module:
-    """The network that a description in a file stands for, without its weights.
+def build(content: Any, path: Path | str) -> nn.Module:
+    """The purifier that a description in a file stands for, without its weights.
 
     Args:
-        content: ``{"entry": NAME, "options": {...}}``, ``{"chain": [...]}``, or
-            ``{"gated": {"gate": ..., "purifier": ..., "steepness": ...}}``.
+        content: ``{"entry": NAME, "options": {...}}`` or ``{"chain": [...]}``.
         path: The file, for messages.
-        kind: What is expected: ``"purifiers"`` or ``"gates"``.
 
     Raises:
-        WeightsError: If it is none of these.
+        WeightsError: If it is neither.
     """
-    from .purifiers import Chain, Gated
+    from .chain import Chain
 
     match content:
         case {"entry": str(name), **rest} if set(rest) <= {"options"}:
             options = rest.get("options", {})
             if isinstance(options, dict):
-                offer, _ = registry().find(kind, name)
+                offer, _ = registry().find("purifiers", name)
                 check_types(load_target(offer.entry), options, path)
-                made: nn.Module = registry().create(kind, name, **options)
-                return remember(made, Origin(kind, name, options))
+                made: nn.Module = registry().create("purifiers", name, **options)
+                return remember(made, Origin("purifiers", name, options))
         case {"chain": list(members), **rest} if not rest and len(members) <= MOST:
             return Chain(*[build(member, path) for member in members])
-        case {"gated": {"gate": gate, "purifier": purifier, "steepness": float(steepness)}}:
-            return Gated(build(gate, path, "gates"), build(purifier, path), steepness=steepness)
     raise WeightsError(
-        f"{path} describes {cleaned(repr(content))}; expected an entry with options, a chain, or a "
-        "gate with its purifier."
+        f"{path} describes {cleaned(repr(content))}; expected an entry with options, or a chain."
     )

@@ -13,6 +13,7 @@ from robust_restoration.images.checks import check_images, check_layout
 from robust_restoration.numbers import check_count
 from robust_restoration.plugins.registry import registry
 
+from .chain import Chain
 from .classifiers import (
     NormalizedClassifier,
     check_classifier,
@@ -22,7 +23,6 @@ from .classifiers import (
     input_size,
 )
 from .create import create_purifier
-from .purifiers import Chain
 from .shipped import Identity, find_weights, identity, known_weights, weights_for
 
 UNNAMED = "an unnamed classifier"

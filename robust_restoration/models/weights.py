@@ -163,8 +163,8 @@ def save_weights(
     File and card are written whole or not at all.
 
     Args:
-        module: What to save; its ``options`` attribute, if any, is kept with it. A `Chain` or
-            `Gated` is kept with what it is made of.
+        module: What to save; its ``options`` attribute, if any, is kept with it. A `Chain`
+            is kept with what it is made of.
         path: The safetensors file to write.
         kind: ``"purifiers"`` or ``"denoisers"``.
         name: The entry's name.
@@ -264,7 +264,7 @@ def load_built(
     *,
     trusted: bool = False,
 ) -> nn.Module:
-    """A `Chain` or `Gated` out of a file that says what it is made of."""
+    """A `Chain` out of a file that says what it is made of."""
     content = read_json(metadata["build"], path)
     return _load(lambda: build(content, path), path, shapes, metadata, trusted=trusted)
 

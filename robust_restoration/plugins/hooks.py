@@ -20,7 +20,6 @@ KINDS = (
     "remarks",
     "certifiers",
     "recipes",
-    "gates",
     "weights",
     "verbs",
     "commands",
@@ -146,11 +145,6 @@ def certifiers() -> list[Entry]:  # type: ignore[empty-body]
 @hookspec
 def recipes() -> list[Entry]:  # type: ignore[empty-body]
     """Recipes: a `Recipe` of settings and options, or a function that returns one."""
-
-
-@hookspec
-def gates() -> list[Entry]:  # type: ignore[empty-body]
-    """Gates: modules ``images -> (N,)``, above 0 for an image that is to be purified."""
 
 
 @hookspec

@@ -13,7 +13,6 @@ from torch import Tensor
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.images.checks import check_images
 from robust_restoration.images.files import read_image, write_image
-from robust_restoration.images.folders import find_images
 
 
 @pytest.mark.parametrize(
@@ -98,16 +97,3 @@ def test_a_failed_write_leaves_the_old_file(
 def test_unknown_suffix(tmp_path: Path, images: Tensor) -> None:
     with pytest.raises(InputError, match=r"Cannot write 'a\.xyz'"):
         write_image(images[0], tmp_path / "a.xyz")
-
-
-def test_find_images(tmp_path: Path, images: Tensor) -> None:
-    for name in ("one/a.png", "one/deep/b.jpg", "two/a.png", "two/notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        write_image(images[0], (tmp_path / name).with_suffix(".png"))
-    found = find_images([tmp_path / "one", tmp_path / "two"])
-    assert [str(r) for _, r in found] == ["a.png", "deep/b.png", "two/a.png", "notes.png"]
-    with pytest.raises(DataError, match="There is no file or folder"):
-        find_images([tmp_path / "three"])
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="No image was found"):
-        find_images([tmp_path / "empty"])

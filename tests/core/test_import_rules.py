@@ -181,15 +181,19 @@ def test_each_module_imports_first():
 # entry is meant.
 ORDINARY = {
     "adversarial",  # perturbations, robustness
+    "attack",  # a noun and a verb
     "certify",  # a verb
     "compact",  # a verb
     "compare",  # a verb
     "demo",  # a command
+    "denoise",  # a verb
     "denoiser",  # what the contract Denoiser is
     "explain",  # a verb
     "explanation",  # what it gives
+    "files",  # what images are read from
     "gaussian",  # the noise that the core has itself
     "patch",  # a part of an image
+    "purify",  # a verb
     "radius",  # of a ball
     "jpeg",  # a suffix of files
     "leaderboard",  # a noun

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from robust_restoration_files import attack_files, denoise_files
 from safetensors import SafetensorError
 from torch import nn
 
 import robust_restoration as rr
-from robust_restoration.apply import attack_files, denoise_files
 from robust_restoration.files import write_json
 
 

@@ -147,7 +147,6 @@ COMBINATIONS = {
     "kind": '{"chain": [{"entry": 5}]}',
     "options": '{"chain": [{"entry": "jpeg", "options": {"quality": "high"}}]}',
     "weights": '{"chain": [{"entry": "denoiser:dncnn_test", "options": {"weights": 5}}]}',
-    "gate": '{"gated": {"gate": {"entry": "jpeg"}, "purifier": {"entry": "jpeg"}}}',
     "empty": "{}",
     "text": '"jpeg"',
 }

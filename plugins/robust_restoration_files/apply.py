@@ -7,7 +7,7 @@ a gray one through a network for colour images as colour.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +17,29 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from . import verbs
-from .contracts import Denoiser, Purifier, frozen
-from .degradations.gaussian import Gaussian
-from .errors import DataError, InputError
-from .files import atomic_path
-from .images.files import read_image, write_image
-from .images.folders import STRIP, find_images
-from .images.pixels import compact
-from .images.strips import write_strip
-from .images.tiling import Tiled
-from .models.create import create_attack
-from .models.device import device_of
-from .models.purify import find_purifier
-from .models.restore import restore, takes_sigma
-from .plugins.registry import registry
+from robust_restoration import verbs
+from robust_restoration.contracts import Denoiser, Purifier, frozen
+from robust_restoration.degradations.gaussian import Gaussian
+from robust_restoration.errors import DataError, InputError
+from robust_restoration.files import atomic_path
+from robust_restoration.images.files import read_image, write_image
+from robust_restoration.images.folders import STRIP
+from robust_restoration.images.pixels import compact
+from robust_restoration.images.strips import write_strip
+from robust_restoration.images.tiling import Tiled
+from robust_restoration.models.create import create_attack
+from robust_restoration.models.device import device_of
+from robust_restoration.models.purify import find_purifier
+from robust_restoration.models.restore import restore, takes_sigma
+from robust_restoration.plugins.registry import registry
+
+from .find_images import find_images
 
 Change = Callable[[Tensor, int, Path], Tensor]
 
 
 def apply(
-    paths: Iterable[Path | str],
+    found: Sequence[tuple[Path, Path]],
     out: Path | str,
     change: Change,
     *,
@@ -48,8 +50,8 @@ def apply(
     """Read image files, change each, and write the results.
 
     Args:
-        paths: Files, and folders that are searched to the bottom.
-        out: Where results go, under the same relative names. Gray images of 16 bits stay so.
+        found: The files, and the paths of their results within ``out``, as `find_images` gives.
+        out: The folder of the results. Gray images of 16 bits stay so.
         change: Makes a result of an image (C, H, W) in [0, 1], its number, and the path that the
             result goes to.
         doing: What the progress bar says.
@@ -63,10 +65,8 @@ def apply(
 
     Raises:
         InputError: If a result would replace an original, or no image at all fits.
-        DataError: If there is no image at all.
     """
     out = Path(out)
-    found = find_images(paths)
     originals = {source.resolve() for source, _ in found}
     targets = [(source, out / relative) for source, relative in found]
     for _, target in targets:
@@ -137,7 +137,8 @@ def denoise_files(
         with torch.no_grad(), frozen(model):
             return _as(image, restore(model, _batch(image.to(device), model), sigma))
 
-    return apply(paths, out, change, doing="denoising", overwrite=overwrite, progress=progress)
+    found = find_images(paths)
+    return apply(found, out, change, doing="denoising", overwrite=overwrite, progress=progress)
 
 
 def attack_files(
@@ -202,7 +203,8 @@ def attack_files(
         write_strip(beside(target, STRIP), *panels)
         return panels[3]
 
-    return apply(paths, out, change, doing="attacking", overwrite=overwrite, progress=progress)
+    found = find_images(paths)
+    return apply(found, out, change, doing="attacking", overwrite=overwrite, progress=progress)
 
 
 def purify_files(
@@ -239,8 +241,7 @@ def purify_files(
         InputError: If a result would replace an original.
         DataError: If there is no image at all.
     """
-    device, paths = device_of(device), list(paths)
-    find_images(paths)  # that there are none is said before weights are looked for
+    device, found = device_of(device), find_images(paths)
     given = classifier or None if explained is None else explained.to(device)
     model = find_purifier(given, purifier, weights=weights).to(device)
 
@@ -251,7 +252,7 @@ def purify_files(
         with torch.no_grad():
             return _as(image, model(batch))
 
-    return apply(paths, out, change, doing="purifying", overwrite=overwrite, progress=progress)
+    return apply(found, out, change, doing="purifying", overwrite=overwrite, progress=progress)
 
 
 def beside(target: Path, ending: str) -> Path:

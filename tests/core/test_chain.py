@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,38 +13,6 @@ from torch import Tensor, nn
 import robust_restoration as rr
 from robust_restoration.errors import InputError, UnknownNameError, WeightsError
 from robust_restoration.models.weights import read_weights, save_weights
-
-GATES = """
-import torch
-from torch import nn
-from robust_restoration import Entry, hookimpl
-
-@hookimpl
-def gates():
-    return [Entry("zz_gate", "zz_gates:Bright", "opens for bright images")]
-
-class Bright(nn.Module):
-    def __init__(self, *, level=0.5):
-        super().__init__()
-        self.options = {"level": level}
-        self.scale = nn.Parameter(torch.tensor(100.0))
-
-    def forward(self, images):
-        return self.scale * (images.mean(dim=(1, 2, 3)) - self.options["level"])
-"""
-
-
-class _Bright(nn.Module):
-    def forward(self, images: Tensor) -> Tensor:
-        return 100 * (images.mean(dim=(1, 2, 3)) - 0.5)
-
-
-class _Counting(nn.Module):
-    seen = 0
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.seen += len(images)
-        return images * 0.9
 
 
 def test_a_chain_is_one_after_the_other(images: Tensor) -> None:
@@ -77,27 +44,9 @@ def test_a_chain_is_what_its_members_are(images: Tensor) -> None:
     torch.testing.assert_close(through, expected)
 
 
-def test_a_gate_leaves_the_others_as_they_are(images: Tensor) -> None:
-    dark, bright = images * 0.2, images * 0.2 + 0.7
-    batch = torch.cat([dark, bright])
-    purifier = _Counting()
-    gated = rr.Gated(_Bright(), purifier)
-    with torch.no_grad():
-        out = gated(batch)
-    assert torch.equal(out[: len(dark)], dark)
-    torch.testing.assert_close(out[len(dark) :], bright * 0.9)
-    assert purifier.seen == len(bright)
-    torch.testing.assert_close(gated(batch), out)  # with gradients
-    check_purifier(rr.Gated(_Bright(), rr.create_purifier("gaussian_blur")))
-
-
-def test_they_are_saved_and_loaded(
-    images: Tensor, tmp_path: Path, fake_plugin: Callable[..., Path]
-) -> None:
-    fake_plugin("zz_gates", GATES)
-    gate = rr.create_gate("zz_gate", level=0.4)
+def test_a_chain_is_saved_and_loaded(images: Tensor, tmp_path: Path) -> None:
     network = rr.create_purifier("denoiser:dncnn_test", features=4, channels=3)
-    made = rr.Chain(rr.create_purifier("bit_depth", bits=4), rr.Gated(gate, network)).eval()
+    made = rr.Chain(rr.create_purifier("bit_depth", bits=4), network).eval()
     path = tmp_path / "mine.safetensors"
     save_weights(made, path, kind="purifiers", name="median", card={"channels": 3})
     _, metadata = read_weights(path)
@@ -133,10 +82,6 @@ def test_bad_combinations() -> None:
         rr.Chain()
     with pytest.raises(InputError, match="got str"):
         rr.Chain("median")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="expected a gate and a purifier"):
-        rr.Gated(_Bright(), "median")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="steepness is 0"):
-        rr.Gated(_Bright(), nn.Identity(), steepness=0)
     with pytest.raises(InputError, match="takes no options; got bits"):
         rr.create_purifier("bit_depth+median", bits=3)
     with pytest.raises(UnknownNameError, match="Did you mean 'median'"):

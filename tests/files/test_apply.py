@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from robust_restoration_files.apply import apply, attack_files, denoise_files, purify_files
+from robust_restoration_files.find_images import find_images
 from torch import Tensor, nn
 
 import robust_restoration as rr
-from robust_restoration.apply import apply, attack_files, denoise_files, purify_files
 from robust_restoration.images.files import read_image, write_image
-from robust_restoration.images.folders import find_images
 
 
 def same(image: Tensor, number: int, target: Path) -> Tensor:
@@ -77,7 +77,7 @@ def test_odd_files_are_named_and_skipped(tmp_path: Path, monkeypatch: pytest.Mon
     (folder / "dangling.png").symlink_to(tmp_path / "nowhere.png")
     Image.new("L", (3000, 3000)).save(folder / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
-    done = apply([folder], out, same, progress=False)
+    done = apply(find_images([folder]), out, same, progress=False)
     assert files(out) == ["folder.png/inner.png", "good.png"]
     text = "\n".join(done["damaged"])
     assert len(done["damaged"]) == 5, text
@@ -110,7 +110,7 @@ def test_pictures_are_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter, clockwise
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    done = apply([tmp_path / "a.png"], tmp_path / "out", same, progress=False)
+    done = apply(find_images([tmp_path / "a.png"]), tmp_path / "out", same, progress=False)
     expected = np.rot90(pixels, -1).transpose(2, 0, 1).copy()
     found = read_image(done["written"][0]) * 255
     assert torch.equal(found.round().to(torch.uint8), torch.from_numpy(expected))
@@ -120,15 +120,15 @@ def test_16_bits_are_kept_or_refused(tmp_path: Path) -> None:
     deep = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
     for suffix in (".png", ".tif"):
         Image.fromarray(deep).save(tmp_path / f"deep{suffix}")
-    done = apply(
-        [tmp_path / "deep.png", tmp_path / "deep.tif"], tmp_path / "out", same, progress=False
-    )
+    both = find_images([tmp_path / "deep.png", tmp_path / "deep.tif"])
+    done = apply(both, tmp_path / "out", same, progress=False)
     for path in done["written"]:
         np.testing.assert_array_equal(np.asarray(Image.open(path)), deep)
     colour = tmp_path / "colour.png"
     _write_deep_colour(colour)
     picture(tmp_path / "shallow.png")
-    done = apply([colour, tmp_path / "shallow.png"], tmp_path / "out", same, progress=False)
+    both = find_images([colour, tmp_path / "shallow.png"])
+    done = apply(both, tmp_path / "out", same, progress=False)
     assert "16 bits a channel in colour" in done["damaged"][0]
 
 

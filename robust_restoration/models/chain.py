@@ -1,10 +1,9 @@
-"""Purifiers made of others: one after the other, or only where a gate opens."""
+"""Purifiers in a row, by name or as modules."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Purifier
@@ -12,9 +11,6 @@ from robust_restoration.errors import InputError
 
 from .origin import origin_of
 from .straight_through import straight_through
-
-CLOSED = 1e-4  # so little of a purified image that no 8-bit value shows it
-STEEPNESS = 4.0
 
 
 def create_chain(name: str, weights: str | None, options: dict[str, Any]) -> nn.Module:
@@ -61,7 +57,7 @@ def create_chain(name: str, weights: str | None, options: dict[str, Any]) -> nn.
 
 def _described(module: nn.Module) -> dict[str, Any]:
     """What a file has to say to make a module again."""
-    if isinstance(module, Chain | Gated):
+    if isinstance(module, Chain):
         return module.described()
     origin = origin_of(module)
     if origin is None:
@@ -117,60 +113,3 @@ class Chain(Purifier):
             else:
                 images = straight_through(member(images.detach()), images)
         return images
-
-
-class Gated(Purifier):
-    """Purifies the images that a gate lets through, and leaves the others as they are.
-
-    Args:
-        gate: A module from images (N, C, H, W) in [0, 1] to (N,), above 0 for an image that is to
-            be purified.
-        purifier: What purifies them.
-        steepness: How sharply the gate decides: ``sigmoid(steepness * gate(images))`` of the
-            result is the purified image, the rest the image itself.
-
-    Raises:
-        InputError: If one is not a module, or the steepness is not above 0.
-    """
-
-    def __init__(
-        self, gate: nn.Module, purifier: nn.Module, *, steepness: float = STEEPNESS
-    ) -> None:
-        super().__init__()
-        if not isinstance(gate, nn.Module) or not isinstance(purifier, nn.Module):
-            raise InputError(
-                f"Gated got {type(gate).__name__} and {type(purifier).__name__}; expected a gate "
-                "and a purifier, both modules."
-            )
-        if not 0 < steepness < float("inf"):
-            raise InputError(f"steepness is {steepness!r}; expected a number above 0.")
-        self.gate, self.purifier, self.steepness = gate, purifier, float(steepness)
-        self.random = bool(getattr(purifier, "random", False) or getattr(gate, "random", False))
-        self.differentiable = bool(getattr(purifier, "differentiable", True))
-        self.channels = getattr(purifier, "channels", None)
-
-    def described(self) -> dict[str, Any]:
-        """What a file of weights keeps of it."""
-        gate, purifier = _described(self.gate), _described(self.purifier)
-        return {"gated": {"gate": gate, "purifier": purifier, "steepness": self.steepness}}
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Purify ``images``, (N, C, H, W) in [0, 1].
-
-        Where no gradients are needed, the purifier only sees the images that are let through.
-        """
-        share = torch.sigmoid(self.steepness * self.gate(images)).view(-1, 1, 1, 1)
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return self._mixed(images, share)
-        chosen = share.flatten() > CLOSED
-        result = images.clamp(0, 1)
-        if bool(chosen.any()):
-            result[chosen] = self._mixed(images[chosen], share[chosen])
-        return result
-
-    def _mixed(self, images: Tensor, share: Tensor) -> Tensor:
-        """``share`` (N, 1, 1, 1) of the purified images, the rest of the images themselves."""
-        pure = self.purifier(images)
-        wide = torch.promote_types(images.dtype, pure.dtype)
-        mixed = torch.lerp(images.to(wide), pure.to(wide), share.to(wide))
-        return mixed.clamp(0, 1).to(images.dtype)
