@@ -27,6 +27,10 @@ class DataError(RobustRestorationError, ValueError):
     """Data that is missing or damaged on disk."""
 
 
+class NoLabelsError(DataError):
+    """Images without labels, where labelled ones are expected."""
+
+
 class TrainingError(RobustRestorationError, RuntimeError):
     """Training that cannot go on, such as after a non-finite loss."""
 

@@ -44,7 +44,9 @@ ATTACKS = {
 }
 COLOUR_ONLY = ("torchattacks/tifgsm",)  # torchattacks smooths gradients of three channels
 SHARD = 96
-TOGETHER = 8  # images that get the same attack and eps
+# What gets the same attack and eps: eight photographs, more of smaller images, which cost less
+# each when they are many, and at most so many that a shard has several attacks.
+PIXELS_TOGETHER, IMAGES_TOGETHER = 8 * 224**2, 64
 PARTS = ("clean", "perturbations", "epsilons", "log_probabilities")
 
 
@@ -241,7 +243,8 @@ def _attacked(
         torch.manual_seed(seed)
         # Which images get the same attack: not neighbours, which may be of one class.
         order = torch.randperm(len(copies))
-        for rows in order.split(TOGETHER):
+        together = PIXELS_TOGETHER // (images.shape[-2] * images.shape[-1])
+        for rows in order.split(max(1, min(together, IMAGES_TOGETHER))):
             clean = copies[rows].float() / 255
             if augment is not None:
                 clean = (augment(clean).clamp(0, 1) * 255).round() / 255

@@ -66,6 +66,8 @@ class AdvFilterTraining(Defense):
         seed: Of the attacks and of the split into training and validation.
     """
 
+    needs_labels = False
+
     def __init__(
         self,
         *,

@@ -79,7 +79,13 @@ class Defense:
     """A way of training: its data, its stages, and the loss of a batch.
 
     The loop is `robust_restoration.train`.
+
+    Attributes:
+        needs_labels: Whether `prepare` needs labelled images where a classifier takes part. Without
+            need of them it is given images, `RestorationImages`, where there are no labels.
     """
+
+    needs_labels = True
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robust_restoration.errors import DataError, InputError
+from robust_restoration.errors import DataError, InputError, NoLabelsError
 from robust_restoration.images.files import read_image
 from robust_restoration.images.folders import images_in
 from robust_restoration.images.pixels import to_channels
@@ -132,7 +132,8 @@ def load_labelled(
             package's cache folder.
 
     Raises:
-        DataError: If nothing usable is there; says what is missing.
+        DataError: If nothing usable is there; says what is missing. `NoLabelsError` where there
+            are images, but no labels.
         UnknownNameError: If there is no such name; names the nearest.
         InputError: If the set has splits and none is chosen, or sizes differ.
     """
@@ -151,7 +152,7 @@ def load_labelled(
     if isinstance(made, str | Path):
         made = replace(_from_path(Path(made), size, channels, limit, None), name=meaning.name)
     if not isinstance(made, LabelledImages):
-        raise DataError(f"{meaning.name} has no labels; expected a labelled data set.")
+        raise NoLabelsError(f"{meaning.name} has no labels; expected a labelled data set.")
     return replace(_adapted(made, size, channels, limit), name=made.name or meaning.name)
 
 
@@ -184,15 +185,16 @@ def _from_path(
     if split:
         raise DataError(f"{path} holds no split {split!r}.")
     splits = [inner for inner in SPLITS if (path / inner).is_dir()]
-    hint = ""
+    without = f"{path} holds neither labels.csv nor one folder of images a class."
     if splits:
-        hint = f" It holds splits: give split={' or '.join(map(repr, splits))}."
-    elif images_in(path):
-        hint = (
-            " It holds images without labels: put each class into a folder of its own, or write "
-            "labels.csv with the columns file,label."
+        choices = " or ".join(map(repr, splits))
+        raise DataError(f"{without} It holds splits: give split={choices}.")
+    if images_in(path):
+        raise NoLabelsError(
+            f"{without} It holds images without labels: put each class into a folder of its own, "
+            "or write labels.csv with the columns file,label."
         )
-    raise DataError(f"{path} holds neither labels.csv nor one folder of images a class.{hint}")
+    raise DataError(without)
 
 
 def _from_listed(
@@ -201,7 +203,7 @@ def _from_listed(
     images, labels, damaged = [], [], []
     for file, label in listed:
         try:
-            image = _fit(read_image(file), size, channels)
+            image = fit(read_image(file), size, channels)
         except DataError as error:
             damaged.append(str(error))
             continue
@@ -263,12 +265,12 @@ def read_npz(path: Path, limit: int | None) -> tuple[Array, Array]:
 def _stack(images: Tensor, size: int | None, channels: int) -> Tensor:
     if images.shape[1] == channels and (size is None or images.shape[-2:] == (size, size)):
         return images.contiguous()
-    fitted = [(_fit(i.float() / 255, size, channels) * 255).round() for i in images]
+    fitted = [(fit(i.float() / 255, size, channels) * 255).round() for i in images]
     return torch.stack(fitted).to(torch.uint8)
 
 
-def _fit(image: Tensor, size: int | None, channels: int) -> Tensor:
-    """(C, H, W) in [0, 1], of the expected channels, scaled and cropped."""
+def fit(image: Tensor, size: int | None, channels: int) -> Tensor:
+    """An image (C, H, W) in [0, 1] of the expected channels, scaled and cropped to a square."""
     image = to_channels(image, channels)
     if size is None:
         return image

@@ -237,7 +237,8 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
     """Load a trained classifier, in eval mode.
 
     Args:
-        name: One of: a timm name (``resnet18.a1_in1k``; the weights come from the hub); a folder
+        name: One of: a timm name (``resnet18.a1_in1k``, also as ``timm:resnet18.a1_in1k``, which is
+            how a folder of that name is told from it; the weights come from the hub); a folder
             with ``config.json`` and ``model.safetensors`` as timm's ``save_for_hf`` writes it;
             ``ARCHITECTURE:FILE.safetensors`` for a timm architecture with weights from a file;
             or ``package.module:function`` for a function that returns the classifier.
@@ -253,6 +254,7 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
     if not isinstance(name, str):
         raise InputError(f"A classifier's name is a {type(name).__name__}; expected text.")
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
+    of_timm, name = name.startswith("timm:"), name.removeprefix("timm:")
     head, colon, tail = name.partition(":")
     if colon and tail.endswith(".safetensors"):
         if head not in timm.list_models():
@@ -266,7 +268,7 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
         return model.eval()
     if colon and not head.startswith(("hf-hub", "local-dir")) and "/" not in head:
         return made_by_function(name)
-    if Path(name).is_dir():
+    if not of_timm and Path(name).is_dir():
         if not (Path(name) / "config.json").is_file():
             raise InputError(
                 f"{name} has no config.json; expected a folder that timm.models.save_for_hf wrote."

@@ -11,9 +11,15 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from robust_restoration.contracts import Denoiser, TrainingSet
+from robust_restoration.contracts import Defense, Denoiser, TrainingSet
 from robust_restoration.data import load_images, load_labelled
-from robust_restoration.errors import InputError, UnknownNameError, did_you_mean
+from robust_restoration.data.labelled import fit
+from robust_restoration.errors import (
+    InputError,
+    NoLabelsError,
+    UnknownNameError,
+    did_you_mean,
+)
 from robust_restoration.models.classifiers import (
     classifier_name,
     input_channels,
@@ -275,7 +281,7 @@ def _train(recipe: Recipe, data: Any, out: Path, progress: bool) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(recipe.settings["seed"])
         model = _network(recipe)
-    images = _images(recipe, data, bare or model)
+    images = _images(recipe, data, bare or model, method)
     train(
         model,
         method,
@@ -300,13 +306,22 @@ def _network(recipe: Recipe) -> nn.Module:
     return create(recipe.name, weights=recipe.init_weights, **recipe.network)
 
 
-def _images(recipe: Recipe, data: Any, model: nn.Module) -> Any:
+def _images(recipe: Recipe, data: Any, model: nn.Module, defense: Defense) -> Any:
     """The data, as the defense prepares them from: labelled where a classifier takes part."""
     if isinstance(data, TrainingSet):
         return data
     if recipe.classifier or recipe.trains == "classifier":
         channels = recipe.channels or input_channels(model) or 3
-        return load_labelled(data, size=recipe.size, channels=channels, limit=recipe.limit)
+        try:
+            return load_labelled(data, size=recipe.size, channels=channels, limit=recipe.limit)
+        except NoLabelsError:
+            if defense.needs_labels:
+                raise
+        images = load_images(data, channels=channels, limit=recipe.limit)
+        if recipe.size is None:
+            return images
+        squares = [fit(images.image(i), recipe.size, channels) for i in range(len(images))]
+        return torch.stack(squares)
     if recipe.size is not None:
         raise InputError("size is for labelled images; leave it out to train on squares of images.")
     own = model.channels if isinstance(model, Denoiser) else None

@@ -99,7 +99,7 @@ def test_attacks_are_drawn_as_often_as_said(
         pairs_module, "attack_of_strength",
         lambda name, *rest: drawn.append(name) or original(name, *rest),
     )
-    monkeypatch.setattr(pairs_module, "TOGETHER", 1)
+    monkeypatch.setattr(pairs_module, "IMAGES_TOGETHER", 1)
     weights = {"torchattacks/fgsm": 9.0, "torchattacks/pgd": 1.0}
     quick(tiny_classifier, images, tmp_path, attacks=weights, per_image=8, steps=1)
     assert len(drawn) == 200

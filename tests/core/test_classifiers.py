@@ -85,6 +85,16 @@ def test_a_folder_that_timm_saved(tmp_path: Path) -> None:
         load_classifier(str(tmp_path / "empty"))
 
 
+def test_a_timm_name_may_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = timm.create_model("test_resnet").eval()
+    save_file(model.state_dict(), "w.safetensors")
+    assert load_classifier("timm:test_resnet:w.safetensors").num_classes == model.num_classes
+    Path("resnet188").mkdir()
+    with pytest.raises(InputError, match="Did you mean 'resnet18'"):
+        load_classifier("timm:resnet188")
+
+
 def test_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_nets.py").write_text("import torch\ndef net(): return torch.nn.Linear(2, 3)\n")
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -12,7 +12,7 @@ from robust_restoration_testing import ConformanceError, check_defense, check_pl
 from torch import nn
 
 import robust_restoration as rr
-from robust_restoration.errors import DataError, InputError, UnknownNameError
+from robust_restoration.errors import DataError, InputError, NoLabelsError, UnknownNameError
 from robust_restoration.images.files import write_image
 from robust_restoration.models.weights import read_weights
 from robust_restoration.plugins.registry import registry
@@ -100,6 +100,23 @@ def test_a_classifier_itself(here, run, defense):
     status, _, err = run("train", "--recipe", "run/recipe.yaml", "-o", "again")
     assert status == 0, err
     assert same("run/sequential.safetensors", "again/sequential.safetensors")
+
+
+@pytest.mark.parametrize("size", [(), ("--size", 24)])
+def test_a_purifier_for_a_classifier_without_labels(here, run, monkeypatch, size):
+    """It said that a folder of photographs holds no labels, which are not used."""
+    monkeypatch.setattr("robust_restoration_advfilter.clean_images.USUAL_SIZE", 32)
+    words = ("train", "advfilter", "--classifier", "tinymodule:tiny", "--data", "photos", *size)
+    few = ("--steps", 1, "--batch-size", 2, "--limit", 4, "--network", "width=0.05")
+    options = ("--set", "per_image=1", "--set", "attack_steps=1")
+    status, _, err = run(*words, *few, *options, "-o", "run")
+    assert status == 0, err
+    assert (here / "run/advfilter.safetensors").is_file()
+
+
+def test_labels_are_asked_for_where_they_are_needed(here):
+    with pytest.raises(NoLabelsError, match=r"images without labels.*labels\.csv"):
+        train_by_name("madry", "photos", "run", classifier="tinymodule:tiny", **QUICK)
 
 
 def test_a_denoiser_as_a_purifier_without_a_classifier(here):
