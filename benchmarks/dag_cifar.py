@@ -36,16 +36,17 @@ NETS = {
 }
 
 
-def ratios(kind: str, images: int, norm: str) -> list[float]:
-    """One ratio an image."""
+def ratios(kind: str, given: argparse.Namespace) -> list[float]:
+    """One ratio an image; a stopped run goes on from its state."""
     file, noise, _ = NETS[kind]
     model = N2NUNet()
     state = load_file(WEIGHTS / f"{file}.safetensors")
     model.load_state_dict({noise2noise(name): tensor for name, tensor in state.items()})
     result = rr.evaluate(
-        model.eval(), "cifar10:test", root=ROOT, limit=images, noise=noise, sigma=None,
-        threats={"dag": {"attack": "dag", "options": {"norm": norm}}}, controls=False,
-        checks=False, progress=False, batch_size=32, name=kind,
+        model.eval(), "cifar10:test", root=ROOT, limit=given.images, noise=noise, sigma=None,
+        threats={"dag": {"attack": "dag", "options": {"norm": given.norm}}}, controls=False,
+        checks=False, progress=False, batch_size=32, name=kind, autocast=given.autocast,
+        state=given.states / f"dag_cifar-{file}-{given.norm}.json",
     )
     after = result.values("dag")
     return [value / after[image] for image, value in result.values().items()]
@@ -89,12 +90,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=846)
     parser.add_argument("--norm", choices=("l2", "linf"), default="l2")
+    parser.add_argument("--autocast", choices=("bf16",), help="instead of float32")
+    parser.add_argument("--states", type=Path, default=Path("runs/dag_cifar"))
     parser.add_argument("--table", action="store_true", help="only print what is there")
     given = parser.parse_args()
     path = RESULTS / "dag_cifar.json"
     if not given.table:
-        rows = {kind: ratios(kind, given.images, given.norm) for kind in NETS}
-        content = {"images": given.images, "norm": given.norm, "seed": 0, "ratios": rows}
+        rows = {kind: ratios(kind, given) for kind in NETS}
+        content = {
+            "images": given.images, "norm": given.norm, "autocast": given.autocast, "seed": 0,
+            "ratios": rows,
+        }
         write_json(path, {**content, "environment": environment()})
         draw(rows)
     print(table(json.loads(path.read_text(encoding="utf-8"))))

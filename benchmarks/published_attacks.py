@@ -3,7 +3,8 @@
     python benchmarks/published_attacks.py obsatk denoising_pgd transfer noise2noise
 
 ``obsatk``: Table 1 of the ObsAtk paper; ``denoising_pgd``: Tables I, II and III of the
-denoising-PGD paper; ``transfer``: its Tables IV to VI with the models at hand; ``noise2noise``: the
+denoising-PGD paper; ``transfer``: its Tables III to V with the models at hand; ``similitude``: its
+Table VI; ``noise2noise``: the
 PSNR ratios under DAG of the report on Noise2Noise. The
 published weights are other people's trainings: compare the drops more than the levels. Each part is
 kept in ``results/published-PART.json`` when it is done, and ``--table`` prints Markdown of what is
@@ -17,12 +18,14 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import robust_restoration_studies
 import torch
 from conditions import means
+from robust_restoration_studies import TransferResult
 
 import robust_restoration as rr
 from robust_restoration.environment import environment
@@ -30,6 +33,7 @@ from robust_restoration.files import write_json
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
+STATES = Path("runs/published")  # where a stopped table goes on from
 SHARED = HERE.parent.parent / "shared"
 WEIGHTS = Path(os.environ.get("ROBUST_RESTORATION_WEIGHTS") or SHARED / "weights")
 ROOT = Path(os.environ.get("ROBUST_RESTORATION_DATA") or SHARED / "data")
@@ -55,6 +59,15 @@ DENOISING_PGD: dict[str, tuple[float, float] | None] = {
     "adnet_gray_sigma25": None,  # not attacked there
     "rddcnn_gray_sigma25": None,  # only by attacks made on others
 }
+
+
+# The denoising-PGD paper's models with published weights, and those that its Table III attacks.
+GRAY = (
+    "dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ffdnet_gray", "ecndnet_gray_sigma25",
+    "adnet_gray_sigma25", "rddcnn_gray_sigma25",
+)
+SOURCES = ("dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ecndnet_gray_sigma25")
+RELEASED = {"target": "noisy", "clip": "paper"}  # as the authors' code attacks
 
 
 def evaluate(name: str, data: str, limit: int | None, **options: Any) -> Any:
@@ -142,33 +155,35 @@ def noise2noise(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     return rows
 
 
+def loaded(names: Sequence[str]) -> dict[str, torch.nn.Module]:
+    """Published denoisers by their files' names."""
+    return {name: load_published(WEIGHTS, name).to(DEVICE) for name in names}
+
+
 def transfer(limits: dict[str, int | None]) -> list[dict[str, Any]]:
-    """Tables IV and V: attacks made on a non-blind and on a blind model; Table VI: similitude."""
-    names = [
-        "dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ffdnet_gray", "ecndnet_gray_sigma25",
-        "adnet_gray_sigma25", "rddcnn_gray_sigma25",
-    ]
-    models = {name: load_published(WEIGHTS, name).to(DEVICE) for name in names}
-    options = {"eps": 0.012, "target": "noisy", "clip": "paper"}
-    found = robust_restoration_studies.transfer(
-        models, "set12", root=ROOT, limit=limits.get("transfer"), attack_options=options,
-        sources=names[:2], sigma=EPS,
-    )
-    print(found, flush=True)
-    alike = {
-        shape: robust_restoration_studies.similitude(
-            models, "set12", root=ROOT, limit=limits.get("similitude"), attack_options=options,
-            sigma=EPS, count=limits.get("directions") or 100, shape=shape,
-        )
-        for shape in ("circle", "ellipse")  # the latter is the authors' script
+    """Tables III to V: attacks made on one-level and blind models, restored by all."""
+    threats = {
+        source: rr.Threat("denoising_pgd", RELEASED, through=source, eps=0.012, controls=False)
+        for source in SOURCES
     }
-    for shape, each in alike.items():
-        print(shape, each, sep="\n", flush=True)
+    result = rr.evaluate(
+        loaded(GRAY), "set12", root=ROOT, limit=limits.get("transfer"), threats=threats, sigma=EPS,
+        autocast="bf16", batch_size=1, checks=False, progress=False,
+        state=STATES / "transfer.json",
+    )
+    return [{"transfer": TransferResult(result).to_dict()}]
+
+
+def similitude(limits: dict[str, int | None]) -> list[dict[str, Any]]:
+    """Table VI: how far radar polygons overlap, on a circle and on the authors' ellipse."""
     return [
         {
-            "transfer": found.to_dict(),
-            "similitude": alike["circle"].to_dict(),
-            "similitude, ellipse": alike["ellipse"].to_dict(),
+            shape: robust_restoration_studies.similitude(
+                loaded(GRAY), "set12", root=ROOT, limit=limits.get("similitude"), sigma=EPS,
+                attack_options={"eps": 0.012, **RELEASED}, shape=shape,
+                count=limits.get("directions") or 100,
+            ).to_dict()
+            for shape in ("circle", "ellipse")  # the latter is the authors' script
         }
     ]
 
@@ -177,12 +192,13 @@ PARTS = {
     "obsatk": obsatk,
     "denoising_pgd": denoising_pgd,
     "transfer": transfer,
+    "similitude": similitude,
     "noise2noise": noise2noise,
 }
 # What the tables hold by default: the seven images of Set12 that are 256x256, and of the larger
 # sets so many that a table takes minutes on one core.
 LIMITS: dict[str, int | None] = {
-    "set12": 7, "set68": 4, "cbsd68": 3, "transfer": 4, "similitude": 1, "directions": 24
+    "set12": 7, "set68": 4, "cbsd68": 3, "transfer": 7, "similitude": 1, "directions": 24
 }
 
 
@@ -207,21 +223,29 @@ def table(part: str) -> str:
                 f"{figures} |"
             )
     elif part == "transfer":
-        row = content["rows"][0]
-        names, dmr = row["transfer"]["names"], row["transfer"]["dmr"]
+        found = content["rows"][0]["transfer"]
+        result = rr.Result.from_json(json.dumps(found))
+        names, dmr = found["names"], found["dmr"]
         lines += [
             f"| made on ↓, restored by → | {' | '.join(names)} |", "|---|" + "---:|" * len(names)
         ]
-        lines += [
-            f"| {s} | {' | '.join(f'{cells[n]:+.2f}' for n in names)} |" for s, cells in dmr.items()
-        ]
-        for part in ("similitude", "similitude, ellipse"):
-            if part in row:  # results of before have the circle alone
-                dmrs, head = row[part]["dmrs"], part.replace("similitude", "DMRS")
-                lines += ["", f"| {head} | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
-                lines += [
-                    f"| {n} | {' | '.join(f'{dmrs[n][m]:.2f}' for m in names)} |" for n in names
-                ]
+        for metric, scale, digits in (("psnr", 1, 2), ("ssim", 1, 3), ("mae", 255, 2)):
+            plain = [scale * result.mean(metric=metric, subject=n) for n in names]
+            lines.append(
+                f"| plain noise, {metric} | " + " | ".join(f"{v:.{digits}f}" for v in plain) + " |"
+            )
+            for source in dmr:
+                each = [scale * result.dmr(source, metric, subject=n) for n in names]
+                cells = " | ".join(f"{v:+.{digits}f}" for v in each)
+                lines.append(f"| {source}, {metric} | {cells} |")
+    elif part == "similitude":
+        for shape, found in content["rows"][0].items():
+            names = found["names"]
+            lines += ["", f"| DMRS, {shape} | {' | '.join(names)} |"]
+            lines.append("|---|" + "---:|" * len(names))
+            for n in names:
+                cells = " | ".join(f"{found['dmrs'][n][m]:.2f}" for m in names)
+                lines.append(f"| {n} | {cells} |")
     elif part == "denoising_pgd":
         controls = ("clamp only", "same energy", "random direction")
         lines += [
@@ -266,6 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--full", action="store_true", help="all images of every set")
+    parser.add_argument("--images", type=int, help="of Set12 in obsatk, denoising_pgd, transfer")
     parser.add_argument("--table", action="store_true", help="only print what is there")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
@@ -273,9 +298,12 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     for part in options.parts:
         if not options.table:
-            rows = PARTS[part]({} if options.full else LIMITS)
+            limits = {} if options.full else dict(LIMITS)
+            if options.images:
+                limits |= {"set12": options.images, "transfer": options.images}
+            rows = PARTS[part](limits)
             path = RESULTS / f"published-{part}.json"
-            precision = "fp32" if part == "transfer" else "bf16"
+            precision = "fp32" if part == "similitude" else "bf16"
             write_json(path, {"rows": rows, "precision": precision, "environment": environment()})
         print(table(part))
 

@@ -57,6 +57,18 @@ def denoisers() -> list[Entry]:
             "blind, sees the curvature; no weights",
             "Li and Duan, 2022",
         ),
+        Entry(
+            "ctnet",
+            f"{at}.ctnet:CTNet",
+            "transformers on squares of 48x48, slow; no weights",
+            "arXiv:2310.10408",
+        ),
+        Entry(
+            "dgunet",
+            f"{at}.dgunet:DGUNet",
+            "blind, unfolded gradient steps; no weights",
+            "arXiv:2204.13348",
+        ),
         Entry("rddcnn_b", f"{at}.rddcnn:rddcnn_b", "the same, blind", RDDCNN),
         Entry(
             "bm3d",

@@ -1,6 +1,6 @@
-"""DeamNet, RIDNet, FAN, CurvPnP and BRDNet: their sizes, and what is peculiar to each.
+"""DeamNet, RIDNet, FAN, CurvPnP, CTNet, DGUNet and BRDNet: sizes, and what is peculiar to each.
 
-The first four were compared with their authors' code, weight for weight: equal to 1e-6. BRDNet's
+All but the last were compared with their authors' code, weight for weight: equal to 1e-6. BRDNet's
 is in Keras, and was read.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 import pytest
 import torch
 from robust_restoration_denoisers.brdnet import BRDNet
+from robust_restoration_denoisers.ctnet import SIDE, CTNet
 from robust_restoration_denoisers.curvpnp import CurvPnP, curvature
 from robust_restoration_denoisers.deamnet import DeamNet
+from robust_restoration_denoisers.dgunet import DGUNet, Merge
 from robust_restoration_denoisers.fan import FAN, join, split
 from robust_restoration_denoisers.ridnet import DIV2K, RIDNet
 from torch import nn
@@ -27,6 +29,9 @@ def test_sizes_are_those_of_the_released_code():
     assert round(count(BRDNet()) / 1e6, 2) == 1.11
     with torch.device("meta"):
         assert count(CurvPnP()) == 53_748_288
+        assert count(CTNet()) == 51_407_489
+        # 17,331,512 less a convolution that the code makes and never calls
+        assert count(DGUNet()) == 17_331_512 - 160 * 80 * 9
 
 
 @pytest.mark.parametrize("network", [DeamNet, RIDNet, FAN])
@@ -86,6 +91,67 @@ def test_curvpnps_curvature_is_none_of_a_plane_and_some_of_a_bump():
     found = curvature(bump[None, None])[0, 0]
     assert found[4, 4].abs() > 1e-3
     assert found[1, 1].abs() < 1e-12  # three pixels away it does not count
+
+
+def test_ctnet_restores_a_square_at_once_and_averages_the_middles_of_several():
+    torch.manual_seed(0)
+    model = CTNet(features=4).double().eval()
+    noisy = torch.rand(2, 1, SIDE, SIDE + 20, dtype=torch.float64)
+    with torch.no_grad():
+        left, middle, right = (model.square(noisy[..., at : at + SIDE]) for at in (0, 12, 20))
+        assert torch.allclose(model(noisy[..., :SIDE]), left)
+        restored = model(noisy)
+    assert torch.allclose(restored[..., :24], left[..., :24])
+    both = (left[..., 24:32] + middle[..., 12:20]) / 2
+    assert torch.allclose(restored[..., 24:32], both)
+    three = (left[..., 32:36] + middle[..., 20:24] + right[..., 12:16]) / 3
+    assert torch.allclose(restored[..., 32:36], three)
+    assert torch.allclose(restored[..., 48:], right[..., 28:])
+
+
+def test_ctnet_says_what_its_heads_and_squares_allow():
+    with pytest.raises(InputError, match="multiple of 4"):
+        CTNet(features=6)
+    with pytest.raises(InputError, match="at most 24"):
+        CTNet(features=4, stride=25)
+
+
+def test_ctnet_sees_all_of_a_square():
+    torch.manual_seed(0)
+    model = CTNet(features=4).double().eval()
+    noisy = torch.rand(1, 1, SIDE, SIDE, dtype=torch.float64, requires_grad=True)
+    model(noisy)[0, 0, 0, 0].backward()
+    assert noisy.grad[0, 0, -1, -1] != 0
+
+
+def test_dgunet_projects_on_a_subspace_of_both_features():
+    torch.manual_seed(0)
+    merge = Merge(6).double()
+    x, kept = torch.rand(2, 2, 6, 16, 16, dtype=torch.float64)
+    seen = []
+    merge.mix.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.no_grad():
+        merge(x, kept)
+        projected = seen[0][:, 6:]
+        basis = merge.subspace(torch.cat([x, kept], dim=1)).flatten(2)
+        left = (kept - projected).flatten(2)
+        assert (basis @ left.mT).abs().max() < 1e-6 * basis.abs().max() * left.abs().sum(2).max()
+        assert not torch.allclose(projected, kept)
+
+
+def test_dgunet_restores_flat_images():
+    model = DGUNet(features=8).eval()
+    flat = torch.full((1, 3, 16, 16), 0.5, requires_grad=True)
+    model(flat).sum().backward()
+    assert flat.grad.isfinite().all()
+
+
+def test_dgunet_runs_one_stage_five_times():
+    model, calls = DGUNet(features=8).eval(), []
+    model.shared.register_forward_hook(lambda *_: calls.append(1))
+    with torch.no_grad():
+        model(torch.rand(1, 3, 16, 16))
+    assert len(calls) == 5
 
 
 def test_brdnet_takes_the_noise_of_both_networks():

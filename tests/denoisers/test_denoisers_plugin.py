@@ -36,6 +36,8 @@ SMALL = {
     "brdnet": {"features": 8},
     "fan": {"features": 16},
     "curvpnp": {"features": 2},
+    "ctnet": {"features": 4},
+    "dgunet": {"features": 8},
 }
 
 
