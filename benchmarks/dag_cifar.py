@@ -5,7 +5,7 @@
 
 PSNR(f(noisy)) / PSNR(f(attacked)), image by image, with the three U-Nets that the report's authors
 publish, their noise (clamped and cut to 8 bits) and their DAG. Writes
-``results/dag_cifar.json`` and, beside it, the histograms as ``dag_cifar.png``.
+``results/dag_cifar.json`` and draws the histograms, ``docs/dag_cifar.png``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ import robust_restoration as rr
 from robust_restoration.environment import environment
 from robust_restoration.files import atomic_path, write_json
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/denoisers"))
-from published import noise2noise
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
+sys.path.insert(0, str(REPOSITORY / "tests/denoisers"))
+from published import noise2noise  # noqa: E402
 
 # File, noise, and the report's mean ratios over its settings.
 NETS = {
@@ -64,7 +66,7 @@ def draw(rows: dict[str, list[float]]) -> None:
         axes.axvline(1, color="black", linewidth=0.8)
         axes.set_title(f"{kind}: mean {sum(values) / len(values):.2f}", fontsize=9)
         axes.set_xlabel("PSNR noisy / PSNR attacked")
-    with atomic_path(RESULTS / "dag_cifar.png") as temporary:
+    with atomic_path(DOCS / "dag_cifar.png") as temporary:
         figure.savefig(temporary, dpi=110)
 
 
@@ -92,7 +94,7 @@ def main() -> None:
     parser.add_argument("--norm", choices=("l2", "linf"), default="l2")
     parser.add_argument("--autocast", choices=("bf16",), help="instead of float32")
     parser.add_argument("--states", type=Path, default=Path("runs/dag_cifar"))
-    parser.add_argument("--table", action="store_true", help="only print what is there")
+    parser.add_argument("--table", action="store_true", help="only print and draw what is there")
     given = parser.parse_args()
     path = RESULTS / "dag_cifar.json"
     if not given.table:
@@ -102,8 +104,9 @@ def main() -> None:
             "ratios": rows,
         }
         write_json(path, {**content, "environment": environment()})
-        draw(rows)
-    print(table(json.loads(path.read_text(encoding="utf-8"))))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    draw(content["ratios"])
+    print(table(content))
 
 
 if __name__ == "__main__":
