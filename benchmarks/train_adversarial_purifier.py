@@ -2,7 +2,7 @@
 
 ``python benchmarks/train_adversarial_purifier.py train NAME`` trains one of `RECIPES` in
 ``runs/adversarial_purifier/NAME``, and goes on there after an interruption; ``evaluate NAME`` (or a
-file of weights) attacks it end to end on the 846 lossless test images and writes a result;
+file of weights) attacks it end to end on the lossless test images and writes a result;
 ``ship NAME`` copies the weights with their card into the plugin.
 
 Training images: the 50,000 of CIFAR-10's training set as another's JPEG copies, in which 1,330
@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchattacks
 from classifiers import resnet20_cifar10
 from PIL import Image
 from torch import Tensor, nn
@@ -31,7 +30,7 @@ from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.environment import environment
 from robust_restoration.files import write_json
 from robust_restoration.models.classifiers import with_unit_range
-from robust_restoration.models.create import create_defense, create_purifier
+from robust_restoration.models.create import create_attack, create_defense, create_purifier
 from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.weights import read_weights, save_weights
 from robust_restoration.training import CHECKPOINT, minutes_trained
@@ -40,6 +39,8 @@ HERE = Path(__file__).parent
 RUNS = Path("runs/adversarial_purifier")
 SHIPPED = Path("plugins/robust_restoration_purifiers/weights")
 EPSILONS = (2.55 / 255, 8 / 255)
+MEMBERS = ("apgd-ce", "ti-fgsm", "apgd-t", "fab-t", "square")  # in their order
+BLOCK = 24
 HELD_OUT, TWIN = 1000, 0.03  # RMS of gray values below which two images are one
 
 TRAINING = {
@@ -143,87 +144,67 @@ def trained(name: str) -> tuple[nn.Module, str]:
     return model.eval(), name
 
 
-def attacks(eps: float, quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The ensemble, after AutoAttack (arXiv:2003.01690), cheapest first.
+def evaluate(name: str, root: Path, options: dict[str, int], limit: int | None) -> None:
+    """The threat ``white-box`` on purifier and classifier as one: the worst case of each image.
 
-    They are torchattacks' own, a hundred images at a time. The quick form has fewer steps, and
-    three target classes an image instead of nine.
-    """
-    steps, targeted = (30, 20) if quick else (100, 100)
-    targets = {"steps": targeted, "n_classes": 4 if quick else 10}
-    return {
-        "PGD-20": ("PGD", {"eps": eps, "alpha": eps / 4, "steps": 20}),
-        "APGD-CE": ("APGD", {"eps": eps, "loss": "ce", "steps": steps}),
-        "APGD-T": ("APGDT", {"eps": eps, **targets}),
-        "Square": ("Square", {"eps": eps, "n_queries": 300 if quick else 5000}),
-        "FAB-T": ("FAB", {"eps": eps, "multi_targeted": True, **targets}),
-    }
-
-
-def evaluate(name: str, root: Path, quick: bool, limit: int | None) -> None:
-    """Worst case per image over the ensemble, end to end; goes on after an interruption.
-
-    Each attack has the images that all before it left; PGD-20 and APGD-CE have all.
+    Blocks of images are attacked at each strength, and written; it goes on after an interruption.
+    An image that falls counts as fallen at larger strengths, since the change is allowed there too.
     """
     model, title = trained(name)
-    model = model.to(memory_format=torch.channels_last).requires_grad_(False)
     data = load_labelled(root / "cifar10_subset/test.npz", limit=limit)
-    images, labels = data.pixels(slice(None)), data.labels
-    size = "quick" if quick else "full"
-    path = HERE / f"results/adversarial_purifier-{title}-{size}.json"
+    asked = {"attack": "classifier_ensemble", **options, "block": BLOCK}
+    path = HERE / f"results/adversarial_purifier-{title}-ensemble.json"
     result: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {
-        "what": title, "data": "cifar10_subset/test.npz", "images": len(images),
-        "environment": environment(), "attacks": {},
+        "what": title, "data": "cifar10_subset/test.npz", "asked": asked,
+        "environment": environment(), "won": {f"{255 * eps:g}/255": [] for eps in EPSILONS},
     }
-    right = _right(model, images, labels)
-    result["clean"] = _share(right)
-    print(f"clean {result['clean']}", flush=True)
-    rows = {eps: result["attacks"].setdefault(f"{255 * eps:g}/255", {}) for eps in EPSILONS}
-    standing = {eps: right for eps in EPSILONS}
-    for attack in attacks(0.0, quick):  # each at all strengths before the next, which costs more
+    if result["asked"] != asked:
+        raise SystemExit(f"{path} was measured with {result['asked']}; move it away.")
+    labels = data.labels
+    for start in range(0, len(data), BLOCK):
+        rows = slice(start, start + BLOCK)
+        images, fell = data.pixels(rows), torch.zeros(len(labels[rows]), dtype=torch.bool)
         for eps in EPSILONS:
-            if attack not in rows[eps]:
-                entry, options = attacks(eps, quick)[attack]
-                # No image that is wrong without an attack needs one.
-                everyone = attack in ("PGD-20", "APGD-CE")
-                held = _held(model, entry, options, eps, images, labels,
-                             right if everyone else standing[eps])
-                left = standing[eps] & held
-                rows[eps][attack] = {
-                    "options": {k: v for k, v in options.items() if k != "eps"},
-                    **({"alone": _share(held)} if everyone else {}),
-                    "worst_so_far": _share(left),
-                    "standing": " ".join(str(int(i)) for i in left.nonzero()),
-                }
-                path.parent.mkdir(exist_ok=True)
-                write_json(path, result)
-            row = rows[eps][attack]
-            kept = torch.tensor([int(i) for i in row["standing"].split()], dtype=torch.long)
-            standing[eps] = torch.zeros_like(right).index_fill(0, kept, True)
-            shown = {k: v for k, v in row.items() if k in ("alone", "worst_so_far")}
-            print(f"{255 * eps:g}/255 {attack}: {shown}", flush=True)
+            won = result["won"][f"{255 * eps:g}/255"]
+            if len(won) <= start:
+                attack = create_attack("classifier_ensemble", model, eps=eps, seed=0, **options)
+                told = ["before"] * len(images)
+                left = (~fell).nonzero()[:, 0]
+                if len(left):
+                    attack(images[left], labels[rows][left], index=(start + left).tolist())
+                for row, who in zip(left.tolist(), attack.won, strict=True):
+                    told[row] = who
+                won += told
+                write_json(path, _summed(result))
+            fell = torch.tensor([who != "none" for who in won[rows]])
+        print({eps: told[-1] for eps, told in _shown(result).items()}, flush=True)
 
 
-def _held(
-    model: nn.Module, entry: str, options: dict[str, Any], eps: float, images: Tensor,
-    labels: Tensor, tried: Tensor,
-) -> Tensor:
-    """Which of the images that are ``tried``, (N,) bool, are right under an attack as well."""
-    held = tried.clone()
-    left = tried.nonzero().flatten()
-    for start in range(0, len(left), 100):
-        rows = left[start : start + 100]
-        x, y = images[rows], labels[rows]
-        torch.manual_seed(0)
-        made = getattr(torchattacks, entry)(model, **options)(x, y)
-        made = (x + (made - x).clamp(-eps, eps)).clamp(0, 1)  # FAB may go further
-        held[rows] = _right(model, made, y)
-    return held
+def _summed(result: dict[str, Any]) -> dict[str, Any]:
+    """With the shares that follow from who won each image."""
+    first, *_ = result["won"].values()
+    result["images"] = len(first)
+    result["clean"] = _share(torch.tensor([who != "wrong" for who in first]))
+    result["attacks"] = {
+        eps: {
+            member: {"worst_so_far": _share(torch.tensor([
+                who == "none" or who in MEMBERS[place + 1 :] for who in won
+            ]))}
+            for place, member in enumerate(MEMBERS)
+        }
+        for eps, won in result["won"].items()
+    }
+    return result
 
 
-def _right(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    with torch.no_grad():
-        return torch.cat([model(part).argmax(1) for part in images.split(200)]) == labels
+def _shown(result: dict[str, Any]) -> dict[str, list[str]]:
+    return {
+        eps: [
+            f"{member}: {told['worst_so_far']['share']:.3f} of {len(result['won'][eps])}"
+            for member, told in members.items()
+        ]
+        for eps, members in result["attacks"].items()
+    }
 
 
 def _share(right: Tensor) -> dict[str, float]:
@@ -260,13 +241,15 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--attack-steps", type=int, default=40)
+    parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--limit", type=int)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if given.what == "train":
         train_one(given.name, given.data, given.steps)
     elif given.what == "evaluate":
-        evaluate(given.name, given.data, given.quick, given.limit)
+        asked = {"steps": given.attack_steps, "n_queries": given.queries}
+        evaluate(given.name, given.data, asked, given.limit)
     else:
         ship(given.name, given.data)

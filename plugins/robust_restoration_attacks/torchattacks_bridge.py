@@ -29,10 +29,10 @@ from robust_restoration.images.checks import check_images
 from robust_restoration.models.classifiers import check_classifier, with_unit_range
 from robust_restoration.numbers import check_count, check_level
 
-from .torchattacks_table import TORCHATTACKS, Bridged
+from .torchattacks_rows import ROWS
+from .torchattacks_table import NORMS, TORCHATTACKS, Bridged
 
 COUNTS = ("steps", "n_queries", "n_restarts", "restarts", "eot_iter", "max_iterations", "max_iter")
-NORMS = {"Linf": math.inf, "L2": 2.0}
 FOR_DENOISERS = (
     "attacks classifiers, with labels (N,) as targets. Denoisers are attacked by 'obsatk_auto', "
     "'denoising_pgd' and others, with the clean images as targets."
@@ -76,6 +76,14 @@ class _ClassifierAttack(Attack):
                 f"smooths gradients of {len(kernel)} channels only."
             )
         super().check(inputs, targets)
+
+    def run(
+        self, images: Tensor, targets: Tensor | None, numbers: list[int], *args: Any, **kw: Any
+    ) -> Tensor:
+        """As in `Attack`; the originals take one eps for all images of a batch."""
+        if isinstance(self.eps, Tensor) and self.eps.ndim:
+            self.rowwise = False
+        return super().run(images, targets, numbers, *args, **kw)
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """The original's, for which ``norm`` is a word."""
@@ -134,6 +142,8 @@ def _bridge(name: str) -> type[Attack]:
             self.seed = seed
         if facts.norm == "option":
             self.norm_word, self.norm = self.norm, NORMS[self.norm]
+        if facts.rowwise == "Linf":
+            self.rowwise = self.norm == math.inf
         if self.norm is not None:
             self.eps = getattr(self, facts.eps)
         if isinstance(facts.random, str):
@@ -157,7 +167,7 @@ def _bridge(name: str) -> type[Attack]:
     )
     return type(
         original.__name__,
-        (_ClassifierAttack, original),
+        (*([ROWS[name]] if name in ROWS else []), _ClassifierAttack, original),
         {
             "__init__": __init__,
             "__doc__": original.__doc__,
@@ -167,7 +177,7 @@ def _bridge(name: str) -> type[Attack]:
             "norm": None if facts.norm == "option" else facts.norm,
             "random": bool(facts.random),
             "differentiates": facts.differentiates,
-            "rowwise": facts.rowwise,
+            "rowwise": bool(facts.rowwise),
         },
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+NORMS = {"Linf": math.inf, "L2": 2.0}  # words of torchattacks
+
 
 class Bridged(NamedTuple):
     """An attack of torchattacks, as `robust_restoration.Attack` declares one.
@@ -15,7 +17,8 @@ class Bridged(NamedTuple):
             own option ``norm`` says so.
         random: Whether it draws random numbers; ``"random_start"`` where that option says so.
         differentiates: Whether it takes gradients.
-        rowwise: Whether it attacks images independently, and draws one row of numbers an image.
+        rowwise: Whether it attacks images independently, and draws one row of numbers an image;
+            ``"Linf"`` where it does in that norm alone.
         eps: What the original calls its budget.
         double: Whether it can work in float64.
     """
@@ -24,15 +27,15 @@ class Bridged(NamedTuple):
     norm: float | str | None = math.inf
     random: bool | str = False
     differentiates: bool = True
-    rowwise: bool = True
+    rowwise: bool | str = True
     eps: str = "eps"
     double: bool = True
 
 
 TORCHATTACKS = {
     # One seed, schedule or early stop for a whole batch: rowwise=False.
-    "apgd": Bridged("L-inf or L2, adaptive steps", "option", True, rowwise=False),
-    "apgdt": Bridged("L-inf or L2, adaptive steps, targeted", "option", True, rowwise=False),
+    "apgd": Bridged("L-inf or L2, adaptive steps", "option", True),
+    "apgdt": Bridged("L-inf or L2, adaptive steps, targeted", "option", True, rowwise="Linf"),
     "autoattack": Bridged("L-inf or L2, the standard ensemble", "option", True, rowwise=False),
     "bim": Bridged("L-inf, iterated FGSM"),
     "cw": Bridged("L2, Carlini and Wagner", None, rowwise=False),
@@ -41,9 +44,7 @@ TORCHATTACKS = {
     "eaden": Bridged("L1/L2, elastic net", None, rowwise=False, double=False),
     "eadl1": Bridged("L1, elastic net", None, rowwise=False, double=False),
     "eotpgd": Bridged("L-inf PGD over randomness", random="random_start"),
-    "fab": Bridged(
-        "L-inf or L2, fast adaptive boundary", "option", True, rowwise=False, double=False
-    ),
+    "fab": Bridged("L-inf or L2, fast adaptive boundary", "option", True, double=False),
     "ffgsm": Bridged("L-inf, FGSM from a random start", random=True),
     "fgsm": Bridged("L-inf, one step"),
     "gn": Bridged("Gaussian noise", None, True, differentiates=False),
@@ -63,8 +64,8 @@ TORCHATTACKS = {
     "sinifgsm": Bridged("L-inf, scale-invariant"),
     "sparsefool": Bridged("L0, sparse boundary", None),
     "spsa": Bridged("L-inf, no gradients", math.inf, True, False, rowwise=False),
-    "square": Bridged("L-inf or L2, no gradients", "option", True, False, rowwise=False),
-    "tifgsm": Bridged("L-inf, translation-invariant", random=True, rowwise=False, double=False),
+    "square": Bridged("L-inf or L2, no gradients", "option", True, False, rowwise="Linf"),
+    "tifgsm": Bridged("L-inf, translation-invariant", random=True, double=False),
     "tpgd": Bridged("L-inf PGD on the KL divergence", random=True),
     "upgd": Bridged("L-inf PGD with a choice of losses", random="random_start"),
     "vanila": Bridged("no perturbation", None, differentiates=False),

@@ -2,7 +2,8 @@
 
 `PerImage` makes torch's random functions fill tensors that have one row an image row by row. What
 draws in another way (from numpy, or one number for a whole batch) is run image by image, each from
-global states that `seeded` sets and puts back.
+global states that `seeded` sets and puts back. An attack that goes on with some images of a batch
+says so by `only`, and what it means to be one number for all images by `alike`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -106,7 +108,8 @@ class PerImage(TorchFunctionMode):
     The numbers of a row are those of ``numpy.random.default_rng([seed, number, 1])``, drawn in
     float32 on the CPU: the same on any device and in any batch. ``rand``, ``randn``, ``randint``,
     their ``_like`` forms, ``uniform_``, ``normal_``, ``random_`` and ``bernoulli_`` are filled so;
-    others, and tensors of another first dimension, are left to the global generators.
+    others, and tensors of another first dimension, are left to the global generators. Within
+    `alike`, tensors of any shape are filled from ``default_rng([seed, 1])``.
 
     Args:
         seed: The seed.
@@ -116,6 +119,16 @@ class PerImage(TorchFunctionMode):
     def __init__(self, seed: int, numbers: Sequence[int]) -> None:
         super().__init__()
         self.draws = [np.random.default_rng([seed, number, ATTACK]) for number in numbers]
+        self.common = np.random.default_rng([seed, ATTACK])
+        self.alike = False
+
+    def __enter__(self) -> PerImage:
+        self._outer = _CURRENT.set(self)
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        _CURRENT.reset(self._outer)
+        super().__exit__(*error)
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -127,12 +140,56 @@ class PerImage(TorchFunctionMode):
             return func(*args, **kwargs)
         kwargs = {key: value for key, value in kwargs.items() if key != "generator"}
         target, values = plan(args, kwargs)
-        if target is None or values is None or target.shape[:1] != (len(self.draws),):
+        if target is None or values is None:
             return func(*args, **kwargs)
-        rows = [values(draw, tuple(target.shape[1:])) for draw in self.draws]
+        if self.alike:
+            filled = values(self.common, tuple(target.shape))
+        elif target.shape[:1] == (len(self.draws),):
+            filled = np.stack([values(draw, tuple(target.shape[1:])) for draw in self.draws])
+        else:
+            return func(*args, **kwargs)
         with torch.no_grad():
-            target.copy_(torch.from_numpy(np.stack(rows)))
+            target.copy_(torch.from_numpy(np.asarray(filled)))
         return target
+
+
+_CURRENT: ContextVar[PerImage | None] = ContextVar("numbers that an attack draws", default=None)
+
+
+@contextmanager
+def only(rows: Tensor) -> Iterator[None]:
+    """Inside an attack: the batch is these rows of it alone, each with its own random numbers.
+
+    Args:
+        rows: (M,), where in the batch they stand.
+    """
+    current = _CURRENT.get()
+    if current is None:
+        yield
+        return
+    before = current.draws
+    current.draws = [before[row] for row in rows.tolist()]
+    try:
+        yield
+    finally:
+        current.draws = before
+
+
+@contextmanager
+def alike() -> Iterator[None]:
+    """Inside an attack: what is drawn depends on the seed alone, and serves all images of a batch.
+
+    An image's numbers are then still the same in any batch, if it is drawn for as often.
+    """
+    current = _CURRENT.get()
+    if current is None:
+        yield
+        return
+    before, current.alike = current.alike, True
+    try:
+        yield
+    finally:
+        current.alike = before
 
 
 def _named(args: tuple[Any, ...], kwargs: dict[str, Any], *pairs: tuple[str, Any]) -> list[Any]:

@@ -71,11 +71,13 @@ def evaluate(
             classifier is always a row, ``none``.
         threats: A list of words, attacks, dictionaries and `Threat`s, or a mapping from labels to
             these. A word is ``"NAME option=value ..."``, with an attack's name; or ``"gray-box"``
-            (made on the bare classifier), ``"white-box"`` (made through the purifier, or on the
-            denoiser) or ``"black-box"`` (without gradients, through the purifier). By default, the
-            usual attack on denoisers, and these three on classifiers. In those that go through a
-            purifier, an image misclassified at a strength counts as such at all larger ones, since
-            the perturbation is allowed there too.
+            (PGD, made on the bare classifier), ``"white-box"`` (an ensemble in AutoAttack's manner,
+            made through the purifier), ``"white-box-pgd"`` (PGD, likewise, where there is no time
+            for that) or ``"black-box"`` (Square, through the purifier). By default, the usual
+            attack on denoisers, and gray-box, white-box and black-box on classifiers, all with 40
+            steps and 200 queries: in full it is ``"white-box steps=100 n_queries=5000"``. In those
+            that go through a purifier, an image misclassified at a strength counts as such at all
+            larger ones, since the perturbation is allowed there too.
         eps: Budget of threats without one of their own, one or several, as fractions of [0, 1];
             by default 5/255 for denoisers, and 1, 2, 4 and 8/255 for classifiers.
         sigma: Level of the Gaussian noise, as a fraction of [0, 1], and what denoisers that are not

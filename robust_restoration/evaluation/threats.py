@@ -23,9 +23,9 @@ WHOLE, BARE, EACH = "whole", "bare", "each"
 # What a word alone stands for: what the gradient goes through, and the role of the attack.
 WORDS = {
     "gray-box": (BARE, "classifier"),
-    "white-box": (WHOLE, "classifier"),
+    "white-box": (WHOLE, "ensemble"),
+    "white-box-pgd": (WHOLE, "classifier"),  # quick, and weaker
     "black-box": (WHOLE, "black-box"),
-    "white-box-ensemble": (WHOLE, "ensemble"),  # slow, so that it has to be asked for
 }
 USUAL_WORDS = ("gray-box", "white-box", "black-box")
 # For attacks on classifiers that say nothing else: 40 steps, and 200 queries an image.

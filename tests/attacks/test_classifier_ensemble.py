@@ -107,7 +107,7 @@ def test_as_a_threat_it_goes_through_the_purifier(classifier, images, labels):
             return torch.full_like(images, 0.5) + 0 * images
 
     data = rr.LabelledImages((255 * images).byte(), labels)
-    word = "white-box-ensemble steps=2 n_queries=2"
+    word = "white-box steps=2 n_queries=2"
     result = rr.evaluate(
         classifier, data, purifiers={"constant": Constant()}, threats=["gray-box steps=2", word],
         eps=EPS, progress=False,
@@ -118,3 +118,4 @@ def test_as_a_threat_it_goes_through_the_purifier(classifier, images, labels):
     assert mean["constant", word] == mean["constant", "unattacked"]
     assert mean["none", word] < mean["none", "unattacked"]
     assert math.isclose(result.settings["threats"][word]["eps"][0], EPS)
+    assert result.settings["threats"][word]["attack"].endswith("/classifier_ensemble")

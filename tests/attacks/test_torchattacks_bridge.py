@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -115,7 +116,7 @@ def test_an_image_is_attacked_alike_in_any_batch_and_at_any_time(
     labels = attack.model(images).argmax(1)
     together = attack(images, labels)
     rowwise = attack.rowwise
-    assert rowwise == TORCHATTACKS[name].rowwise  # draws of a whole batch are declared
+    assert rowwise == bool(TORCHATTACKS[name].rowwise)  # draws of a whole batch are declared
     torch.rand(3)
     before = GlobalState(torch.device("cpu"))
     three = attack(images[2:5], labels[2:5], index=2)
@@ -124,11 +125,59 @@ def test_an_image_is_attacked_alike_in_any_batch_and_at_any_time(
     tolerance = 1e-8 if dtype == torch.float64 else 1e-4
     assert torch.allclose(together[2:5], three, atol=tolerance)
     assert torch.allclose(together[4:5], alone, atol=tolerance)
-    if attack.random and name not in ("fab", "square"):  # which may find nothing here
+    # Fab and square may find nothing here, and what tifgsm draws is the seed's alone.
+    if attack.random and name not in ("fab", "square", "tifgsm"):
         attack.seed = 6
         assert not torch.equal(attack(images, labels), together)
         attack.seed = 5
         assert not torch.allclose(attack(images[4:5], labels[4:5], index=9), alone)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("apgd", {"steps": 3, "n_restarts": 3}),
+        ("apgd", {"steps": 3, "n_restarts": 2, "norm": "L2", "eps": 0.3}),
+        ("apgdt", {"steps": 3, "n_restarts": 2, "n_classes": 4}),
+        ("fab", {"steps": 4, "n_restarts": 3, "multi_targeted": True, "n_classes": 4}),
+        ("square", {"n_queries": 6, "n_restarts": 3, "eps": 0.08}),
+        ("tifgsm", {"steps": 3, "eps": 0.2, "alpha": 0.2}),
+    ],
+)
+def test_attacks_that_drop_fooled_images_run_a_batch_as_they_run_its_images(
+    name: str, options: dict[str, Any]
+) -> None:
+    """Also three images of three channels, whose shapes are alike; and no image by itself."""
+    torch.manual_seed(2)
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 8), nn.Tanh(), nn.Linear(8, 4)).eval()
+    images = torch.rand(9, 3, 8, 8)
+    labels = flat(images).argmax(1)
+    labels[4] = (labels[4] + 1) % 4  # wrong already
+    attack = create_attack(f"torchattacks/{name}", flat, **{"eps": 0.03, "seed": 3, **options})
+    sizes: list[int] = []
+    handle = flat.register_forward_hook(lambda _, given, __: sizes.append(len(given[0])))
+    together = attack(images, labels)
+    handle.remove()
+    assert attack.rowwise
+    assert sizes.count(1) < len(sizes) / 4
+    held = flat(together).argmax(1) == labels
+    assert 0 < held.sum() < 8  # some fall, and some are left for the next restart
+    for rows in ([6], [4, 1], [0, 7, 2], [8, 3, 5, 1]):
+        part = attack(images[rows], labels[rows], index=rows)
+        assert torch.allclose(part, together[rows], atol=1e-6)
+
+
+def test_a_random_classifier_is_attacked_image_by_image_where_images_are_dropped() -> None:
+    class Noisy(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return (images + 0.1 * torch.randn_like(images)).flatten(1)[:, :4]
+
+    images = torch.rand(5, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    labels = images.flatten(1)[:, :4].argmax(1)
+    attack = create_attack("torchattacks/square", Noisy(), eps=0.05, n_queries=5, seed=1)
+    together = attack(images, labels)
+    alone = attack(images[2:3], labels[2:3], index=2)
+    assert torch.equal(together[2:3], alone)
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ SMALLER = {
     "--set augment=true --steps 3000": "--set attack_steps=1 --steps 4 --batch-size 2",
     "-o results/similitude": "-o results/similitude --count 4 --limit 1",
     "--threat gray-box --threat white-box": "--threat 'gray-box steps=2' --threat "
-    "'white-box steps=2'",
+    "'white-box steps=1 n_queries=1'",
 }
 # What is not run, and why.
 NOT_RUN = {

@@ -31,6 +31,7 @@ CORE = "robust_restoration"
 ATTACK_BASE = "tests/attacks/test_attack_base.py"
 DENOISER_ATTACKS = "tests/attacks/test_denoiser_attacks.py"
 BRIDGE = "tests/attacks/test_torchattacks_bridge.py"
+ENSEMBLE = "tests/attacks/test_classifier_ensemble.py"
 PROJECTIONS = "tests/attacks/test_projections.py"
 METRICS = "tests/core/test_metrics.py"
 TILING = "tests/core/test_tiling.py"
@@ -213,6 +214,27 @@ FAULTS = [
         ("tests/attacks/test_restoration_ensemble.py::test_never_weaker_than_a_member",),
     ),
     Fault(
+        "white-box is PGD alone",
+        f"{CORE}/evaluation/threats.py",
+        '"white-box": (WHOLE, "ensemble")',
+        '"white-box": (WHOLE, "classifier")',
+        (f"{ENSEMBLE}::test_as_a_threat_it_goes_through_the_purifier",),
+    ),
+    Fault(
+        "The next restart draws for the first images of the batch",
+        f"{CORE}/contracts/randomness.py",
+        "current.draws = [before[row] for row in rows.tolist()]",
+        "current.draws = before[: len(rows)]",
+        (f"{BRIDGE}::test_attacks_that_drop_fooled_images_run_a_batch_as_they_run_its_images",),
+    ),
+    Fault(
+        "Square draws its squares from the global generator",
+        f"{ATTACKS}/torchattacks_rows.py",
+        "        with alike():\n            return self.original.random_int(",
+        "        if True:\n            return self.original.random_int(",
+        (f"{BRIDGE}::test_attacks_that_drop_fooled_images_run_a_batch_as_they_run_its_images",),
+    ),
+    Fault(
         "A sensitivity map is of one probe",
         "plugins/robust_restoration_studies/local_worst_case.py",
         "total += found.square()",
@@ -254,8 +276,8 @@ FAULTS = [
     Fault(
         "white-box attacks are made on the bare classifier",
         f"{CORE}/evaluation/threats.py",
-        '"white-box": (WHOLE, "classifier")',
-        '"white-box": (BARE, "classifier")',
+        '"white-box": (WHOLE, "ensemble")',
+        '"white-box": (BARE, "ensemble")',
         (f"{CLASSIFIERS}::test_words_attack_what_they_say",),
     ),
     Fault(
