@@ -4,19 +4,24 @@
 
 That is a forward pass and the gradient to the input, of the same model on the same images. Beside
 it stand torchattacks' PGDL2 and foolbox's L2 PGD with their losses swapped for the squared error.
+A second table has PGD on a ResNet-18 by us, torchattacks, foolbox, ART and adv-lib, where they are
+installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+import timm
 import torch
 import torchattacks
 from pixel_filter import peak_memory
-from timing import medians, write
+from timing import load, medians, told, write
 from torch import Tensor, nn
 
 import robust_restoration as rr
@@ -73,20 +78,76 @@ def by_foolbox(model: nn.Module, noisy: Tensor, clean: Tensor) -> Callable[[], A
     return lambda: attack.run(wrapped, noisy.clamp(0, 1), labels, epsilon=epsilon)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=9)
-    given = parser.parse_args()
-    device = torch.device(given.device)
+def on_a_classifier(device: torch.device) -> dict[str, Callable[[], Any]]:
+    """PGD in L-inf on a ResNet-18 by the libraries that are here; the bare gradients first."""
+    torch.manual_seed(0)
+    model = timm.create_model("resnet18").eval().requires_grad_(False).to(device)
+    model.unit_range = True  # nobody normalises here: all do the same work
+    images, steps, alpha = torch.rand(4, 3, 224, 224, device=device), 5, 2 / 255
+    labels = model(images).argmax(dim=1)
+    cross_entropy = nn.CrossEntropyLoss(reduction="sum")
+
+    def gradients() -> None:
+        for _ in range(steps):
+            leaf = images.detach().requires_grad_()
+            torch.autograd.grad(cross_entropy(model(leaf), labels), leaf)
+
+    options = {"eps": EPS, "alpha": alpha, "steps": steps, "random_start": False}
+    ours = rr.create_attack("torchattacks/pgd", model, **options)
+    theirs = torchattacks.PGD(model, **options)
+    work: dict[str, Callable[[], Any]] = {
+        "bare": gradients,
+        "robust_restoration, torchattacks/pgd": lambda: ours(images, labels),
+        "torchattacks PGD": lambda: theirs(images, labels),
+    }
+    if _here("foolbox"):
+        import foolbox
+
+        wrapped = foolbox.PyTorchModel(model, bounds=(0, 1))
+        linf = foolbox.attacks.LinfPGD(abs_stepsize=alpha, steps=steps, random_start=False)
+        work["foolbox LinfPGD"] = lambda: linf.run(wrapped, images, labels, epsilon=EPS)
+    if _here("art"):
+        from art.attacks.evasion import ProjectedGradientDescentPyTorch
+        from art.estimators.classification import PyTorchClassifier
+
+        classifier = PyTorchClassifier(
+            model, loss=cross_entropy, input_shape=(3, 224, 224), nb_classes=1000,
+            clip_values=(0, 1), device_type="gpu" if device.type == "cuda" else "cpu",
+        )
+        art = ProjectedGradientDescentPyTorch(
+            classifier, eps=EPS, eps_step=alpha, max_iter=steps, batch_size=4, verbose=False
+        )
+        arrays = images.cpu().numpy(), labels.cpu().numpy()
+        work["ART PGD"] = lambda: art.generate(*arrays)
+    with mock.patch.dict(sys.modules, {"visdom": mock.MagicMock()}):  # what adv-lib plots with
+        if _here("adv_lib.attacks"):
+            from adv_lib.attacks import pgd_linf
+
+            work["adv-lib pgd_linf"] = lambda: pgd_linf(
+                model, images, labels, EPS, steps=steps, random_init=False,
+                absolute_step_size=alpha,
+            )
+    return work
+
+
+def _here(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        print(f"Without {module}: {error}.")
+        return False
+    return True
+
+
+def measure(
+    device: torch.device, batch: int, size: int, rounds: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Table to attack to seconds and ratios, as `medians` gives them, and the ``memory`` ratio."""
     torch.manual_seed(0)
     model = rr.create_denoiser("dncnn_b").eval().to(device, memory_format=torch.channels_last)
-    clean = torch.rand(given.batch, 1, given.size, given.size, device=device)
+    clean = torch.rand(batch, 1, size, size, device=device)
     noisy = clean + 0.1 * torch.randn_like(clean)
-    content: dict[str, Any] = {"shape": list(clean.shape), "steps": STEPS, "ratios": {}}
+    tables = {}
     for precision, dtype in (("fp32", None), ("bf16", torch.bfloat16)):
         autocast = None if dtype is None else precision
         work: dict[str, Callable[[], Any]] = {
@@ -108,18 +169,31 @@ def main() -> None:
             foolbox = by_foolbox(model, noisy, clean)
             if foolbox is not None:
                 work["foolbox L2PGD"] = foolbox
-        times = medians(work, rounds=given.rounds, warmup=1)
+        tables[f"DnCNN-B, {precision}"] = work
+    tables["ResNet-18, fp32"] = on_a_classifier(device)
+    found = {}
+    for table, work in tables.items():
+        found[table] = medians(work, rounds=rounds, warmup=1)
         peaks = {name: peak_memory(call, device) for name, call in work.items()}
-        print(f"{precision}, {STEPS} steps on {tuple(clean.shape)}: bare is 1.00")
-        for name, seconds in times.items():
-            ratio = seconds["median"] / times["bare"]["median"]
-            memory = peaks[name] / peaks["bare"]
-            content["ratios"][f"{precision} {name}"] = {"time": ratio, "memory": memory}
-            spread = [seconds[k] / times["bare"]["median"] for k in ("low", "high")]
-            print(
-                f"  {name:20s} {ratio:.3f} ({spread[0]:.3f} to {spread[1]:.3f}), "
-                f"peak memory {memory:.2f}"
-            )
+        for name, row in found[table].items():
+            row["memory"] = peaks[name] / peaks["bare"]
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=9)
+    given = parser.parse_args()
+    found = measure(torch.device(given.device), given.batch, given.size, given.rounds)
+    for table, rows in found.items():
+        print(f"{table}, {STEPS} steps, {load()}: bare is 1.00")
+        for name, row in rows.items():
+            print(f"  {name:36s} {told(row)}, peak memory {row['memory']:.2f}")
+    content = {"shape": [given.batch, 1, given.size, given.size], "steps": STEPS, "ratios": found}
     print(f"Wrote {write('attack_step', content)}.")
 
 

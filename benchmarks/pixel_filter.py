@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from robust_restoration_advfilter.pixel_filter import pixel_filter
-from robust_restoration_advfilter.upsampled_filter import PixelMaps, upsampled_filter
-from timing import medians, write
+from robust_restoration_advfilter.upsampled_filter import upsampled_filter
+from timing import load, medians, write
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
@@ -45,6 +45,48 @@ def peak_memory(call: Callable[[], object], device: torch.device) -> int:
     return peak
 
 
+def measure(
+    device: torch.device, batch: int, size: int, kernel: int, rounds: int
+) -> tuple[dict[str, dict[str, float]], dict[str, int], float]:
+    """Seconds and ratios as `medians` gives them, peak bytes, and the gradients' share of them."""
+    torch.manual_seed(0)
+    shape = (batch, 3, size, size)
+    images = torch.rand(shape, device=device, requires_grad=True)
+    channels = kernel**2 * 3
+    kernels = torch.randn(batch, channels, *shape[2:], device=device, requires_grad=True)
+    half = torch.randn(batch, 16, size // 2, size // 2, device=device)
+    half.requires_grad_(True)
+    layer = nn.Conv2d(16, channels, 1).to(device)
+    grad = torch.rand(shape, device=device)
+
+    def upsampled_unfolded() -> Tensor:
+        maps = F.interpolate(layer(half), scale_factor=2, mode="bilinear")
+        return unfolded(images, maps)
+
+    def both(function: Callable[[], Tensor]) -> Callable[[], None]:
+        def call() -> None:
+            images.grad = kernels.grad = half.grad = None
+            layer.zero_grad()
+            function().backward(grad)
+
+        return call
+
+    work: dict[str, Callable[[], object]] = {
+        "unfold": both(lambda: unfolded(images, kernels)),
+        "pixel_filter": both(lambda: pixel_filter(images, kernels)),
+        "copy": lambda: kernels.detach().clone(),
+        "upsampled unfold": both(upsampled_unfolded),
+        "upsampled_filter": both(lambda: upsampled_filter(images, layer(half))),
+    }
+    times = medians(work, rounds=rounds)
+    memory = {}
+    for name in work:
+        images.grad = kernels.grad = half.grad = None
+        memory[name] = peak_memory(work[name], device)
+    least = (images.numel() + kernels.numel()) * images.element_size() / memory["unfold"]
+    return times, memory, least
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,39 +97,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
     device = torch.device(given.device)
-    torch.manual_seed(0)
-    shape = (given.batch, 3, given.size, given.size)
-    images = torch.rand(shape, device=device, requires_grad=True)
-    channels = given.kernel**2 * 3
-    kernels = torch.randn(given.batch, channels, *shape[2:], device=device, requires_grad=True)
-    half = torch.randn(given.batch, 16, given.size // 2, given.size // 2, device=device)
-    maps = PixelMaps(half.requires_grad_(True), nn.Conv2d(16, channels, 1).to(device))
-    grad = torch.rand(shape, device=device)
-
-    def upsampled_unfolded() -> Tensor:
-        small = maps.layer(maps.features)
-        return unfolded(images, F.interpolate(small, scale_factor=2, mode="bilinear"))
-
-    def both(function: Callable[[], Tensor]) -> Callable[[], None]:
-        def call() -> None:
-            images.grad = kernels.grad = half.grad = None
-            maps.layer.zero_grad()
-            function().backward(grad)
-
-        return call
-
-    work: dict[str, Callable[[], object]] = {
-        "unfold": both(lambda: unfolded(images, kernels)),
-        "pixel_filter": both(lambda: pixel_filter(images, kernels)),
-        "copy": lambda: kernels.detach().clone(),
-        "upsampled unfold": both(upsampled_unfolded),
-        "upsampled_filter": both(lambda: upsampled_filter(images, maps)[0]),
-    }
-    times = medians(work, rounds=given.rounds)
-    memory = {}
-    for name in work:
-        images.grad = kernels.grad = half.grad = None
-        memory[name] = peak_memory(work[name], device)
+    times, memory, least = measure(
+        device, given.batch, given.size, given.kernel, given.rounds
+    )
     ratios = {
         "faster_than_unfold": times["unfold"]["median"] / times["pixel_filter"]["median"],
         "times_a_copy": times["pixel_filter"]["median"] / times["copy"]["median"],
@@ -97,11 +109,10 @@ def main() -> None:
         "upsampled_times_a_copy": times["upsampled_filter"]["median"] / times["copy"]["median"],
         "upsampled_memory_of_unfold": memory["upsampled_filter"] / memory["upsampled unfold"],
     }
-    print(f"{given.batch}x3x{given.size}x{given.size}, K = {given.kernel}, {device}")
+    print(f"{given.batch}x3x{given.size}x{given.size}, K = {given.kernel}, {device}, {load()}")
     for name, row in times.items():
         print(f"  {name:16s} {row['median'] * 1e3:8.1f} ms  ({row['low'] * 1e3:.1f} to "
               f"{row['high'] * 1e3:.1f})  {memory[name] / 1e6:6.0f} MB")
-    least = (images.numel() + kernels.numel()) * images.element_size() / memory["unfold"]
     for name, sort in (("pixel_filter", ""), ("upsampled_filter", "upsampled_")):
         note = f"; the gradients alone are {least:.2f}" if not sort else ""
         print(f"{name}\n"

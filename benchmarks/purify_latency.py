@@ -1,14 +1,44 @@
-"""What purifying costs, as a share of a ResNet-50's forward pass on the same 224x224 images."""
+"""What purifying costs, as a share of a ResNet-50's forward pass on the same 224x224 images.
+
+Beside our purifiers stands what a user would put there instead: kornia's median and JPEG, Pillow's
+JPEG, and the Noise2Noise U-Net, a denoiser of the kind that HGD is.
+"""
 
 from __future__ import annotations
 
 import argparse
 
+import kornia
 import timm
 import torch
-from timing import medians, write
+from timing import load, medians, told, write
 
-from robust_restoration.models.create import create_purifier
+from robust_restoration.models.create import create_denoiser, create_purifier
+
+
+def measure(device: str, batch: int, rounds: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Precision to net to seconds and ratios, as `medians` gives them."""
+    torch.manual_seed(0)
+    nets = {"resnet50": timm.create_model("resnet50")}
+    nets |= {n: create_purifier(n, input_bits=8) for n in ("advfilter", "filtering", "additive")}
+    nets |= {n: create_purifier(n) for n in ("median", "jpeg")}
+    nets |= {
+        "kornia median 3x3": kornia.filters.MedianBlur((3, 3)),
+        "kornia JPEG 75": create_purifier("jpeg", differentiable=True),
+        "Noise2Noise U-Net": create_denoiser("n2n_unet", channels=3),
+    }
+    images = torch.rand(batch, 3, 224, 224, device=device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    for net in nets.values():
+        net.eval().to(device, memory_format=torch.channels_last)
+    found = {}
+    for precision, enabled in (("float32", False), ("bfloat16", True)):
+        kind = torch.device(device).type
+        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=enabled):
+            found[precision] = medians(
+                {name: (lambda net=net: net(images)) for name, net in nets.items()}, rounds=rounds
+            )
+    return found
 
 
 def main() -> None:
@@ -18,30 +48,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
-    torch.manual_seed(0)
-    nets = {"resnet50": timm.create_model("resnet50")}
-    nets |= {n: create_purifier(n, input_bits=8) for n in ("advfilter", "filtering", "additive")}
-    nets |= {"median": create_purifier("median")}
-    images = torch.rand(given.batch, 3, 224, 224, device=given.device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    for net in nets.values():
-        net.eval().to(given.device, memory_format=torch.channels_last)
-    report: dict[str, object] = {"arguments": vars(given)}
-    kind = torch.device(given.device).type
-    for precision, enabled in (("float32", False), ("bfloat16", True)):
-        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=enabled):
-            times = medians(
-                {name: (lambda net=net: net(images)) for name, net in nets.items()},
-                rounds=given.rounds,
-            )
-        base = times["resnet50"]["median"]
-        print(f"{given.batch}x3x224x224, {given.device}, {precision}")
+    found = measure(given.device, given.batch, given.rounds)
+    for precision, times in found.items():
+        print(f"{given.batch}x3x224x224, {given.device}, {precision}, {load()}")
         for name, row in times.items():
             hold = "  (to hold: 0.4 in float32, 0.6 in bfloat16)" if name == "advfilter" else ""
-            print(f"  {name:22s} {row['median'] * 1e3:8.1f} ms  {row['median'] / base:.2f} of a "
-                  f"ResNet-50{hold}")
-        report[precision] = times
-    print(write("purify_latency", report))
+            print(f"  {name:22s} {row['median'] * 1e3:8.1f} ms  {told(row)} of a ResNet-50{hold}")
+    print(write("purify_latency", {"arguments": vars(given), **found}))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timing import medians, write
+from timing import load, medians, told, write
 from torch import Tensor, nn
 
 import robust_restoration as rr
@@ -45,17 +45,13 @@ def plain_hat(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return (fit + apart) / (2 * 2 * len(noisy))
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=7)
-    given = parser.parse_args()
-    device = torch.device(given.device)
+def measure(
+    device: torch.device, batch_size: int, rounds: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Precision to training to seconds and ratios, as `medians` gives them."""
     torch.manual_seed(0)
     model = rr.create_denoiser("dncnn_b").train().to(device, memory_format=torch.channels_last)
-    clean = torch.rand(given.batch, 1, 50, 50)
+    clean = torch.rand(batch_size, 1, 50, 50)
     generator = torch.Generator().manual_seed(0)
     defenses = {
         "standard": rr.create_defense("standard"),
@@ -70,7 +66,7 @@ def main() -> None:
             "clean": clean, **defenses["standard"].corrupt(clean, generator)
         }.items()
     }
-    content: dict[str, Any] = {"batch": given.batch, "multiples": {}}
+    found = {}
     for precision, dtype in (("fp32", None), ("bf16", torch.bfloat16)):
 
         def stepped(loss: Callable[[], Tensor], dtype: Any = dtype) -> Callable[[], None]:
@@ -88,13 +84,23 @@ def main() -> None:
         }
         work["plain normal loop"] = stepped(lambda: plain_normal(model, batch))
         work["plain HAT loop"] = stepped(lambda: plain_hat(model, batch))
-        times = medians(work, rounds=given.rounds, warmup=1)
-        print(f"{precision}, {given.batch} squares of 50x50, DnCNN-B: normal is 1.00")
-        for name, seconds in times.items():
-            multiple = seconds["median"] / times["standard"]["median"]
-            content["multiples"][f"{precision} {name}"] = multiple
-            print(f"  {name:20s} {multiple:.2f}")
-    print(f"Wrote {write('training_step', content)}.")
+        found[precision] = medians(work, rounds=rounds, warmup=1)
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=7)
+    given = parser.parse_args()
+    found = measure(torch.device(given.device), given.batch, given.rounds)
+    for precision, times in found.items():
+        print(f"{precision}, {given.batch} squares of 50x50, DnCNN-B: normal is 1.00, {load()}")
+        for name, row in times.items():
+            print(f"  {name:20s} {told(row)}")
+    print(f"Wrote {write('training_step', {'batch': given.batch, 'multiples': found})}.")
 
 
 if __name__ == "__main__":
