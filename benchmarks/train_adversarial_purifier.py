@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from robust_restoration import train
 from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.environment import environment
+from robust_restoration.evaluation.result.intervals import share
 from robust_restoration.files import write_json
 from robust_restoration.models.classifiers import with_unit_range
 from robust_restoration.models.create import create_attack, create_defense, create_purifier
@@ -208,12 +209,10 @@ def _shown(result: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _share(right: Tensor) -> dict[str, float]:
-    """A share with its 95 % interval (Clopper and Pearson)."""
-    from scipy.stats import binomtest
-
-    low, high = binomtest(int(right.sum()), len(right)).proportion_ci(0.95)
-    found = {"share": float(right.float().mean()), "low": low, "high": high}
-    return {name: round(float(value), 4) for name, value in found.items()}
+    """A share with its 95 % interval (Wilson)."""
+    mean, low, high = share(int(right.sum()), len(right))
+    found = {"share": mean, "low": low, "high": high}
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 def ship(name: str, root: Path) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from torch import Tensor, nn
 
 from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.environment import environment
+from robust_restoration.evaluation.result.intervals import share
 from robust_restoration.files import write_json
 from robust_restoration.models.classifiers import with_unit_range
 from robust_restoration.models.create import create_purifier
@@ -149,14 +149,6 @@ def measure(given: Any) -> dict[str, Any]:
     return found
 
 
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """A 95 % interval of a share."""
-    z, p = 1.96, right / count
-    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
-
-
 def _table(found: dict[str, Any], columns: list[tuple[str, float]], names: list[str]) -> str:
     counts = found["counts"]
     keys = [f"{name}|{attack}|{eps:g}" for name in names for attack, eps in columns]
@@ -171,8 +163,8 @@ def _table(found: dict[str, Any], columns: list[tuple[str, float]], names: list[
                 cells.append("")
                 continue
             right, count = counts[key][row], counts[key]["images"]
-            low, high = wilson(right, count)
-            cells.append(f"{100 * right / count:.0f} ({100 * low:.0f}-{100 * high:.0f})")
+            mean, low, high = share(right, count)
+            cells.append(f"{100 * mean:.0f} ({100 * low:.0f}-{100 * high:.0f})")
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -51,6 +51,17 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise
 
 
+def check_folder(path: Path | str) -> None:
+    """Make a folder, and see that it takes files: before the work whose results go there.
+
+    Raises:
+        OSError: If it cannot be made, or takes none.
+    """
+    Path(path).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path):
+        pass
+
+
 def write_json(path: Path | str, content: Any) -> None:
     """Write JSON atomically, indented, with a final newline."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"

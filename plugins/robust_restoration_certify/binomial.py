@@ -32,18 +32,6 @@ def lower_bound(successes: int, draws: int, alpha: float) -> float:
     return 0.0 if successes == 0 else float(beta.ppf(alpha, successes, draws - successes + 1))
 
 
-def two_sided(successes: int, draws: int, alpha: float) -> tuple[float, float]:
-    """The two-sided Clopper-Pearson interval: with probability 1 - alpha, p lies in it.
-
-    Args:
-        successes: How many of the draws succeeded.
-        draws: How many there were.
-        alpha: The probability of being wrong.
-    """
-    found = binomtest(successes, draws).proportion_ci(1 - alpha, method="exact")
-    return float(found.low), float(found.high)
-
-
 def leads(first: int, second: int, alpha: float) -> bool:
     """Whether the first class is drawn more often than the second, at significance alpha.
 

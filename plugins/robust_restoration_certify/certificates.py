@@ -7,29 +7,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from robust_restoration.errors import DataError, InputError
+from robust_restoration.evaluation.result import Interval
+from robust_restoration.evaluation.result.intervals import share
+from robust_restoration.evaluation.result.table import Table, with_interval
 from robust_restoration.files import atomic_path, write_json
-
-from .binomial import two_sided
 
 if TYPE_CHECKING:
     import pandas
 
 ABSTAINED = -1
 RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25)  # those of the papers' tables
-LEVEL = 0.95  # of the intervals
-
-
-class Share(NamedTuple):
-    """A share of the images, and where it lies with 95 % (Clopper and Pearson)."""
-
-    share: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -78,23 +70,24 @@ class Certificates:
     def __len__(self) -> int:
         return len(self.records)
 
-    def certified(self, radius: float = 0.0) -> Share:
+    def certified(self, radius: float = 0.0) -> Interval:
         """Certified accuracy: the share that is right, and cannot be changed within a radius.
+
+        With its interval of 95 % (Wilson).
 
         Args:
             radius: An L2 norm in [0, 1] units; at 0, the share that is right and no abstention.
         """
         return self._share(sum(r.right and r.radius >= radius for r in self.records))
 
-    def abstentions(self) -> Share:
+    def abstentions(self) -> Interval:
         """The share of the images of which nothing is said."""
         return self._share(sum(r.abstained for r in self.records))
 
-    def _share(self, count: int) -> Share:
+    def _share(self, count: int) -> Interval:
         if not self.records:
             raise InputError("There is no certified image; expected at least one.")
-        low, high = two_sided(count, len(self.records), 1 - LEVEL)
-        return Share(count / len(self.records), low, high)
+        return share(count, len(self.records))
 
     def largest(self) -> float:
         """The largest radius that a right image has; 0 where none is right."""
@@ -111,27 +104,36 @@ class Certificates:
         Args:
             radii: By default the papers': quarters, up to the first at which nothing is left.
         """
+        table = self._table(radii)
+        return f"{table.title}\n\n{table.markdown()}"
+
+    def to_latex(self, radii: Sequence[float] | None = None) -> str:
+        """The same as LaTeX, for the package booktabs."""
+        return self._table(radii).latex()
+
+    def _table(self, radii: Sequence[float] | None) -> Table:
         told = self.settings
         radii = self.radii() if radii is None else list(radii)
-        cells = [_per_cent(self.certified(radius)) for radius in radii]
         behind = f" behind {told['denoiser']}" if told.get("denoiser") else ""
-        lines = [
+        title = (
             f"{told.get('classifier', 'classifier')}{behind}, {told.get('data', 'data')}: "
             f"{len(self)} images, sigma {told.get('sigma', '?'):g}, n {told.get('n', '?')}, "
-            f"alpha {told.get('alpha', '?'):g}",
-            "",
-            f"| L2 radius | {' | '.join(f'{radius:g}' for radius in radii)} | abstained |",
-            "|---|" + "---:|" * (len(radii) + 1),
-            f"| certified | {' | '.join(cells)} | {_per_cent(self.abstentions())} |",
-        ]
-        return "\n".join(lines)
+            f"alpha {told.get('alpha', '?'):g}"
+        )
+        shares = [*(self.certified(radius) for radius in radii), self.abstentions()]
+        cells = [with_interval(share, 100, 1) for share in shares]
+        heads = ["L2 radius", *(f"{radius:g}" for radius in radii), "abstained"]
+        return Table(title, heads, [(False, ["certified", *cells])])
 
     def __str__(self) -> str:
         return self.to_markdown()
 
     def to_frame(self) -> pandas.DataFrame:
         """One row an image, as a pandas frame: what `CertifiedImage` has, and sigma."""
-        import pandas
+        try:
+            import pandas
+        except ImportError:
+            raise InputError("to_frame needs pandas: pip install pandas.") from None
 
         return pandas.DataFrame(self._rows())
 
@@ -188,19 +190,24 @@ class Certificates:
                 "certify wrote. Give another, or remove it."
             ) from error
 
-    def plot(self, path: Path | str, beside: Mapping[str, Certificates] | None = None) -> None:
-        """Draw certified accuracy against the radius, with intervals, to a PNG, PDF or SVG file.
+    def plot(
+        self, path: Path | str | None = None, beside: Mapping[str, Certificates] | None = None
+    ) -> Any:
+        """Draw certified accuracy against the radius, with intervals.
 
         Args:
-            path: The file.
+            path: A PNG, PDF or SVG file to write, atomically.
             beside: Further curves by name; this one is then called by its sigma.
+
+        Returns:
+            The figure.
         """
         from .curve import draw
 
         own = f"sigma {self.settings.get('sigma', '?')}"
-        draw({own: self, **(beside or {})}, path)
+        return draw({own: self, **(beside or {})}, path)
 
-    def curve(self) -> tuple[list[float], list[Share]]:
+    def curve(self) -> tuple[list[float], list[Interval]]:
         """Every radius at which certified accuracy falls, ascending from 0, and what it is there.
 
         Between two radii it is as at the upper one.
@@ -218,9 +225,5 @@ def _record(row: dict[str, Any]) -> CertifiedImage:
     return made
 
 
-def _per_cent(share: Share) -> str:
-    return f"{100 * share.share:.1f} ({100 * share.low:.1f}-{100 * share.high:.1f})"
-
-
-def _rounded(share: Share) -> dict[str, float]:
+def _rounded(share: Interval) -> dict[str, float]:
     return {name: round(value, 4) for name, value in share._asdict().items()}

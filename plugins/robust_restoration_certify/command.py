@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, emit, say, show
+from robust_restoration.cli.app import Json, beside, check_out, hand_over, say
 from robust_restoration.cli.options import (
     CLASSIFIER_HELP,
     DENOISER_HELP,
@@ -47,8 +47,8 @@ def certify(
         Path | None,
         typer.Option(
             "-o", "--out",
-            help="Write OUT.json, OUT.md, OUT.png and OUT.csv. A stopped run goes on from "
-            "OUT.json.",
+            help="Write OUT.json, OUT.md, OUT.tex, OUT.png and OUT.csv. A stopped run goes on "
+            "from OUT.json.",
         ),
     ] = None,
     every: Annotated[int, typer.Option(help="Take each so many-th image.")] = 1,
@@ -75,7 +75,6 @@ def certify(
     Example:  robust-restoration certify --classifier resnet18.a1_in1k --data images/ --size 224
     --sigma 0.12 --denoiser dncnn_c=nt --draws 1000 -o results/certified
     """
-    from robust_restoration.files import atomic_path
     from robust_restoration.models.classifiers import load_classifier
     from robust_restoration.models.device import device_of
     from robust_restoration.numbers import parse_level
@@ -83,13 +82,10 @@ def certify(
 
     from .smoothing import SmoothedClassifier
 
+    check_out(out, overwrite, goes_on=True)
     where = device_of(device)
     processes = Processes()
-    state = None if out is None else out.with_name(out.name + ".json")
-    if state is not None and processes.main:
-        with atomic_path(state.with_name(f".{state.name}.tried")) as temporary:
-            temporary.touch()  # the folder must take files before all work
-        state.with_name(f".{state.name}.tried").unlink(missing_ok=True)
+    state = beside(out, "json") if out else None
     smoothed = SmoothedClassifier(
         load_classifier(classifier),
         sigma=parse_level(sigma),
@@ -116,15 +112,6 @@ def certify(
     if processes.main:
         for sentence in result.damaged:
             say(f"Skipped: {sentence}")
-        if out is not None:
-            result.plot(out.with_name(out.name + ".png"))
-            result.to_csv(out.with_name(out.name + ".csv"))
-            with atomic_path(out.with_name(out.name + ".md")) as temporary:
-                temporary.write_text(result.to_markdown() + "\n", encoding="utf-8")
-            say(f"Wrote {', '.join(f'{out}.{kind}' for kind in ('json', 'md', 'png', 'csv'))}.")
-        if as_json:
-            emit(result.to_dict())
-        else:
-            show(result.to_markdown())
+        hand_over(result, out, as_json)
     if result.damaged:
         raise typer.Exit(1)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from .certificates import Certificates
 
 
-def draw(results: Mapping[str, Certificates], path: Path | str) -> None:
+def draw(results: Mapping[str, Certificates], path: Path | str | None) -> Figure:
     """Draw one step curve a result, each with its band of 95 %.
 
     Args:
         results: By the name that the legend shows.
-        path: A PNG, PDF or SVG file.
+        path: A PNG, PDF or SVG file, or ``None`` for none.
     """
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
@@ -32,7 +32,7 @@ def draw(results: Mapping[str, Certificates], path: Path | str) -> None:
         nothing = found.certified(float("inf"))
         across = [*radii, radii[-1], end * 1.05]
         heights = [*shares, nothing, nothing]
-        values = [[100 * getattr(s, part) for s in heights] for part in ("share", "low", "high")]
+        values = [[100 * getattr(s, part) for s in heights] for part in ("mean", "low", "high")]
         drawn = axes.step(across, values[0], where="pre", label=f"{name} ({len(found)} images)")[0]
         axes.fill_between(
             across, values[1], values[2], step="pre", alpha=0.2, color=drawn.get_color(), lw=0
@@ -43,5 +43,7 @@ def draw(results: Mapping[str, Certificates], path: Path | str) -> None:
     )
     axes.grid(alpha=0.3)
     axes.legend()
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+    if path is not None:
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=130)
+    return figure

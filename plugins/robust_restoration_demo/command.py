@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, emit
+from robust_restoration.cli.app import Json, emit, leaves
 
 
 def demo(
@@ -23,6 +23,7 @@ def demo(
     """
     from .run import run_demo
 
+    leaves(f"pictures that were finished are in {out}")
     summary = run_demo(out, seed=seed, quiet=as_json)
     if as_json:
         emit(summary)

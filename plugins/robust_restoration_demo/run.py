@@ -21,12 +21,13 @@ def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str
     """
     from rich.console import Console
 
-    from robust_restoration.files import write_json
+    from robust_restoration.files import check_folder, write_json
 
     from .digits import purify_digits
     from .photographs import attack_photographs
 
     out, console, began = Path(out), Console(quiet=quiet), time.monotonic()
+    check_folder(out)
     denoisers = attack_photographs(out, console, seed=seed)
     found = purify_digits(out, console, seed=seed, quiet=quiet)
     result = found.pop("result")

@@ -21,7 +21,7 @@ from robust_restoration import verbs
 from robust_restoration.contracts import Denoiser, Purifier, frozen
 from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.errors import DataError, InputError
-from robust_restoration.files import atomic_path
+from robust_restoration.files import atomic_path, check_folder
 from robust_restoration.images.files import read_image, write_image
 from robust_restoration.images.folders import STRIP
 from robust_restoration.images.pixels import compact
@@ -74,6 +74,7 @@ def apply(
             raise InputError(
                 f"{target} would replace an original; choose a folder other than the images' own."
             )
+    check_folder(out)
     done: dict[str, list[str]] = {"written": [], "kept": [], "damaged": []}
     unfit: InputError | None = None
     with Progress(console=Console(stderr=True), disable=not progress) as bar:

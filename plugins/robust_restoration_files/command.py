@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, emit, say
+from robust_restoration.cli.app import Json, emit, leaves, say
 from robust_restoration.cli.options import (
     DENOISER_HELP,
     LEVEL_HELP,
@@ -20,6 +20,7 @@ from robust_restoration.cli.options import (
 Images = Annotated[list[Path], typer.Argument(help="Image files and folders.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Denoiser = Annotated[str, typer.Option(help=DENOISER_HELP)]
+LEFT = "files that were finished are in {}, and the same command goes on from there"
 
 
 def purify(
@@ -64,6 +65,7 @@ def purify(
     if explain and not classifier:
         raise InputError("--explain shows what a classifier says: name it by --classifier.")
     name, _, weights = purifier.partition("=")
+    leaves(LEFT.format(out))
     summary = purify_files(
         images,
         out,
@@ -104,6 +106,7 @@ def denoise(
 
     from .apply import denoise_files
 
+    leaves(LEFT.format(out))
     summary = denoise_files(
         images,
         out,
@@ -160,6 +163,7 @@ def attack(
     chosen = attack or registry().default("attacks", "denoiser")
     name, options = parse_call(chosen, levels=ATTACK_LEVELS)
     usual = registry().accepted("attacks", name, {"eps": parse_level(eps)})
+    leaves(LEFT.format(out))
     summary = attack_files(
         images,
         out,

@@ -56,7 +56,7 @@ class Row:
     @property
     def level(self) -> str:
         """The budget as people write it."""
-        return "" if self.threat == UNATTACKED or math.isnan(self.eps) else level(self.eps)
+        return "" if self.threat == UNATTACKED or math.isinf(self.eps) else level(self.eps)
 
     @property
     def label(self) -> str:

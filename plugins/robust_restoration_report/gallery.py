@@ -74,7 +74,7 @@ def gallery(result: Result, folder: Path | str, *, limit: int) -> tuple[list[Str
 
 def _names(image: str, subject: str, threat: str, eps: float) -> list[str]:
     """What evaluate may have called a strip: with subject and strength where there are several."""
-    shares: list[list[str]] = [[]] if math.isnan(eps) else [[f"{255 * eps:g}"], []]
+    shares: list[list[str]] = [[]] if math.isinf(eps) else [[f"{255 * eps:g}"], []]
     return [
         ".".join(part.replace("/", "-") for part in [image, *who, threat, *share, "png"])
         for who in [[subject], list[str]()]

@@ -168,10 +168,11 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 def _plain(name: str, value: Any) -> str:
     """A setting as people write it."""
-    if isinstance(value, float) and name in ("eps", "sigma") and not math.isnan(value):
+    if isinstance(value, float) and name in ("eps", "sigma"):
         return level(value)
-    if name == "eps" and isinstance(value, list) and all(isinstance(v, float) for v in value):
-        return ", ".join(level(v) for v in value)
+    numbers = isinstance(value, list) and all(isinstance(v, float | None) for v in value)
+    if name == "eps" and numbers:
+        return ", ".join(level(math.inf if v is None else v) for v in value)
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -37,16 +37,25 @@ class Findings(ABC):
     def draw(self, figure: Any) -> None:
         """Draw it into an empty matplotlib figure, setting the figure's size."""
 
-    def plot(self, path: Path | str) -> None:
-        """Draw it to a PNG, PDF or SVG file."""
+    def plot(self, path: Path | str | None = None) -> Any:
+        """Draw it.
+
+        Args:
+            path: A PNG, PDF or SVG file to write, atomically.
+
+        Returns:
+            The figure; its ``axes`` may be drawn on further.
+        """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)
         self.draw(figure)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=130)
+        if path is not None:
+            with atomic_path(path) as temporary:
+                figure.savefig(temporary, dpi=130)
+        return figure
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:

@@ -22,6 +22,7 @@ from robust_restoration.models.restore import Level, conditioning, quality, rest
 from robust_restoration.numbers import check_count
 
 from .findings import Findings, mean, table
+from .watching import watched
 
 Product = Callable[[Tensor], Tensor]
 
@@ -227,7 +228,7 @@ def local_worst_case(
         {name: [] for name in denoisers},
         {"data": images.name, "images": len(images), "sigma": sigma, "steps": steps, "seed": seed},
     )
-    for number in range(len(images)):
+    for number in watched(range(len(images)), "images"):
         noisy, clean, _ = images.pair([number], Gaussian(sigma), seed=seed)
         for name, denoiser in denoisers.items():
             device = next(denoiser.parameters(), torch.zeros(())).device

@@ -117,7 +117,7 @@ def minimal_perturbation(
         list(scenes.images.names), [], [], [], [], threshold, highest,
         scenes.settings(threshold=threshold, highest=highest, halvings=halvings),
     )
-    for number in range(len(scenes)):
+    for number in scenes.numbers():
         noisy, clean = scenes.pair(number)
         before = float(scenes.psnr(noisy, clean))
         best: tuple[float, float, float] | None = None

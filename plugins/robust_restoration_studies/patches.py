@@ -99,7 +99,7 @@ def patch_attacks(
     found = PatchFindings(
         list(scenes.images.names), [], {n: [] for n in names}, {n: [] for n in names}, {}
     )
-    for number in range(len(scenes)):
+    for number in scenes.numbers():
         noisy, clean = scenes.pair(number)
         height, width = clean.shape[-2:]
         box = patch or (height // 4, width // 4, height // 2, width // 2)

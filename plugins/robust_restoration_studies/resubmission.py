@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from robust_restoration.contracts import frozen
 from robust_restoration.contracts.randomness import GlobalState, PerImage, numbers_of, seeded
 from robust_restoration.errors import InputError
+from robust_restoration.evaluation.result.intervals import share
+from robust_restoration.evaluation.result.table import with_interval
 from robust_restoration.numbers import check_count
 
 APART = 1_000_003  # between the seeds of two images
@@ -53,7 +55,7 @@ class Resubmission:
         return votes.gather(1, most)[:, 0] == self.labels
 
     def to_markdown(self, draws: Sequence[int] = ()) -> str:
-        """A row for each number of draws, in per cent with 95 % intervals (Clopper and Pearson)."""
+        """A row for each number of draws, in per cent with 95 % intervals (Wilson)."""
         chosen = list(draws) or [n for n in (1, 2, 5, 10, 20, 50, 100) if n <= self.clean.shape[1]]
         lines = [
             "| draws | attacked, all right | attacked, majority | clean, all right | "
@@ -139,7 +141,4 @@ def _answers(classifier: nn.Module, image: Tensor, draws: int, seed: int) -> Ten
 
 
 def _share(right: Tensor) -> str:
-    from scipy.stats import binomtest
-
-    low, high = binomtest(int(right.sum()), len(right)).proportion_ci(0.95)
-    return f"{100 * right.float().mean():.1f} ({100 * low:.1f}-{100 * high:.1f})"
+    return with_interval(share(int(right.sum()), len(right)), 100, 1)

@@ -22,6 +22,7 @@ from robust_restoration.numbers import check_count
 from robust_restoration.plugins.registry import registry
 
 from .radars import circle_samples, polygon_iou, radar
+from .watching import watched
 
 
 @dataclass
@@ -71,12 +72,15 @@ class SimilitudeResult:
     def __str__(self) -> str:
         return self.to_markdown()
 
-    def plot(self, path: Path | str, image: int | None = None) -> None:
-        """Draw the radar polygons, to a PNG, PDF or SVG file.
+    def plot(self, path: Path | str | None = None, image: int | None = None) -> Any:
+        """Draw the radar polygons.
 
         Args:
-            path: The file.
+            path: A PNG, PDF or SVG file to write, atomically.
             image: Which image's; by default a sheet of all, as the paper's figures 4 and 5.
+
+        Returns:
+            The figure.
         """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -103,8 +107,10 @@ class SimilitudeResult:
         figure.suptitle("drop of PSNR by direction (90°: along the noise)", fontsize=10)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
                       ncols=len(self.names), fontsize=8)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=130)
+        if path is not None:
+            with atomic_path(path) as temporary:
+                figure.savefig(temporary, dpi=130)
+        return figure
 
 
 def similitude(
@@ -166,7 +172,7 @@ def similitude(
     device = next(model.parameters(), torch.zeros(())).device
     maker = create_attack(attack, model, sigma=conditioning(model, sigma), **options)
     radii: dict[str, list[list[float]]] = {name: [] for name in names}
-    for number in range(len(images)):
+    for number in watched(range(len(images)), "images"):
         noisy, clean, _ = images.pair([number], Gaussian(sigma), seed=seed)
         noisy, clean = noisy.to(device), clean.to(device)
         attacked = maker(noisy, clean, index=number)

@@ -18,6 +18,8 @@ from robust_restoration.models.restore import conditioning, quality, restored
 from robust_restoration.numbers import ATTACK_LEVELS, check_level, parse_call
 from robust_restoration.plugins.registry import registry
 
+from .watching import watched
+
 PAPER = "denoising_pgd target=noisy eps=0.012"
 
 
@@ -79,7 +81,11 @@ class Scenes:
         return len(self.images)
 
     def __iter__(self) -> Iterator[Scene]:
-        return map(self.scene, range(len(self)))
+        return map(self.scene, self.numbers())
+
+    def numbers(self) -> Iterator[int]:
+        """The images' numbers, with a bar for whoever waits."""
+        return watched(range(len(self)), "images")
 
     def pair(self, number: int) -> tuple[Tensor, Tensor]:
         """An image with its noise, and without, each (1, C, H, W)."""

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import DENOISER_HELP, Device, Limit, Seed
+from robust_restoration.cli.app import Json, check_out, hand_over
+from robust_restoration.cli.options import DENOISER_HELP, Device, Limit, Overwrite, Seed
 
 from .verbs.common import Attack, Data, Out, Sigma, level, load_all
 
@@ -29,6 +29,7 @@ def transfer(
     limit: Limit = 0,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Attack each denoiser, and restore what comes of it with each: how far attacks transfer.
@@ -36,6 +37,7 @@ def transfer(
     Example:  robust-restoration transfer --denoiser dncnn_b=nt --denoiser dncnn_b=hat
     --data set12 --limit 4 -o results/transfer
     """
+    check_out(out, overwrite)
     from robust_restoration.numbers import ATTACK_LEVELS, parse_call
 
     from .transferability import transfer as study
@@ -71,6 +73,7 @@ def similitude(
     limit: Limit = 0,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Turn the noise about each image, and compare where denoisers fail: robustness similitude.
@@ -78,6 +81,7 @@ def similitude(
     Example:  robust-restoration similitude --denoiser dncnn_b=nt --denoiser dncnn_b=hat
     --data set12 --limit 2 --count 24 -o results/similitude
     """
+    check_out(out, overwrite)
     from robust_restoration.numbers import ATTACK_LEVELS, parse_call
 
     from .robustness_similitude import similitude as study

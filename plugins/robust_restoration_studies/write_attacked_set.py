@@ -11,7 +11,7 @@ from torch import nn
 
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
-from robust_restoration.files import atomic_path, write_json
+from robust_restoration.files import atomic_path, check_folder, write_json
 
 from .findings import Findings, mean, table
 from .scenes import PAPER, Scenes
@@ -99,6 +99,7 @@ def write_attacked_set(
     out = Path(out)
     if not overwrite and out.is_dir() and any(out.glob("*.npz")):
         raise InputError(f"{out} holds a set already; give another folder, or overwrite it.")
+    check_folder(out)
     scenes = Scenes(denoiser, data, attack=attack, sigma=sigma, limit=limit, root=root, seed=seed)
     files = [f"{each.replace('/', '-')}.npz" for each in scenes.images.names]
     if len(set(files)) < len(files):

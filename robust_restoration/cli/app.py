@@ -15,6 +15,8 @@ import typer
 from robust_restoration.errors import InputError, RobustRestorationError, first_words, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from robust_restoration.plugins.hooks import Entry
 
 app = typer.Typer(
@@ -27,6 +29,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+STOPPED = 130  # the exit status of what a person interrupted
+FORMS = ("json", "md", "png", "csv", "tex")  # of a result
+_left: list[str] = []
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
@@ -35,6 +41,7 @@ def main() -> None:
     warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
     for noisy in (DeprecationWarning, FutureWarning):
         warnings.simplefilter("ignore", noisy)
+    leaves("nothing was written")
     add_plugin_commands()
     sys.path.insert(0, "")  # package.module:function finds modules of the current folder
     try:
@@ -46,8 +53,20 @@ def main() -> None:
         say(f"Error: {error}.")
         sys.exit(2)
     except KeyboardInterrupt:
-        say("Stopped; what was finished is kept, and the same command goes on from there.")
-        sys.exit(130)
+        sys.exit(stopped())
+    except SystemExit as end:
+        sys.exit(stopped() if end.code == STOPPED else end.code)
+
+
+def stopped() -> int:
+    """Say what a command that was interrupted leaves behind; gives the exit status."""
+    say(f"Stopped; {_left[-1]}.")
+    return STOPPED
+
+
+def leaves(sentence: str) -> None:
+    """What stands, from now on, if this command is interrupted: the end of a sentence."""
+    _left.append(sentence)
 
 
 def _show_version(asked: bool) -> None:
@@ -142,21 +161,65 @@ def emit(content: Any) -> None:
 
 
 def hand_over(result: Any, out: Path | None, as_json: bool) -> None:
-    """Write a result beside ``out``, in all the forms that it has, and print it."""
+    """Write a result beside ``out``, in all the forms that it has, and print it in any case."""
+    try:
+        if out is not None:
+            _write(result, out)
+    finally:
+        if as_json:
+            emit(result.to_dict())
+        else:
+            show(result if hasattr(result, "__rich__") else result.to_markdown())
+
+
+def _write(result: Any, out: Path) -> None:
     from robust_restoration.files import atomic_path
 
-    if out is not None:
-        paths = {kind: out.with_name(f"{out.name}.{kind}") for kind in ("json", "md", "png", "csv")}
-        result.to_json(paths["json"])
-        with atomic_path(paths["md"]) as temporary:
-            temporary.write_text(result.to_markdown() + "\n", encoding="utf-8")
-        result.plot(paths["png"])
-        if hasattr(result, "to_csv"):
-            result.to_csv(paths["csv"])
-        else:
-            del paths["csv"]
-        say(f"Wrote {', '.join(map(str, paths.values()))}.")
-    if as_json:
-        emit(result.to_dict())
-    else:
-        show(result if hasattr(result, "__rich__") else result.to_markdown())
+    def write_text(path: Path, text: str) -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+    ways: dict[str, Callable[[Path], Any]] = {
+        "json": result.to_json,
+        "md": lambda path: write_text(path, result.to_markdown()),
+        "png": result.plot,
+    }
+    if hasattr(result, "to_csv"):
+        ways["csv"] = result.to_csv
+    if hasattr(result, "to_latex"):
+        ways["tex"] = lambda path: write_text(path, result.to_latex())
+    for kind, write in ways.items():
+        write(beside(out, kind))
+    say(f"Wrote {', '.join(str(beside(out, kind)) for kind in ways)}.")
+
+
+def beside(out: Path, kind: str) -> Path:
+    """The file of a kind that a result called ``out`` is written to."""
+    return out.with_name(f"{out.name}.{kind}")
+
+
+def check_out(out: Path | None, overwrite: bool, *, goes_on: bool = False) -> None:
+    """See, before all work, that a result can be written beside ``out`` and replaces nothing.
+
+    Args:
+        out: Of `hand_over`.
+        overwrite: Whether it may replace files.
+        goes_on: Whether OUT.json may be there, of a run that was stopped.
+
+    Raises:
+        InputError: If one of its files is there already.
+    """
+    from robust_restoration.files import check_folder
+
+    if out is None:
+        leaves("nothing is kept; with -o it would be")
+        return
+    check_folder(out.parent)
+    there = [path for kind in FORMS if (path := beside(out, kind)).exists()]
+    if goes_on:
+        state = beside(out, "json")
+        leaves(f"what was finished is kept in {state}, and the same command goes on from there")
+        if state in there:
+            return
+    if there and not overwrite:
+        raise InputError(f"{there[0]} is there already; give another -o, or --overwrite.")

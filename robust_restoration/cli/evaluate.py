@@ -10,7 +10,7 @@ import typer
 
 from robust_restoration.errors import InputError
 
-from .app import Json, app, hand_over, say
+from .app import Json, app, beside, check_out, hand_over, say
 from .options import (
     DENOISER_HELP,
     DENOISERS,
@@ -46,8 +46,8 @@ def evaluate(
         Path | None,
         typer.Option(
             "-o", "--out",
-            help="Write OUT.json, OUT.md, OUT.png and OUT.csv. A stopped evaluation goes on from "
-            "OUT.json.",
+            help="Write OUT.json, OUT.md, OUT.tex, OUT.png and OUT.csv. A stopped evaluation "
+            "goes on from OUT.json.",
         ),
     ] = None,
     threat: Annotated[
@@ -140,7 +140,7 @@ def evaluate(
         kind = "classifiers" if denoiser else "denoisers"
         raise InputError(f"{given[0]} is for {kind}; leave it out.")
     thresholds = [_threshold(word) for word in fail_below or ()]
-    state = _state(out, overwrite)
+    check_out(out, overwrite, goes_on=True)
 
     import robust_restoration.evaluation as evaluation
     from robust_restoration.models.classifiers import load_classifier
@@ -149,7 +149,8 @@ def evaluate(
     from robust_restoration.numbers import parse_level
     from robust_restoration.processes import Processes
 
-    main, where = Processes().main, device_of(device)
+    processes, where = Processes(), device_of(device)
+    main = processes.main
     subject: Any
     if denoiser:
         twice = sorted({word for word in denoiser if denoiser.count(word) > 1})
@@ -158,6 +159,10 @@ def evaluate(
         subject = {word: load_denoiser(word).to(where) for word in denoiser}
     else:
         subject = load_classifier(classifier).to(where)
+    state = beside(out, "json") if out else None
+    if overwrite and state and main:  # all that is to be measured could be loaded
+        state.unlink(missing_ok=True)
+    processes.wait()
     result = evaluation.evaluate(
         subject,
         data,
@@ -189,22 +194,6 @@ def evaluate(
             say(sentence)
     if result.damaged or below:
         raise typer.Exit(1)
-
-
-def _state(out: Path | None, overwrite: bool) -> Path | None:
-    """The file that an evaluation goes on from; its folder must take files before all work."""
-    if out is None:
-        return None
-    from robust_restoration.files import atomic_path
-
-    state = out.with_name(out.name + ".json")
-    tried = out.with_name(f".{out.name}.tried")
-    with atomic_path(tried) as temporary:
-        temporary.touch()
-    tried.unlink(missing_ok=True)
-    if overwrite:
-        state.unlink(missing_ok=True)
-    return state
 
 
 def _threshold(word: str) -> tuple[str, float]:

@@ -14,7 +14,7 @@ import typer
 from robust_restoration.numbers import parse_levels, parse_value
 from robust_restoration.training.settings import Settings
 
-from .app import app, say
+from .app import app, leaves, say
 from .options import CLASSIFIER_HELP, LEVEL_HELP, Limit, Set, parse_settings
 
 WHAT, DATA, LOOP = "What is trained", "Data", "The loop"
@@ -147,8 +147,11 @@ def train(
     if sigma:
         options["sigma"] = parse_levels(sigma)
     built = parse_settings(network)
+    from robust_restoration.files import check_folder
     from robust_restoration.training.by_name import train_by_name
 
+    check_folder(out)
+    leaves(f"what was saved last is in {out}, and the same command goes on from there")
     path = train_by_name(
         defense,
         data or None,

@@ -88,6 +88,8 @@ class Threat:
     def strengths(self, default: Sequence[float] = ()) -> list[float]:
         """Its budgets, ascending; 0 is left out, since it is no attack.
 
+        An attack that is given as such has its own, or infinity where it has none.
+
         Args:
             default: Where it has none of its own.
 
@@ -96,7 +98,9 @@ class Threat:
         """
         if isinstance(self.attack, Attack):
             eps: Any = self.attack.eps
-            return [float(eps) if is_number(eps) else math.nan]
+            if isinstance(eps, Tensor):  # one an image
+                return [float(eps.max())]
+            return [float(eps) if is_number(eps) else math.inf]
         found = sorted({float(e) for e in listed(self.eps) or default if e > 0})
         if not found:
             raise InputError(
@@ -142,7 +146,7 @@ class Threat:
             "attack": _word(self.attack),
             "options": {k: _plain(v) for k, v in self.options.items()},
             "through": _word(self.through),
-            "eps": list(strengths),
+            "eps": [None if math.isinf(eps) else eps for eps in strengths],
             "norm": _plain(attack.norm),
             "differentiates": attack.differentiates,
             "limit": self.limit,

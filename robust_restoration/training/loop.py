@@ -109,11 +109,11 @@ def train(
     chosen: Settings = call(Settings, "train", (), settings)
     if recipe is None:
         recipe = Recipe.of(model, defense, data, val_fraction)
+    folder = RunFolder(out) if out else None  # before all work, which it must be able to keep
     data, made = defense.prepare(
         data, model=model, val_fraction=val_fraction, progress=progress
     )
     validation = validation or made
-    folder = RunFolder(out) if out else None
     run = _Run(model, defense, data, chosen, folder, validation, recipe, log_with)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         run.loop(resume=resume, progress=progress, on_step=on_step)

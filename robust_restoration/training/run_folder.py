@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from robust_restoration.errors import InputError, TrainingError
-from robust_restoration.files import atomic_path, write_json
+from robust_restoration.files import atomic_path, check_folder, write_json
 
 try:
     import fcntl
@@ -35,7 +35,7 @@ class RunFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        check_folder(self.path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

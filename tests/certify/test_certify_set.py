@@ -12,7 +12,6 @@ from robust_restoration_certify.certificates import (
     CertifiedImage,
 )
 from robust_restoration_certify.smoothing import SmoothedClassifier
-from scipy.stats import binom
 from torch import nn
 
 import robust_restoration as rr
@@ -53,12 +52,12 @@ def test_it_is_what_certify_says_of_each_image(data):
 
 def test_certified_accuracy_falls_with_the_radius(data):
     found = certified(data)
-    shares = [found.certified(radius).share for radius in np.linspace(0, 1.2, 50)]
+    shares = [found.certified(radius).mean for radius in np.linspace(0, 1.2, 50)]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] == sum(r.right for r in found.records) / 8
     assert shares[-1] == 0
     radii, curve = found.curve()
-    assert [s.share for s in curve] == [found.certified(radius).share for radius in radii]
+    assert [s.mean for s in curve] == [found.certified(radius).mean for radius in radii]
     # Certificates end before the distance to the border, which of this classifier is known.
     for record, gray in zip(found.records, data.images[:, 0, 0, 0].tolist(), strict=True):
         assert record.radius <= 4 * abs(gray / 255 - 0.5) + 1e-6
@@ -68,11 +67,11 @@ def test_intervals_and_abstentions_are_counted():
     records = [CertifiedImage(i, 1, 1 if i < 30 else ABSTAINED, 0.1 * (i < 30)) for i in range(40)]
     found = Certificates(records)
     share = found.certified(0.1)
-    assert share.share == 0.75
-    assert found.abstentions().share == 0.25
-    # Clopper and Pearson's ends: there, what came has a probability of 2.5 %.
-    assert binom.sf(29, 40, share.low) == pytest.approx(0.025, abs=1e-6)
-    assert binom.cdf(30, 40, share.high) == pytest.approx(0.025, abs=1e-6)
+    assert share.mean == 0.75
+    assert found.abstentions().mean == 0.25
+    # Wilson's ends: from there, what came is 1.96 standard deviations away.
+    for end in share[1:]:
+        assert abs(0.75 - end) == pytest.approx(1.96 * (end * (1 - end) / 40) ** 0.5, rel=1e-3)
     with pytest.raises(InputError, match="no certified image"):
         Certificates().certified(0)
 
@@ -147,18 +146,19 @@ def test_files(data, tmp_path):
     found.to_json(tmp_path / "a.json")
     assert Certificates.from_json(tmp_path / "a.json") == found
     content = json.loads((tmp_path / "a.json").read_text())
-    assert content["certified"]["0"]["share"] == found.certified(0).share
+    assert content["certified"]["0"]["mean"] == found.certified(0).mean
     found.to_csv(tmp_path / "a.csv")
     rows = list(csv.DictReader((tmp_path / "a.csv").open()))
     assert [float(row["radius"]) for row in rows] == [r.radius for r in found.records]
     assert rows[0]["sigma"] == "0.25"
     assert list(found.to_frame().columns) == list(rows[0])
-    found.plot(tmp_path / "a.png", beside={"more": certified(data, n=400)})
+    assert found.plot(tmp_path / "a.png", beside={"more": certified(data, n=400)}).axes
+    assert found.to_latex([0]).count("\\\\") == 2
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     lines = found.to_markdown([0, 0.25]).splitlines()
     assert "8 images, sigma 0.25, n 200, alpha 0.001" in lines[0]
     assert lines[2] == "| L2 radius | 0 | 0.25 | abstained |"
-    assert lines[4].startswith(f"| certified | {100 * found.certified(0).share:.1f} (")
+    assert lines[4].startswith(f"| certified | {100 * found.certified(0).mean:.1f} ")
 
 
 MODULE = """
@@ -201,7 +201,7 @@ def test_the_command(files, run):
     assert "| certified |" in shown
     assert f"{BRIGHTNESS}, {files / 'gray.npz'}: 8 images, sigma 0.25, n 100" in shown
     made = {file.name for file in out.parent.iterdir()}
-    assert made == {f"gray.{kind}" for kind in ("json", "csv", "md", "png")}
+    assert made == {f"gray.{kind}" for kind in ("json", "csv", "md", "png", "tex")}
     assert (out.parent / "gray.md").read_text().strip() == shown.strip()
     status, _, said = run(*words(files, out), "--sigma", "0.5")
     assert status == 2

@@ -295,7 +295,7 @@ def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path:
     assert "0.png is damaged" in err
     assert text.count("median") >= 3  # once a threat
     assert {p.name for p in out.parent.iterdir()} == {
-        "tiny.json", "tiny.md", "tiny.png", "tiny.csv"
+        "tiny.json", "tiny.md", "tiny.tex", "tiny.png", "tiny.csv"
     }
     rows = json.loads((out.parent / "tiny.json").read_text())["summary"]
     assert len([row for row in rows if not row["control"]]) == 3 * (1 + 3)

@@ -44,7 +44,9 @@ def test_train_evaluate_attack_denoise(run, photos, trained, tmp_path):
     assert status == 0, err
     assert "obsatk" in out
     assert "random direction" in out
-    assert {p.suffix for p in (tmp_path / "results").iterdir()} == {".json", ".md", ".png", ".csv"}
+    assert {p.suffix for p in (tmp_path / "results").iterdir()} == {
+        ".json", ".md", ".tex", ".png", ".csv"
+    }
     status, out, _ = run(
         "evaluate", "--denoiser", denoiser, "--data", photos, "--threat", "obsatk", "--json"
     )

@@ -53,7 +53,9 @@ def test_a_denoiser(run: Run, photos: Path, tmp_path: Path) -> None:
     status, text, err = run(*words)
     assert status == 0, err
     assert "random direction" in text
-    assert {p.name for p in out.parent.iterdir()} == {"r.json", "r.md", "r.png", "r.csv"}
+    assert {p.name for p in out.parent.iterdir()} == {
+        f"r.{kind}" for kind in ("json", "md", "tex", "png", "csv")
+    }
     result = Result.from_json(out.with_suffix(".json"))
     assert result.subjects == ["dncnn_test"]
     assert result.strengths("obsatk steps=2") == [2 / 255, 8 / 255]

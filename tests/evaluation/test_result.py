@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from scipy.stats import binom
 
 from robust_restoration import DataError, InputError, Result
 from robust_restoration.evaluation.result import Record
+from robust_restoration.evaluation.result.intervals import share as share_of
 
 
 def told(through: str = "whole", differentiates: bool = True, **more: object) -> dict:
@@ -82,6 +85,59 @@ def test_intervals_and_paired_differences() -> None:
     assert drop.high == -3
 
 
+def test_shares_have_intervals_with_a_width_also_at_their_ends() -> None:
+    for share in (0.0, 1.0):
+        found = classified(gray=share).interval("gray")
+        assert found.mean == share
+        assert found.low >= 0
+        assert found.high <= 1
+        assert 0.2 < found.high - found.low < 0.35  # Wilson's z^2 / (n + z^2) is 0.28
+    unchanged = classified(gray=1.0).difference({"threat": "gray"}, {"threat": "unattacked"})
+    assert unchanged.mean == 0
+    assert unchanged.low == -unchanged.high < -0.1
+    worse = classified(gray=0.0).difference({"threat": "gray"}, {"threat": "unattacked"})
+    assert worse.low == -1 == worse.mean
+    assert -0.8 < worse.high < -0.5
+    with pytest.raises(InputError, match="3 successes of 2"):
+        share_of(3, 2)
+
+
+def test_wilson_covers_what_it_says() -> None:
+    """Over all that may come of 40 draws, on average over shares, 95 % of intervals hold it."""
+    held = []
+    for truth in [n / 50 for n in range(1, 50)]:
+        ends = [share_of(k, 40) for k in range(41)]
+        held.append(sum(
+            binom.pmf(k, 40, truth) for k, e in enumerate(ends) if e.low <= truth <= e.high
+        ))
+    assert 0.94 < sum(held) / len(held) < 0.97
+
+
+def test_an_attack_without_a_budget_keeps_one_row(tmp_path: Path) -> None:
+    result = restored()
+    result.records = [r._replace(eps=math.inf) if r.eps else r for r in result.records]
+    again = Result.from_json(result.to_json())
+    assert again.cells() == result.cells()
+    assert len(again.cells()) == 3
+    assert again.strengths("t") == [math.inf]
+    assert again.mean("t", eps=math.inf) == 25.5
+    json.loads(result.to_json(), parse_constant=pytest.fail)  # neither NaN nor Infinity
+
+
+def test_latex() -> None:
+    result = restored("net_1")
+    result.settings["denoiser"] = "net_1\n50%"
+    text = result.to_latex()
+    lines = text.splitlines()
+    assert lines[0] == "% net_1 50% on set (2 images)"  # all of it within the comment
+    assert lines[1:3] == [r"\begin{tabular}{lrrrr}", r"\toprule"]
+    assert r"t & 25.50 $\pm$0.50 & 0.9000 & -3.50 $\pm$0.50 & 5.00 \\" in lines
+    assert r"\quad clamp only & 28.00 $\pm$1.00" in text
+    both = (result + restored("two")).to_latex()
+    assert r"net\_1 & t &" in both
+    assert r"\begin{tabular}{llrrrr}" in both
+
+
 def test_exports(tmp_path: Path) -> None:
     result = restored()
     result.notes.append("a note")
@@ -102,8 +158,8 @@ def test_exports(tmp_path: Path) -> None:
     frame = result.to_frame()
     attacked = frame[(frame.threat == "t") & (frame.control == "") & (frame.metric == "psnr")]
     assert attacked.value.mean() == 25.5
-    assert "| t | 25.50 | 0.9000 | -3.50 | 5.00 |" in result.to_markdown()
-    assert "| · clamp only | 28.00 |" in result.to_markdown()
+    assert "| t | 25.50 ±0.50 | 0.9000 | -3.50 ±0.50 | 5.00 |" in result.to_markdown()
+    assert "| · clamp only | 28.00 ±1.00 |" in result.to_markdown()
     assert "25.50" in str(result)
     for damaged in ("{", '{"cells": 3}', "[1]"):
         path.write_text(damaged)
@@ -124,7 +180,9 @@ def test_a_threat_on_fewer_images_keeps_its_images() -> None:
 def test_tables_by_strength() -> None:
     result = classified(gray=0.9, white=0.4)
     blocks = result.to_markdown().split("\n\n")
-    assert blocks[0].splitlines()[::2] == ["| gray | 0 | 0.1 |", "| p | 100.0 | 90.0 |"]
+    assert blocks[0].splitlines()[::2] == [
+        "| gray | 0 | 0.1 |", "| p | 100.0 (72.2 to 100.0) | 90.0 (59.6 to 98.2) |"
+    ]
     assert result.accuracy("p", "white", 0.1) == 0.4
     assert result.accuracy("p", "white", 0) == result.accuracy("p") == 1
     assert "accuracy in %, white" in str(result)

@@ -354,8 +354,8 @@ FAULTS = [
     Fault(
         "differences are not paired",
         f"{CORE}/evaluation/result/result.py",
-        "return _bootstrap([pair[0][image] - pair[1][image] for image in shared], seed)",
-        "return _bootstrap([pair[0][a] - pair[1][b] for a in shared for b in shared], seed)",
+        "differences = [pair[0][image] - pair[1][image] for image in shared]",
+        "differences = [pair[0][a] - pair[1][b] for a in shared for b in shared]",
         (f"{RESULT}::test_intervals_and_paired_differences",),
     ),
     Fault(

@@ -57,7 +57,7 @@ def test_commands(command, further, heading, folder, tmp_path, run):
     assert f"Wrote {tmp_path / 'out'}.json" in err
     assert heading in (tmp_path / "out.md").read_text()
     assert Image.open(tmp_path / "out.png").size[0] > 300
-    status, out, err = run(command, *words, "--json")
+    status, out, err = run(command, *words, "--json", "--overwrite")
     assert status == 0, err
     if command == "transfer":
         assert json.loads(out)["settings"]["threats"]["dncnn_b=nt"]["eps"] == [8 / 255]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import Device, Seed
+from robust_restoration.cli.app import Json, check_out, hand_over
+from robust_restoration.cli.options import Device, Overwrite, Seed
 
 from .common import PAPER, Attack, Data, Denoiser, Out, Sigma, level, load
 
@@ -25,6 +25,7 @@ def adversarial_space(
     steps: Annotated[int, typer.Option(help="Points on the lines.")] = 11,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Look about one noisy image: a line, a disc and two spheres, with the drop as colour.
@@ -32,6 +33,7 @@ def adversarial_space(
     Example:  robust-restoration adversarial-space --denoiser dncnn_b=nt --data set12
     -o results/space
     """
+    check_out(out, overwrite)
     from robust_restoration_studies.space import explore_space
 
     found = explore_space(

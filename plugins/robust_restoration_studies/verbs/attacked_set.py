@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, emit, say, show
+from robust_restoration.cli.app import Json, emit, leaves, say, show
 from robust_restoration.cli.options import Device, Limit, Overwrite, Seed
 
 from .common import PAPER, Attack, Data, Denoiser, Sigma, level, load
@@ -34,6 +34,7 @@ def attacked_set(
     """
     from robust_restoration_studies.write_attacked_set import write_attacked_set
 
+    leaves(f"{out} may hold a part of the set, and --overwrite makes it anew")
     found = write_attacked_set(
         load(denoiser, device),
         data,

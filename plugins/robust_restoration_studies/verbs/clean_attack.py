@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import Device, Limit, Seed
+from robust_restoration.cli.app import Json, check_out, hand_over
+from robust_restoration.cli.options import Device, Limit, Overwrite, Seed
 
 from .common import PAPER, Attack, Data, Denoiser, Out, Sigma, level, load
 
@@ -24,6 +24,7 @@ def clean_attack(
     limit: Limit = 0,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Attack clean images about as strongly as noise, beside attacks on noisy ones.
@@ -31,6 +32,7 @@ def clean_attack(
     Example:  robust-restoration clean-attack --denoiser dncnn_b=nt --data set12 --limit 2
     -o results/clean
     """
+    check_out(out, overwrite)
     from robust_restoration_studies.clean_attack import clean_attack as study
 
     found = study(

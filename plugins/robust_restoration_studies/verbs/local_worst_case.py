@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import Device, Limit, Seed
+from robust_restoration.cli.app import Json, check_out, hand_over
+from robust_restoration.cli.options import Device, Limit, Overwrite, Seed
 
 from .common import Data, Denoisers, Out, Sigma, level, load_all
 
@@ -22,6 +22,7 @@ def local_worst_case(
     limit: Limit = 0,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """How much denoisers stretch the smallest changes, and where, beside how well they denoise.
@@ -29,6 +30,7 @@ def local_worst_case(
     Example:  robust-restoration local-worst-case --denoiser dncnn_b=nt --denoiser dncnn_b=hat
     --data set12 --limit 2 -o results/local
     """
+    check_out(out, overwrite)
     from robust_restoration_studies.local_worst_case import local_worst_case as study
 
     found = study(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import Device, Limit, Seed
+from robust_restoration.cli.app import Json, check_out, hand_over
+from robust_restoration.cli.options import Device, Limit, Overwrite, Seed
 
 from .common import PAPER, Attack, Data, Denoiser, Out, Sigma, level, load
 
@@ -22,6 +22,7 @@ def log_density(
     limit: Limit = 0,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """How likely attacked noise is, beside Gaussian noise and what typical-set training draws.
@@ -29,6 +30,7 @@ def log_density(
     Example:  robust-restoration log-density --denoiser dncnn_b=nt --data set12 --limit 4
     -o results/density
     """
+    check_out(out, overwrite)
     from robust_restoration_studies.log_density import log_densities
 
     found = log_densities(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import LEVEL_HELP, Device, Limit, Seed
+from robust_restoration.cli.app import Json, check_out, hand_over
+from robust_restoration.cli.options import LEVEL_HELP, Device, Limit, Overwrite, Seed
 
 from .common import PAPER, Attack, Data, Denoiser, Out, Sigma, level, load
 
@@ -25,6 +25,7 @@ def minimal_perturbation(
     limit: Limit = 0,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Find the least eps with which an attack lowers each image's PSNR by more than a threshold.
@@ -32,6 +33,7 @@ def minimal_perturbation(
     Example:  robust-restoration minimal-perturbation --denoiser dncnn_b=nt --data set12 --limit 4
     --threshold 1 -o results/minimal
     """
+    check_out(out, overwrite)
     from robust_restoration_studies.minimal_perturbation import minimal_perturbation as study
 
     found = study(

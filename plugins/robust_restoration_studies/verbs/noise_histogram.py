@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import Device, Limit, Seed
+from robust_restoration.cli.app import Json, check_out, hand_over
+from robust_restoration.cli.options import Device, Limit, Overwrite, Seed
 
 from .common import Data, Denoiser, Out, Sigma, level, load
 
@@ -27,6 +27,7 @@ def noise_histogram(
     limit: Limit = 0,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Histograms of attacked noise, and its Wasserstein distance to Gaussian noise.
@@ -34,6 +35,7 @@ def noise_histogram(
     Example:  robust-restoration noise-histogram --denoiser dncnn_b=nt --data set12 --limit 2
     -o results/histogram
     """
+    check_out(out, overwrite)
     from robust_restoration_studies.noise_histogram import ATTACKS
     from robust_restoration_studies.noise_histogram import noise_histogram as study
 

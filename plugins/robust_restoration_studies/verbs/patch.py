@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import Device, Limit, Seed
+from robust_restoration.cli.app import Json, check_out, hand_over
+from robust_restoration.cli.options import Device, Limit, Overwrite, Seed
 
 from .common import PAPER, Attack, Data, Denoiser, Out, Sigma, level, load
 
@@ -25,6 +25,7 @@ def patch(
     limit: Limit = 0,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Attack a patch of each image, in both ways, and see where it does harm.
@@ -32,6 +33,7 @@ def patch(
     Example:  robust-restoration patch --denoiser dncnn_b=nt --data set12 --limit 2
     --patch 64,64,80,80 -o results/patch
     """
+    check_out(out, overwrite)
     from robust_restoration.errors import InputError
     from robust_restoration.numbers import parse_value
     from robust_restoration_studies.patches import patch_attacks

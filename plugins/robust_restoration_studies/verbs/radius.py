@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from robust_restoration.cli.app import Json, hand_over
-from robust_restoration.cli.options import Device, Limit, Seed
+from robust_restoration.cli.app import Json, check_out, hand_over
+from robust_restoration.cli.options import Device, Limit, Overwrite, Seed
 
 from .common import PAPER, Attack, Data, Denoisers, Out, Sigma, level, load_all
 
@@ -23,6 +23,7 @@ def radius(
     limit: Limit = 0,
     device: Device = "cpu",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Go ever further from each noisy image in some directions, and see how PSNR falls.
@@ -30,6 +31,7 @@ def radius(
     Example:  robust-restoration radius --denoiser dncnn_b=nt --denoiser dncnn_b=hat --data set12
     --limit 2 -o results/radius
     """
+    check_out(out, overwrite)
     from robust_restoration_studies.radius import radius_sweep
 
     found = radius_sweep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,22 @@ def to_plain(result: Result) -> dict[str, Any]:
         names = list(next(iter(cell.values())))
         own = {} if names == images[key.data] else {"images": names}
         values = {metric: [found[name] for name in names] for metric, found in cell.items()}
-        groups.append({**key._asdict(), **own, "values": values})
+        groups.append({**_finite(key._asdict()), **own, "values": values})
     return {
         "settings": result.settings,
         "environment": result.environment,
         "images": images,
-        "summary": result.summary(),
+        "summary": [_finite(row) for row in result.summary()],
         "records": groups,
         "notes": result.notes,
         "warnings": result.warnings(),
         "damaged": result.damaged,
     }
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose eps JSON can hold: nothing in place of infinity."""
+    return {**row, "eps": None if math.isinf(row["eps"]) else row["eps"]}
 
 
 def read(source: Path | str) -> Result:
@@ -52,10 +58,11 @@ def read(source: Path | str) -> Result:
 
 def _records(group: dict[str, Any], images: dict[str, list[str]]) -> list[Record]:
     names = group.get("images", images[group["data"]])
+    eps = math.inf if group["eps"] is None else float(group["eps"])
     columns = [zip(names, values, strict=True) for values in group["values"].values()]
     return [
         Record(
-            group["subject"], group["data"], image, group["threat"], float(group["eps"]),
+            group["subject"], group["data"], image, group["threat"], eps,
             group["control"], metric, float(value),
         )
         for row in zip(*columns, strict=True)

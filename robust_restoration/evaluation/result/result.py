@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from robust_restoration import verbs
 from robust_restoration.errors import InputError
@@ -18,12 +17,13 @@ from robust_restoration.files import atomic_path, write_json
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import call, load_target
 
+from .intervals import Interval, of_difference, of_mean
+
 if TYPE_CHECKING:
     import pandas
 
 UNATTACKED = "unattacked"
 APART = ("size", "observed psnr")  # metrics that are not of what the subject makes
-RESAMPLES = 2000
 
 
 class Record(NamedTuple):
@@ -34,7 +34,8 @@ class Record(NamedTuple):
         data: The data set's name.
         image: The image's name.
         threat: What attacked; ``unattacked`` for the image as it came.
-        eps: Its budget, as a fraction of [0, 1]; 0 for ``unattacked``.
+        eps: Its budget, as a fraction of [0, 1]; 0 for ``unattacked``, infinity for an attack
+            that has none.
         control: Which control of the threat; empty for the threat itself.
         metric: ``psnr`` in dB, ``ssim``, ``mae``, ``accuracy`` (0 or 1), ``size`` (root mean
             square of the change), ``observed psnr`` (of what was restored, in dB), ...
@@ -59,14 +60,6 @@ class Condition(NamedTuple):
     threat: str
     eps: float
     control: str
-
-
-class Interval(NamedTuple):
-    """A mean, and where it lies by the bootstrap over images, with 95 %."""
-
-    mean: float
-    low: float
-    high: float
 
 
 Cells = dict[Condition, dict[str, dict[str, float]]]
@@ -169,7 +162,7 @@ class Result:
             key
             for key in self.cells()
             if all(v is None or getattr(key, k) == v for k, v in chosen.items())
-            and (eps is None or threat == UNATTACKED or abs(key.eps - eps) < 1e-9)
+            and (eps is None or threat == UNATTACKED or math.isclose(key.eps, eps, abs_tol=1e-9))
         ]
         if len(found) == 1:
             return found[0]
@@ -213,8 +206,12 @@ class Result:
     def interval(
         self, threat: str = UNATTACKED, metric: str | None = None, *, seed: int = 0, **which: Any
     ) -> Interval:
-        """The mean with its bootstrap interval of 95 %; further arguments as `values`."""
-        return _bootstrap(list(self.values(threat, metric, **which).values()), seed)
+        """The mean with its interval of 95 %; further arguments as `values`.
+
+        Of accuracy Wilson's, of other metrics by the bootstrap over images.
+        """
+        values = self.values(threat, metric, **which).values()
+        return of_mean(list(values), metric or self.metrics[0], seed)
 
     def difference(
         self, a: Any, b: Any, metric: str | None = None, *, seed: int = 0, **which: Any
@@ -237,7 +234,8 @@ class Result:
         shared = [image for image in pair[0] if image in pair[1]]
         if not shared:
             raise InputError(f"{a!r} and {b!r} have no image in common.")
-        return _bootstrap([pair[0][image] - pair[1][image] for image in shared], seed)
+        differences = [pair[0][image] - pair[1][image] for image in shared]
+        return of_difference(differences, metric or self.metrics[0], seed)
 
     def dmr(self, threat: str, metric: str | None = None, **which: Any) -> float:
         """The denoising model robustness: the mean over images of the metric less that on noise.
@@ -367,6 +365,16 @@ class Result:
 
         return "\n\n".join(table.markdown() for table in tables(self, metric))
 
+    def to_latex(self, metric: str | None = None) -> str:
+        """The same tables as LaTeX, for the package booktabs.
+
+        Args:
+            metric: Of the table by strength; by default the first one.
+        """
+        from .table import tables
+
+        return "\n\n".join(table.latex() for table in tables(self, metric))
+
     def to_html(self, path: Path | str, **options: Any) -> None:
         """Write one page that asks for nothing from elsewhere, by the plugin that offers this verb.
 
@@ -409,10 +417,3 @@ class Result:
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, dpi=130)
         return figure
-
-
-def _bootstrap(values: Sequence[float], seed: int) -> Interval:
-    array = np.asarray(values, dtype=float)
-    draws = np.random.default_rng(seed).integers(0, len(array), (RESAMPLES, len(array)))
-    low, high = np.quantile(array[draws].mean(axis=1), [0.025, 0.975])
-    return Interval(float(array.mean()), float(low), float(high))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .intervals import Interval, of_mean
 from .result import APART, UNATTACKED, Condition
 
 if TYPE_CHECKING:
@@ -33,17 +35,43 @@ class Table:
         text[1] = text[1].replace(" ", "")
         return "\n".join(text)
 
+    def latex(self) -> str:
+        """It as LaTeX, with the title as a comment; controls are indented."""
+        lines = [
+            " & ".join(("\\quad " if w[:2] == "  " else "") + _latex(w.strip()) for w in row)
+            for row in (self.heads, *(row for _, row in self.rows))
+        ]
+        first, *others = [line + r" \\" for line in lines]
+        columns = "l" * self.words + "r" * (len(self.heads) - self.words)
+        about, begin = f"% {' '.join(self.title.split())}", rf"\begin{{tabular}}{{{columns}}}"
+        return "\n".join([
+            about, begin, r"\toprule", first, r"\midrule", *others, r"\bottomrule",
+            r"\end{tabular}",
+        ])
+
+    @property
+    def words(self) -> int:
+        """How many columns hold words; the others hold numbers."""
+        return 2 if self.heads[0] == "subject" else 1
+
     def __rich__(self) -> Any:
         """It for rich; controls are dim."""
         from rich.table import Table as RichTable
 
         made = RichTable(title=self.title, title_justify="left")
-        words = 2 if self.heads[0] == "subject" else 1
         for number, head in enumerate(self.heads):
-            made.add_column(head, justify="left" if number < words else "right")
+            made.add_column(head, justify="left" if number < self.words else "right")
         for faint, row in self.rows:
             made.add_row(*row, style="dim" if faint else None)
         return made
+
+
+def _latex(words: str) -> str:
+    """Words as LaTeX prints them."""
+    replaced = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    replaced |= {letter: f"\\{letter}" for letter in "&%$#_{}"}
+    replaced |= {"±": r"$\pm$", "·": r"$\cdot$", "<": "$<$", ">": "$>$"}
+    return "".join(replaced.get(letter, letter) for letter in words)
 
 
 def tables(result: Result, metric: str | None = None) -> list[Table]:
@@ -58,7 +86,9 @@ def tables(result: Result, metric: str | None = None) -> list[Table]:
 
 
 def level(eps: float) -> str:
-    """A budget as people write it: ``8/255``, or ``0.03``."""
+    """A budget as people write it: ``8/255``, or ``0.03``; infinity is none."""
+    if math.isinf(eps):
+        return "no budget"
     parts = eps * 255
     return f"{round(parts)}/255" if eps and abs(parts - round(parts)) < 1e-6 else f"{eps:g}"
 
@@ -69,6 +99,19 @@ def title(result: Result, data: str) -> str:
     who = settings.get("classifier") or settings.get("denoiser") or ", ".join(result.subjects)
     noise = f", {settings['noise']}" if "noise" in settings else ""
     return f"{who} on {data} ({len(result.images(data))} images){noise}"
+
+
+def with_interval(found: Interval, scale: float, digits: int, sign: str = "") -> str:
+    """A mean with its interval of 95 %: half its width, or its ends where they lie unevenly.
+
+    Without one where it has no width, as that of a single image.
+    """
+    mean, low, high = (scale * value for value in found)
+    if high == low:
+        return f"{mean:{sign}.{digits}f}"
+    if abs((low + high) / 2 - mean) * 10 <= high - low:
+        return f"{mean:{sign}.{digits}f} ±{(high - low) / 2:.{digits}f}"
+    return f"{mean:{sign}.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def label(key: Condition, result: Result) -> str:
@@ -91,13 +134,16 @@ def _by_condition(result: Result, data: str) -> Table:
             means = {m: statistics.fmean(values.values()) for m, values in cell.items()}
             row = [("  " if key.control else "") + label(key, result)]
             row += [
-                f"{means[m]:.{n}f}" if m in means else ""
+                "" if m not in means else f"{means[m]:.{n}f}" if m != first else
+                with_interval(of_mean(list(cell[m].values()), m), 1, n)
                 for m, n in zip(metrics, digits, strict=True)
             ]
             last = ["", ""]
             if key.threat != UNATTACKED:
-                change = result.dmr(**{**key._asdict(), "metric": first})
-                last = [f"{change:+.{digits[0]}f}", f"{255 * means['size']:.2f}"]
+                which = {"subject": key.subject, "data": key.data}
+                change = result.difference(key._asdict(), {"threat": UNATTACKED, **which}, first)
+                size = f"{255 * means['size']:.2f}"
+                last = [with_interval(change, 1, digits[0], "+"), size]
             yield bool(key.control), [*([key.subject] if several else []), *row, *last]
 
     return Table(title(result, data), ["subject", *heads] if several else heads, list(rows()))
@@ -117,7 +163,8 @@ def _by_strength(result: Result, data: str, threat: str, metric: str) -> Table:
                     for eps in strengths
                 ]
                 words = [
-                    f"{scale * statistics.fmean(values.values()):.{digits}f}" if values else ""
+                    with_interval(of_mean(list(values.values()), metric), scale, digits)
+                    if values else ""
                     for values in found
                 ]
                 if any(words):
