@@ -181,7 +181,7 @@ FAULTS = [
     Fault(
         "early stops of a batch reach every image",
         f"{ATTACKS}/torchattacks_bridge.py",
-        '            "rowwise": facts.rowwise,\n',
+        '            "rowwise": bool(facts.rowwise),\n',
         "",
         (f"{BRIDGE}::test_an_image_is_attacked_alike_in_any_batch_and_at_any_time",),
     ),
