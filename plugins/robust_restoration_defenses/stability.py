@@ -14,7 +14,7 @@ from robust_restoration.contracts import Batch, Step, TrainingSet
 from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import psnr
-from robust_restoration.models.classifiers import with_unit_range
+from robust_restoration.models.classifiers import input_size, with_unit_range
 from robust_restoration.numbers import check_count
 
 from .classification import prepare_batches, share_right
@@ -36,8 +36,9 @@ class Stability(DenoisingDefense):
         mse: Weight of the mean squared error.
         shift: Labelled images are moved by up to so many pixels each way (4 is usual for 32x32).
         mirror: Mirror half of them.
-        **options: As `DenoisingDefense` takes them; ``patch`` and ``scales`` are for images without
-            labels, which are cut into squares of the classifier's size.
+        patch: Side of the squares that images without labels are cut into; by default that of the
+            images that the first classifier takes, or 50 where it does not say.
+        **options: As `DenoisingDefense` takes them.
 
     Raises:
         InputError: If an option makes no sense.
@@ -48,6 +49,9 @@ class Stability(DenoisingDefense):
         >>> rr.train(rr.create_denoiser("dncnn_c"), defense, images, steps=10_000)
     """
 
+    needs_labels = False
+    trains = "denoiser"
+
     def __init__(
         self,
         *,
@@ -56,14 +60,16 @@ class Stability(DenoisingDefense):
         mse: float = 10.0,
         shift: int = 0,
         mirror: bool = False,
+        patch: int | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(sigma=sigma, **options)
         given = [classifier] if isinstance(classifier, nn.Module) else list(classifier)
         if not given or not all(isinstance(one, nn.Module) for one in given):
             raise InputError(
                 f"classifier is {classifier!r}; expected a classifier (nn.Module), or several."
             )
+        patch = patch or input_size(given[0]) or 50
+        super().__init__(sigma=sigma, patch=patch, **options)
         if not mse >= 0:
             raise InputError(f"mse is {mse}; expected a weight of at least 0.")
         self.classifiers = [
@@ -146,4 +152,4 @@ class _Noisy:
         """``clean``, ``noisy``, ``sigma`` and ``labels`` of the samples at ``indices``."""
         made = self.labelled.batch(indices, generator, stage)
         clean = made["images"]
-        return {"clean": clean, **self.defense.corrupt(clean, generator), "labels": made["labels"]}
+        return {"clean": clean, **self.defense.observe(clean, generator), "labels": made["labels"]}

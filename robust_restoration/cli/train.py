@@ -80,7 +80,7 @@ def train(
     classifier: Annotated[
         str,
         typer.Option(
-            help="What the purifier is trained for, or, with a defense for classifiers, what is "
+            help="What the purifier or denoiser is trained for, or, with a defense for classifiers, what is "
             "trained itself. " + CLASSIFIER_HELP,
             rich_help_panel=WHAT,
         ),

@@ -83,9 +83,11 @@ class Defense:
     Attributes:
         needs_labels: Whether `prepare` needs labelled images where a classifier takes part. Without
             need of them it is given images, `RestorationImages`, where there are no labels.
+        trains: What it trains for a classifier, if it takes one: ``"purifier"`` or ``"denoiser"``.
     """
 
     needs_labels = True
+    trains = "purifier"
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -69,10 +69,10 @@ def train_by_name(
         data: A data set's name, a folder, or what the defense takes: images, labelled ones for
             classifiers and for purifiers that are trained for one.
         out: The run's folder; an interrupted run there goes on.
-        denoiser: The denoiser that is trained.
+        denoiser: The denoiser that is trained; for a classifier where the defense does that.
         purifier: The purifier that is trained; the default one where the defense needs a classifier
             and none is named.
-        classifier: What a purifier is trained for, or without one the classifier that is trained
+        classifier: What a purifier or denoiser is trained for, or without one the classifier that is trained
             itself; as `load_classifier` takes it.
         recipe: A recipe's name, or ``recipe.yaml`` of a run, which may say everything but ``out``.
             What is given here comes before it.
@@ -175,8 +175,9 @@ def plan(
         classifier = words.get("classifier", "")
     defense = defense or (base.defense if base else "")
     known = _defense_options(defense, classifier)
-    trains, name = _what(defense, denoiser, purifier, classifier, for_classifier="classifier" in
-                         known)
+    method = load_target(registry().find("defenses", defense)[0].entry)
+    before = getattr(method, "trains", "purifier") if "classifier" in known else ""
+    trains, name = _what(defense, denoiser, purifier, classifier, before)
     # Where no recipe is named, only the loop's settings come from one: the network and the defense
     # have defaults of their own.
     base = base or Recipe(settings=default_settings(defense, trains))
@@ -188,7 +189,7 @@ def plan(
         trains=trains,
         name=name,
         defense=defense,
-        classifier=classifier if trains == "purifier" else "",
+        classifier=classifier if before else "",
         defense_options={**base.defense_options, **options},
         network={**base.network, **network},
     )
@@ -232,19 +233,26 @@ def _defense_options(defense: str, classifier: str) -> list[str]:
 
 
 def _what(
-    defense: str, denoiser: str, purifier: str, classifier: str, *, for_classifier: bool
+    defense: str, denoiser: str, purifier: str, classifier: str, before: str
 ) -> tuple[str, str]:
-    """What is trained, and its name."""
+    """What is trained, and its name; ``before`` a classifier it is a purifier or a denoiser."""
+    if before == "denoiser" and (denoiser or purifier or classifier):
+        if not denoiser or not classifier or purifier:
+            raise InputError(
+                f"{defense!r} trains a denoiser for a classifier: name both (with --denoiser and "
+                "--classifier), and no purifier."
+            )
+        return "denoiser", denoiser
     if (denoiser and (purifier or classifier)) or not (denoiser or purifier or classifier):
         raise InputError(
             "Say what is trained: either a denoiser, or a purifier, or a classifier (with --"
             "denoiser, --purifier or --classifier)."
         )
-    if for_classifier and not classifier:
+    if before and not classifier:
         raise InputError(
             f"{defense!r} trains a purifier for a classifier: name the classifier, and no denoiser."
         )
-    if for_classifier:
+    if before:
         name = purifier or registry().default("purifiers", "classifier").rsplit("/", 1)[-1]
         return "purifier", name
     if purifier and classifier:
@@ -271,7 +279,7 @@ def _train(recipe: Recipe, data: Any, out: Path, progress: bool) -> Path:
     options = dict(recipe.defense_options)
     if bare is not None:
         options["classifier"] = bare
-        offer, member = registry().find("purifiers", recipe.name)
+        offer, member = registry().find(KINDS[recipe.trains], recipe.name)
         if member is None and "channels" in options_of(load_target(offer.entry)):
             own = recipe.channels or input_channels(bare) or 3
             recipe = replace(recipe, network={"channels": own, **recipe.network})

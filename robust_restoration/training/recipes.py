@@ -28,7 +28,7 @@ class Recipe:
         trains: ``"denoiser"``, ``"purifier"`` or ``"classifier"``.
         name: The name of what is trained.
         defense: The defense's name.
-        classifier: The classifier that a purifier is trained for.
+        classifier: The classifier that a purifier or a denoiser is trained for.
         init_weights: What the network begins from, as `create_denoiser` takes it.
         data: The name of the data, or their folder.
         size: The side that images are brought to.

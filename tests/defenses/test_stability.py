@@ -88,6 +88,17 @@ def test_training_makes_predictions_agree(images, tiny_classifier):
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_images_without_labels_are_cut_to_the_classifier_s_size(images, tiny_classifier):
+    photographs = [torch.rand(3, 48, 40), torch.rand(3, 64, 64)]
+    tiny_classifier.pretrained_cfg = {**tiny_classifier.pretrained_cfg, "input_size": (3, 32, 32)}
+    defense = Stability(classifier=tiny_classifier, sigma=0.5, clip=(0, 1))
+    training, _ = defense.prepare(photographs, val_fraction=0.0)
+    for given in (training, defense.prepare(images, val_fraction=0.0)[0]):
+        batch = given.batch(torch.arange(2), torch.Generator().manual_seed(0), "train")
+        assert batch["clean"].shape == (2, 3, 32, 32)
+        assert batch["noisy"].min() == 0  # clipped, labelled or not
+
+
 def test_each_step_draws_a_classifier(images):
     class Says(nn.Module):
         unit_range = True

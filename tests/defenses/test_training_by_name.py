@@ -143,6 +143,31 @@ def test_a_denoiser_as_a_purifier_for_a_classifier(here, run):
     rr.create_purifier("denoiser:dncnn_test", weights=str(here / "run/dncnn_test.safetensors"))
 
 
+@pytest.mark.parametrize("data", ["labelled", "photos"])
+def test_a_denoiser_for_a_classifier(here, run, data):
+    """It was refused: a classifier was for purifiers. Images need no labels."""
+    words = ("train", "stability", "--denoiser", "dncnn_test", "--network", "channels=3")
+    for_it = ("--classifier", "tinymodule:tiny", "--data", data, "--sigma", 60)
+    status, _, err = run(
+        *words, *for_it, "--set", "patch=24", "--steps", 2, "--batch-size", 2, "-o", "run",
+    )
+    assert status == 0, err
+    path = here / "run/dncnn_test.safetensors"
+    assert read_weights(path)[1]["kind"] == "denoisers"
+    recipe = read_recipe(here / "run/recipe.yaml")
+    assert (recipe.trains, recipe.name, recipe.classifier) == (
+        "denoiser", "dncnn_test", "tinymodule:tiny"
+    )
+    assert rr.create_denoiser("dncnn_test", weights=str(path)).channels == 3
+    status, _, err = run("train", "--recipe", "run/recipe.yaml", "-o", "again")
+    assert status == 0, err
+    assert same(path, "again/dncnn_test.safetensors")
+    for wrong in (("--purifier", "median"), ("--denoiser", "dncnn_test")):
+        status, _, err = run("train", "stability", *wrong, "--data", data, "-o", "no")
+        assert status == 2
+        assert "'stability' trains a denoiser for a classifier: name both" in err
+
+
 @pytest.mark.parametrize("name", ["additive", "filtering", "multi_head"])
 def test_a_purifier_s_name_in_the_place_of_a_defense_s(here, run, name):
     """The suggested command works; the former one named a defense that does not exist."""
