@@ -78,7 +78,7 @@ def threats_of(
     """Gray-box as in the paper, steps of 4/3 eps in all; white-box and Square on fewer images."""
     return [
         Threat("gray-box", {"steps": steps, "alpha": f"{4 / 3 / steps:.6f}eps"}),
-        Threat("white-box-pgd", {"steps": white_box_steps}, limit=white_box_images),
+        Threat("white-box-quick", {"steps": white_box_steps}, limit=white_box_images),
         Threat(
             "black-box", {"n_queries": square_queries}, limit=white_box_images, name="square"
         ),

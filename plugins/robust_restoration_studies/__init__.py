@@ -15,6 +15,7 @@ __getattr__, _, __all__ = _lazy.attach(
     __name__,
     submodules=["typical_set_theory"],
     submod_attrs={
+        "attack_and_resubmit": ["attack_and_resubmit"],
         "clean_attack": ["clean_attack"],
         "local_worst_case": ["lipschitz", "local_worst_case", "sensitivity_map"],
         "log_density": ["log_densities"],
@@ -75,6 +76,11 @@ def commands() -> list[Entry]:
             "local-worst-case",
             f"{verbs}.local_worst_case:local_worst_case",
             "Lipschitz constants and sensitivity, beside quality",
+        ),
+        Entry(
+            "resubmission",
+            f"{verbs}.resubmission:resubmission",
+            "a random defence, asked again and again",
         ),
     ]
 

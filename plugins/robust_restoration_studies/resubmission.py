@@ -9,7 +9,7 @@ too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -22,22 +22,27 @@ from robust_restoration.evaluation.result.intervals import share
 from robust_restoration.evaluation.result.table import with_interval
 from robust_restoration.numbers import check_count
 
+from .findings import Findings
+
 APART = 1_000_003  # between the seeds of two images
+COUNTS = (1, 2, 5, 10, 20, 50, 100)  # of draws, in tables
 
 
 @dataclass(frozen=True)
-class Resubmission:
+class Resubmission(Findings):
     """Predictions of each draw of each image, and what follows from them.
 
     Attributes:
         labels: (N,).
         clean: (N, draws), predictions on the clean images.
         attacked: The same on the attacked ones.
+        settings: What it was computed with.
     """
 
     labels: Tensor
     clean: Tensor
     attacked: Tensor
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def every(self, draws: int, *, clean: bool = False) -> Tensor:
         """(N,), whether the first ``draws`` are all right: none of so many attempts succeeds."""
@@ -54,9 +59,33 @@ class Resubmission:
         most = counts.argmax(dim=1, keepdim=True)
         return votes.gather(1, most)[:, 0] == self.labels
 
+    def to_dict(self) -> dict[str, Any]:
+        """All predictions, and what was asked for, as plain data."""
+        names = ("labels", "clean", "attacked")
+        return {
+            "settings": self.settings, **{name: getattr(self, name).tolist() for name in names}
+        }
+
+    def draw(self, figure: Any) -> None:
+        """What is left over the number of draws: attacked and clean, all right and majority."""
+        figure.set_size_inches(5.2, 3.6)
+        axes = figure.subplots()
+        draws = range(1, self.clean.shape[1] + 1)
+        for clean, color in ((False, "tab:red"), (True, "tab:blue")):
+            for of, style, word in (
+                (self.every, "-", "all right"), (self.majority, "--", "majority right")
+            ):
+                shares = [100 * float(of(n, clean=clean).float().mean()) for n in draws]
+                label = f"{'clean' if clean else 'attacked'}, {word}"
+                axes.plot(draws, shares, style, color=color, label=label)
+        axes.set_xlabel("how often each image is submitted")
+        axes.set_ylabel(f"% of {len(self.labels)} images")
+        axes.set_ylim(0, 100)
+        axes.legend(fontsize=8)
+
     def to_markdown(self, draws: Sequence[int] = ()) -> str:
         """A row for each number of draws, in per cent with 95 % intervals (Wilson)."""
-        chosen = list(draws) or [n for n in (1, 2, 5, 10, 20, 50, 100) if n <= self.clean.shape[1]]
+        chosen = list(draws) or [n for n in COUNTS if n <= self.clean.shape[1]]
         lines = [
             "| draws | attacked, all right | attacked, majority | clean, all right | "
             "clean, majority |",
@@ -83,6 +112,7 @@ def resubmission(
     labels: Tensor,
     *,
     draws: int = 20,
+    batch_size: int = 64,
     seed: int = 0,
     index: int | Sequence[int] = 0,
 ) -> Resubmission:
@@ -96,6 +126,7 @@ def resubmission(
             ``rr.Threat(..., draws=...)`` makes it, since one made for a single draw says little.
         labels: (N,).
         draws: How often each image is submitted.
+        batch_size: Draws of an image at a time.
         seed: Of the draws; each depends on it, on the image's number and on its own.
         index: The number of the first image, or one an image.
 
@@ -108,6 +139,7 @@ def resubmission(
         >>> found.every(10).float().mean()  # what is left when an attacker may try ten times
     """
     check_count("draws", draws)
+    check_count("batch_size", batch_size)
     if images.shape != attacked.shape or labels.shape != images.shape[:1] or images.ndim != 4:
         raise InputError(
             f"images are {tuple(images.shape)}, attacked {tuple(attacked.shape)} and labels "
@@ -115,25 +147,32 @@ def resubmission(
         )
     numbers = numbers_of(len(images), index)
     with torch.no_grad(), frozen(classifier):
-        said = [
+        clean, struck = (
             torch.stack([
-                _answers(classifier, image, draws, seed + APART * number)
+                _answers(classifier, image, draws, batch_size, seed + APART * number)
                 for image, number in zip(part, numbers, strict=True)
             ])
             for part in (images, attacked)
-        ]
-    return Resubmission(labels, *said)
+        )
+    return Resubmission(labels, clean, struck)
 
 
-def _answers(classifier: nn.Module, image: Tensor, draws: int, seed: int) -> Tensor:
-    """(draws,) predictions; all at once where the classifier draws for each row by itself."""
+def _answers(
+    classifier: nn.Module, image: Tensor, draws: int, batch_size: int, seed: int
+) -> Tensor:
+    """(draws,) predictions; in batches where the classifier draws for each row by itself."""
     before = GlobalState(image.device)
-    with PerImage(seed, list(range(draws))):
-        answers = classifier(image.expand(draws, *image.shape)).argmax(dim=1)
-    if before.unchanged():
-        return answers
+    found = []
+    for first in range(0, draws, batch_size):
+        part = list(range(first, min(first + batch_size, draws)))
+        with PerImage(seed, part):
+            found.append(classifier(image.expand(len(part), *image.shape)).argmax(dim=1))
+        if not before.unchanged():  # it draws in another way
+            break
+    else:
+        return torch.cat(found)
     before.restore()
-    found: list[Any] = []
+    found = []
     for draw in range(draws):
         with seeded(seed, draw, image.device), PerImage(seed, [draw]):
             found.append(classifier(image[None]).argmax(dim=1))

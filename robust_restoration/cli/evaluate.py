@@ -54,7 +54,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="An attack with its options, such as 'NAME steps=20 eps=3', or gray-box, "
-            "white-box, white-box-pgd (quick), black-box for classifiers; may be given several "
+            "white-box, white-box-quick, black-box for classifiers; may be given several "
             "times."
         ),
     ] = None,

@@ -80,8 +80,8 @@ def train(
     classifier: Annotated[
         str,
         typer.Option(
-            help="What the purifier or denoiser is trained for, or, with a defense for classifiers, what is "
-            "trained itself. " + CLASSIFIER_HELP,
+            help="What the purifier or denoiser is trained for, or, with a defense for "
+            "classifiers, what is trained itself. " + CLASSIFIER_HELP,
             rich_help_panel=WHAT,
         ),
     ] = "",

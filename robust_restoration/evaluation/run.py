@@ -72,7 +72,7 @@ def evaluate(
         threats: A list of words, attacks, dictionaries and `Threat`s, or a mapping from labels to
             these. A word is ``"NAME option=value ..."``, with an attack's name; or ``"gray-box"``
             (PGD, made on the bare classifier), ``"white-box"`` (an ensemble in AutoAttack's manner,
-            made through the purifier), ``"white-box-pgd"`` (PGD, likewise, where there is no time
+            made through the purifier), ``"white-box-quick"`` (PGD, likewise, where there is no time
             for that) or ``"black-box"`` (Square, through the purifier). By default, the usual
             attack on denoisers, and gray-box, white-box and black-box on classifiers, all with 40
             steps and 200 queries: in full it is ``"white-box steps=100 n_queries=5000"``. In those

@@ -24,7 +24,7 @@ WHOLE, BARE, EACH = "whole", "bare", "each"
 WORDS = {
     "gray-box": (BARE, "classifier"),
     "white-box": (WHOLE, "ensemble"),
-    "white-box-pgd": (WHOLE, "classifier"),  # quick, and weaker
+    "white-box-quick": (WHOLE, "classifier"),  # quick, and weaker
     "black-box": (WHOLE, "black-box"),
 }
 USUAL_WORDS = ("gray-box", "white-box", "black-box")

@@ -72,8 +72,8 @@ def train_by_name(
         denoiser: The denoiser that is trained; for a classifier where the defense does that.
         purifier: The purifier that is trained; the default one where the defense needs a classifier
             and none is named.
-        classifier: What a purifier or denoiser is trained for, or without one the classifier that is trained
-            itself; as `load_classifier` takes it.
+        classifier: What a purifier or denoiser is trained for, or without one the classifier that
+            is trained itself; as `load_classifier` takes it.
         recipe: A recipe's name, or ``recipe.yaml`` of a run, which may say everything but ``out``.
             What is given here comes before it.
         network: Options of what is trained.

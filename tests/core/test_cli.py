@@ -288,7 +288,7 @@ def test_train_then_evaluate(run: Run, classes: Path, classifier: str, tmp_path:
     status, text, err = run(
         "evaluate", "--classifier", classifier, "--data", classes, "--size", 32,
         "--purifier", f"advfilter={weights}", "--purifier", "median", "--eps", 0.1,
-        "--threat", "gray-box steps=2", "--threat", "white-box-pgd steps=2", "--threat",
+        "--threat", "gray-box steps=2", "--threat", "white-box-quick steps=2", "--threat",
         "black-box n_queries=5", "--no-checks", "-o", out,
     )
     assert status == 1, err  # all is done, and one image was skipped

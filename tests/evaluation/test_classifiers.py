@@ -48,7 +48,7 @@ def data(tiny_classifier: nn.Module, photographs: Tensor) -> rr.LabelledImages:
 
 
 THREATS = {
-    "gray-box": "gray-box steps=5", "white-box": "white-box-pgd steps=5",
+    "gray-box": "gray-box steps=5", "white-box": "white-box-quick steps=5",
     "black-box": "black-box n_queries=20",
 }
 EPS = (0.02, 0.1)
@@ -79,7 +79,7 @@ def test_the_table(tiny_classifier: nn.Module, data: rr.LabelledImages) -> None:
 
 
 def test_controls_know_nothing(tiny_classifier: nn.Module, data: rr.LabelledImages) -> None:
-    result = table(tiny_classifier, data, threats={"w": "white-box-pgd steps=10"}, eps=0.02,
+    result = table(tiny_classifier, data, threats={"w": "white-box-quick steps=10"}, eps=0.02,
                    name="bare")
     assert result.controls("w") == ["clamp only", "same energy", "random sign"]
     for control in result.controls("w"):
@@ -95,7 +95,7 @@ def test_controls_know_nothing(tiny_classifier: nn.Module, data: rr.LabelledImag
 def test_a_classifier_alone_and_several(
     tiny_classifier: nn.Module, data: rr.LabelledImages
 ) -> None:
-    alone = table(tiny_classifier, data, threats=["white-box-pgd steps=3"], eps=0.02)
+    alone = table(tiny_classifier, data, threats=["white-box-quick steps=3"], eps=0.02)
     assert alone.subjects == ["Sequential"]
     other = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 10))
     both = table(
@@ -143,7 +143,7 @@ def test_attacks_through_the_purifier_are_made_through_it(
     ("word", "more"),
     [
         ("white-box", " steps=5 n_queries=10"),
-        ("white-box-pgd", " steps=5"),
+        ("white-box-quick", " steps=5"),
         ("black-box", " n_queries=150"),
     ],
 )
@@ -208,7 +208,7 @@ def test_a_random_purifier_s_figures_do_not_depend_on_the_batch(
         found.append(
             table(
                 tiny_classifier, data, purifiers={"noise": Shuffled(0.3)}, batch_size=size,
-                threats={"gray": "gray-box steps=2", "white": "white-box-pgd steps=2 draws=2"},
+                threats={"gray": "gray-box steps=2", "white": "white-box-quick steps=2 draws=2"},
                 eps=0.01, controls=False,
             )
         )
@@ -233,7 +233,7 @@ def test_a_random_purifier_is_attacked_in_expectation(
     )
     data = data.subset(slice(0, 2))
     table(tiny_classifier, data, purifiers={"noise": Shuffled()}, eps=0.02, controls=False,
-          threats=["white-box-pgd steps=4 draws=3"])
+          threats=["white-box-quick steps=4 draws=3"])
     # Measured image by image: unattacked, once more to know which stand, attacked; and attacked in
     # 4 steps of 3 draws.
     assert calls == [1] * 4 + [2] * 4 * 3 + [1] * 2
@@ -265,9 +265,9 @@ def test_masked_gradients_are_noticed(tiny_classifier: nn.Module, data: rr.Label
             return (images * 255).round() / 255
 
     result = table(tiny_classifier, data, purifiers={"rounded": Rounded()}, checks=True,
-                   threats=["white-box-pgd steps=5"], eps=0.05)
+                   threats=["white-box-quick steps=5"], eps=0.05)
     assert any(
-        "rounded, white-box-pgd steps=5: the gradient is 0 at 4 of 4 images" in w
+        "rounded, white-box-quick steps=5: the gradient is 0 at 4 of 4 images" in w
         for w in result.warnings()
     )
     assert not any(w.startswith("none") for w in result.warnings())
@@ -278,7 +278,7 @@ def test_modes_and_flags_are_put_back(
 ) -> None:
     mix = Mix().train()
     tiny_classifier.train()
-    table(tiny_classifier, data, purifiers={"mix": mix}, threats=["white-box-pgd steps=1"])
+    table(tiny_classifier, data, purifiers={"mix": mix}, threats=["white-box-quick steps=1"])
     assert mix.training
     assert tiny_classifier.training
     assert mix.matrix.requires_grad

@@ -91,14 +91,14 @@ def test_purifiers(run: Run, classes: Path, classifier: str, tmp_path: Path) -> 
     status, text, err = run(
         "evaluate", "--classifier", classifier, "--data", classes, "--size", 32, "--purifier",
         "median", "--purifier", "bit_depth", "--eps", 8, "--threat", "gray-box steps=2",
-        "--threat", "white-box-pgd steps=2", "--threat", "black-box n_queries=3", "--no-checks",
+        "--threat", "white-box-quick steps=2", "--threat", "black-box n_queries=3", "--no-checks",
         "-o", out,
     )
     assert status == 0, err
     assert text.count("bit_depth") >= 3  # once a threat
     result = Result.from_json(out.with_suffix(".json"))
     assert result.subjects == ["none", "median", "bit_depth"]
-    assert result.strengths("white-box-pgd steps=2") == [8 / 255]
+    assert result.strengths("white-box-quick steps=2") == [8 / 255]
 
 
 def test_exit_status(run: Run, photos: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_retrained_purifier_is_computed_anew(
     def measure(purifiers: dict[str, nn.Module]) -> rr.Result:
         found = rr.evaluate(
             tiny_classifier, data, purifiers=purifiers, state=tmp_path / "s.json",
-            threats=["gray-box steps=1", "white-box-pgd steps=1"], eps=0.05, checks=False,
+            threats=["gray-box steps=1", "white-box-quick steps=1"], eps=0.05, checks=False,
             progress=False,
         )
         return found
@@ -184,7 +184,7 @@ subject = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1
                         nn.Linear(8, 10)).eval()
 images.labels = subject(images.pixels(slice(None))).argmax(1)
 options = {"purifiers": {"noise": Noise()}, "eps": [0.01, 0.05],
-           "threats": ["gray-box steps=2", "white-box-pgd steps=2 draws=2",
+           "threats": ["gray-box steps=2", "white-box-quick steps=2 draws=2",
                        "black-box n_queries=5"]}
 """
 END = """

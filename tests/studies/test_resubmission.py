@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from robust_restoration_studies import resubmission
 from torch import nn
 
+import robust_restoration as rr
 from robust_restoration.errors import InputError
 
 P, COUNT, DRAWS = 0.1, 2000, 12
@@ -67,6 +69,67 @@ def test_draws_depend_on_seed_and_number_alone():
     assert len({tuple(row.tolist()) for row in whole.attacked}) > 1
     again = resubmission(model, images, images, labels, draws=50, seed=1)
     assert not torch.equal(whole.attacked, again.attacked)
+
+
+def test_draws_come_in_bounded_batches_with_the_same_answers():
+    sizes = []
+
+    class Counts(Fails):
+        def forward(self, images):
+            sizes.append(len(images))
+            return super().forward(images)
+
+    images, labels = torch.ones(2, 1, 2, 2), torch.zeros(2, dtype=torch.long)
+    small = resubmission(Counts(rows), images, images, labels, draws=25, batch_size=8)
+    assert max(sizes) == 8
+    assert sizes[:4] == [8, 8, 8, 1]
+    whole = resubmission(Counts(rows), images, images, labels, draws=25)
+    assert torch.equal(small.attacked, whole.attacked)
+
+
+CLASSIFIER = """
+import torch
+from torch import nn
+
+class Noisy(nn.Module):
+    random = unit_range = True
+
+    def forward(self, images):
+        noisy = images + 0.3 * torch.randn_like(images)
+        return torch.stack([noisy[:, 0].mean((1, 2)), noisy[:, 1].mean((1, 2))], 1)
+
+def noisy():
+    return Noisy()
+"""
+
+
+def test_the_command(tmp_path, run, monkeypatch):
+    """Red against green: what is attacked by 40/255 is answered by chance, and asked again lost."""
+    (tmp_path / "noisymodule.py").write_text(CLASSIFIER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for label in (0, 1):
+        for number in range(3):
+            image = torch.full((3, 8, 8), 0.4)
+            image[label] = 0.6
+            rr.write_image(image, tmp_path / f"test/{label}/{number}.png")
+    words = ("resubmission", "--classifier", "noisymodule:noisy", "--data", "test", "--draws", 10,
+             "--attack", "white-box-quick steps=3", "--batch-size", 4)
+    status, out, err = run(*words, "--eps", 26, "-o", "found/noisy")
+    assert status == 0, err
+    rows = [line.split("|")[1].strip() for line in out.splitlines() if line.startswith("|")]
+    assert rows[2:] == ["1", "2", "5", "10"]
+    kept = json.loads((tmp_path / "found/noisy.json").read_text())
+    said = {name: torch.tensor(kept[name]) for name in ("labels", "clean", "attacked")}
+    right = {n: (said[n] == said["labels"][:, None]).float() for n in ("clean", "attacked")}
+    assert right["clean"].mean() > 0.95  # 0.2 apart, with a deviation of 0.3 / 8 * sqrt(2)
+    assert right["attacked"].mean() < 0.8
+    assert right["attacked"].all(1).float().mean() < right["attacked"].mean()
+    assert (tmp_path / "found/noisy.png").stat().st_size > 5000
+    status, _, err = run(*words, "--expectation", 0)
+    assert status == 2
+    assert err.count("\n") == 1
+    assert "expectation is 0" in err
 
 
 def test_table_and_bad_input():
