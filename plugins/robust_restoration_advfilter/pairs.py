@@ -28,6 +28,7 @@ from robust_restoration.models.create import create_attack
 from robust_restoration.models.precision import autocast as autocast_to
 
 from .clean_images import as_bytes
+from .rows import Rows
 
 # The paper's twelve: {1, 3, 5} * 10^-m for m = 4, 3, 2, 1.
 PAPER_EPSILONS = tuple(float(f"{digit}e-{power}") for power in (4, 3, 2, 1) for digit in (1, 3, 5))
@@ -47,17 +48,21 @@ SHARD = 96
 # What gets the same attack and eps: eight photographs, more of smaller images, which cost less
 # each when they are many, and at most so many that a shard has several attacks.
 PIXELS_TOGETHER, IMAGES_TOGETHER = 8 * 224**2, 64
+PART = 256  # images that are hashed at a time
 PARTS = ("clean", "perturbations", "epsilons", "log_probabilities")
 
 
 class AdversarialPairs:
     """Clean and attacked images, as `robust_restoration.train` draws them.
 
+    What is large may lie in files, as `Rows`, of which a batch reads its own.
+
     Attributes:
-        clean: (P, C, H, W) uint8.
-        perturbations: (P, C, H, W) float16, attacked minus clean.
+        clean: (P, C, H, W) uint8; ``clean[:]`` reads all.
+        perturbations: (P, C, H, W) float16, attacked minus clean; likewise.
         epsilons: (P,) the eps of each.
-        log_probabilities: (P, classes) what the attacked classifier says of the clean image.
+        log_probabilities: (P, classes) what the attacked classifier says of the clean image;
+            likewise.
         classifiers: (P,) which classifier was attacked.
         images: (P,) which image it was made of.
         clean_share: The share of a batch's images that are left clean.
@@ -66,10 +71,10 @@ class AdversarialPairs:
 
     def __init__(
         self,
-        clean: Tensor,
-        perturbations: Tensor,
+        clean: Tensor | Rows,
+        perturbations: Tensor | Rows,
         epsilons: Tensor,
-        log_probabilities: Tensor,
+        log_probabilities: Tensor | Rows,
         classifiers: Tensor,
         images: Tensor,
         *,
@@ -87,10 +92,10 @@ class AdversarialPairs:
     def subset(self, indices: Tensor) -> AdversarialPairs:
         """The pairs at ``indices``."""
         return AdversarialPairs(
-            self.clean[indices],
-            self.perturbations[indices],
+            _chosen(self.clean, indices),
+            _chosen(self.perturbations, indices),
             self.epsilons[indices],
-            self.log_probabilities[indices],
+            _chosen(self.log_probabilities, indices),
             self.classifiers[indices],
             self.images[indices],
             clean_share=self.clean_share,
@@ -120,6 +125,10 @@ class AdversarialPairs:
             "classifier": self.classifiers[indices],
             "expected": self.log_probabilities[indices].float(),
         }
+
+
+def _chosen(part: Tensor | Rows, indices: Tensor) -> Tensor | Rows:
+    return part.take(indices) if isinstance(part, Rows) else part[indices]
 
 
 def make_pairs(
@@ -212,15 +221,16 @@ def make_pairs(
                 with atomic_path(path) as temporary:
                     save_file(shard, temporary)
                 bar.advance(task, len(images))
-    read = [_read(path) for *_, path in jobs]
-    whole = {name: torch.cat([shard[name] for shard in read]) for name in PARTS}
+    paths = [path for *_, path in jobs]
+    epsilons_of = [_epsilons(path) for path in paths]
+    counts = [len(part) for part in epsilons_of]
     sources = [torch.arange(len(images)).repeat(per_image) + start for _, start, images, _ in jobs]
     attacked_on = [torch.full((len(s),), job[0]) for s, job in zip(sources, jobs, strict=True)]
     return AdversarialPairs(
-        whole["clean"],
-        whole["perturbations"],
-        whole["epsilons"],
-        whole["log_probabilities"],
+        Rows(paths, "clean", counts),
+        Rows(paths, "perturbations", counts),
+        torch.cat(epsilons_of),
+        Rows(paths, "log_probabilities", counts),
         torch.cat(attacked_on),
         torch.cat(sources),
     )
@@ -319,10 +329,11 @@ class _MeanSquare:
         return found
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _epsilons(path: Path) -> Tensor:
+    """The eps of a shard's pairs; a damaged shard is noticed here, before any training."""
     try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in PARTS}
+        with safe_open(path, "np") as file:  # "pt" would map all of it as memory of our own
+            return torch.from_numpy(file.get_tensor("epsilons"))
     except SafetensorError as error:
         raise InputError(f"{path} is damaged ({error}); remove it to have it made again.") \
             from error
@@ -331,7 +342,8 @@ def _read(path: Path) -> dict[str, Tensor]:
 def hash_of_images(images: Tensor) -> str:
     """A short hash of images."""
     digest = hashlib.sha256(str(tuple(images.shape)).encode())
-    digest.update(images.contiguous().numpy().tobytes())
+    for part in images.split(PART):
+        digest.update(part.contiguous().numpy().data)
     return digest.hexdigest()[:16]
 
 

@@ -21,22 +21,32 @@ class LabelledBatches:
 
     Args:
         data: The images.
+        chosen: (N,) which of them; by default all.
         shift: Images are moved by up to so many pixels each way, with black borders.
         mirror: Mirror half of them, left to right.
     """
 
-    def __init__(self, data: LabelledImages, *, shift: int = 0, mirror: bool = False) -> None:
+    def __init__(
+        self,
+        data: LabelledImages,
+        chosen: Tensor | None = None,
+        *,
+        shift: int = 0,
+        mirror: bool = False,
+    ) -> None:
         self.data, self.shift, self.mirror = data, shift, mirror
+        self.chosen = torch.arange(len(data)) if chosen is None else chosen
 
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self.chosen)
 
     def fingerprint(self) -> str:
         """A hash of the images and labels."""
-        return self.data.fingerprint()
+        return self.data.fingerprint(self.chosen)
 
     def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
         """The samples at ``indices``, each moved and mirrored by itself."""
+        indices = self.chosen[indices]
         images = self.data.pixels(indices)
         count, side = len(images), self.shift
         if side:
@@ -87,8 +97,8 @@ def prepare_batches(
             data.check_classes(logits.shape[1])
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
     held = round(len(data) * val_fraction)
-    training = LabelledBatches(data.subset(order[held:]), shift=shift, mirror=mirror)
-    return training, LabelledBatches(data.subset(order[:held])) if held else None
+    training = LabelledBatches(data, order[held:], shift=shift, mirror=mirror)
+    return training, LabelledBatches(data, order[:held]) if held else None
 
 
 def share_right(logits: Tensor, labels: Tensor) -> float:

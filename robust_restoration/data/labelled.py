@@ -22,17 +22,20 @@ from robust_restoration.numbers import check_count
 
 from .labels import listed_labels
 from .names import load_offered, offered_sets, understand
+from .stored import read_alike
 
 Array = np.ndarray[Any, Any]
+HASHED = 256  # images at a time
 SPLITS = ("train", "val", "valid", "validation", "test")
 
 
 @dataclass
 class LabelledImages:
-    """Images with class labels, all of one size, in memory.
+    """Images with class labels, all of one size.
 
     Attributes:
-        images: (N, C, H, W) uint8.
+        images: (N, C, H, W) uint8; of more than a gigabyte read from a folder, mapped from a file
+            in the cache folder.
         labels: (N,) int64.
         damaged: What could not be read, one sentence a file.
         name: What tables call it.
@@ -90,12 +93,14 @@ class LabelledImages:
         """(B, C, H, W) float32 in [0, 1]."""
         return self.images[indices].float() / 255
 
-    def fingerprint(self) -> str:
-        """A short hash of all images and labels, for naming what is derived from them."""
-        digest = hashlib.sha256()
-        digest.update(str(tuple(self.images.shape)).encode())
-        digest.update(self.images.contiguous().numpy().tobytes())
-        digest.update(self.labels.contiguous().numpy().tobytes())
+    def fingerprint(self, indices: Tensor | None = None) -> str:
+        """A short hash of all images and labels, or of those at ``indices``, in that order."""
+        if indices is None:
+            indices = torch.arange(len(self))
+        digest = hashlib.sha256(str((len(indices), *self.images.shape[1:])).encode())
+        for part in indices.split(HASHED):
+            digest.update(self.images[part].numpy().data)
+        digest.update(self.labels[indices].numpy().data)
         return digest.hexdigest()[:16]
 
 
@@ -200,24 +205,13 @@ def _from_path(
 def _from_listed(
     path: Path, listed: list[tuple[Path, int]], size: int | None, channels: int
 ) -> LabelledImages:
-    images, labels, damaged = [], [], []
-    for file, label in listed:
-        try:
-            image = fit(read_image(file), size, channels)
-        except DataError as error:
-            damaged.append(str(error))
-            continue
-        images.append((image * 255).round().to(torch.uint8))
-        labels.append(label)
-    if not images:
-        raise DataError(f"None of the {len(listed)} images in {path} could be read. {damaged[0]}")
-    shapes = {tuple(i.shape) for i in images}
-    if len(shapes) > 1:
-        raise InputError(
-            f"The images in {path} have {len(shapes)} different sizes; give a size to bring them "
-            "to one."
-        )
-    return LabelledImages(torch.stack(images), torch.tensor(labels), damaged, path.name)
+    def read(file: Path) -> Tensor:
+        return (fit(read_image(file), size, channels) * 255).round().to(torch.uint8)
+
+    files = [file for file, _ in listed]
+    found = read_alike(files, read, path, f"size {size}, channels {channels}")
+    labels = torch.tensor([label for _, label in listed])[found.kept]
+    return LabelledImages(found.images, labels, found.damaged, path.name)
 
 
 def from_arrays(x: Array, y: Array, source: Path, name: str = "") -> LabelledImages:
