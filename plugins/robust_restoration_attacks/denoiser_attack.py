@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack, frozen
@@ -32,7 +33,8 @@ NO_GRADIENT = (
 
 def squared_error(restored: Tensor, clean: Tensor) -> Tensor:
     """Sum of squared errors of each image, (N,)."""
-    return (restored - clean).square().flatten(1).sum(1)
+    both = torch.promote_types(restored.dtype, clean.dtype)
+    return F.mse_loss(restored.to(both), clean.to(both), reduction="none").flatten(1).sum(1)
 
 
 def check_steps(steps: int, alpha: float | None) -> None:

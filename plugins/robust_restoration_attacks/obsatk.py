@@ -84,8 +84,8 @@ class ObsAtk(DenoiserAttack):
         for number in range(self.steps):
             if number or gradient is None:
                 _, gradient = self.gradient(start + delta, targets)
-            along = gradient / lengths(gradient).clamp(min=1e-30)
-            delta = delta + step.view(-1, 1, 1, 1) * along
+            delta += (gradient / lengths(gradient).clamp(min=1e-30)).mul_(step.view(-1, 1, 1, 1))
+            gradient = None  # what large images do not need is not kept
             if self.clip == "paper":
                 delta = (start + delta).clamp(0, 1) - start
             delta = self.within(delta, start)

@@ -86,13 +86,13 @@ class ObsAtkAuto(ObsAtk):
         for number in range(1, self.steps + 1):
             aim = self.within(now + step * self.direction(gradient), inputs)
             if number > 1:
-                aim = now + (1 - self.momentum) * (aim - now) + self.momentum * (now - last)
-                aim = self.within(aim, inputs)
+                aim = aim.sub_(now).mul_(1 - self.momentum).add_(now)
+                aim = self.within(aim.add_((now - last).mul_(self.momentum)), inputs)
             last, now = now, aim
-            if number == self.steps:  # nobody needs the last gradient
-                value = self.evaluate(inputs + now, targets)
-            else:
-                value, gradient = self.gradient(inputs + now, targets)
+            del aim, gradient  # nothing that large images do not need is kept
+            if number == self.steps:
+                break
+            value, gradient = self.gradient(inputs + now, targets)
             rises, former = rises + (value > former), value
             further = _wide(value > highest)
             best, ascent = torch.where(further, now, best), torch.where(further, gradient, ascent)
@@ -104,7 +104,8 @@ class ObsAtkAuto(ObsAtk):
                 step = torch.where(back, step / 2, step)
                 now, last = torch.where(back, best, now), torch.where(back, best, last)
                 gradient = torch.where(back, ascent, gradient)
-        return best, highest
+        value = self.evaluate(inputs + now, targets)  # nobody needs the last gradient
+        return torch.where(_wide(value > highest), now, best), torch.maximum(highest, value)
 
 
 def _checkpoints(steps: int) -> set[int]:

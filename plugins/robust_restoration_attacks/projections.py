@@ -9,11 +9,15 @@ images where it does not settle are solved by bisection.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
 import torch
 from torch import Tensor
 
 ROUNDS = 30
 HALVINGS = 60
+PIECE = 2**20  # pixels of an image that are worked on at once, in float64
 
 
 def room(images: Tensor, bounds: tuple[float, float] = (0.0, 1.0)) -> tuple[Tensor, Tensor]:
@@ -55,83 +59,147 @@ def project(
     Returns:
         (N, C, H, W), in the dtype of ``perturbation``.
     """
-    z = perturbation.flatten(1).double()
-    limit = torch.as_tensor(radius, dtype=z.dtype, device=z.device).expand(len(z))[:, None]
-    centred = z - z.mean(1, keepdim=True) if zero_mean else z
-    norm = torch.linalg.vector_norm(centred, dim=1, keepdim=True)
+    z = perturbation.flatten(1)
+    bounds = [] if low is None or high is None else [low.flatten(1), high.flatten(1)]
+    limit = torch.as_tensor(radius, dtype=torch.float64, device=z.device).expand(len(z))[:, None]
+    mean = torch.zeros_like(limit)
+    if zero_mean:
+        mean = mean + sum(wide.sum(1, keepdim=True) for _, wide in _pieces(z)()) / z.shape[1]
+    norms = [_length(wide - mean) for _, wide in _pieces(z)()]
+    norm = norms[0] if len(norms) == 1 else _length(torch.cat(norms, 1))
     # The hyperplane goes through the ball's centre, so one after the other is exact.
-    found = centred * (limit / norm.clamp(min=1e-300)).clamp(max=1)
-    if low is not None and high is not None:
-        lowest, highest = low.flatten(1).double(), high.flatten(1).double()
-        outside = ((found < lowest) | (found > highest)).any(1)
-        if bool(outside.any()):
-            if bool(outside.all()):
-                found = _boxed(z, limit, lowest, highest, zero_mean)
-            else:
-                found[outside] = _boxed(
-                    z[outside], limit[outside], lowest[outside], highest[outside], zero_mean
-                )
-    return found.to(perturbation.dtype).view_as(perturbation)
+    scale = (limit / norm.clamp(min=1e-300)).clamp(max=1)
+    found = torch.empty(z.shape, dtype=z.dtype, device=z.device)
+    outside = torch.zeros(len(z), dtype=torch.bool, device=z.device)
+    for at, wide, *room_here in _pieces(z, *bounds)():
+        nearest = (wide - mean) * scale
+        found[at] = nearest.to(found.dtype)
+        if room_here:
+            lowest, highest = room_here
+            outside |= ((nearest < lowest) | (nearest > highest)).any(1)
+    if bool(outside.all()):
+        found = _boxed(z, limit, *bounds, zero_mean=zero_mean)
+    elif bool(outside.any()):
+        rows = (each[outside] for each in (z, limit, *bounds))
+        found[outside] = _boxed(*rows, zero_mean=zero_mean)
+    return found.view_as(perturbation)
+
+
+def _pieces(*images: Tensor) -> Callable[[], Iterable[tuple[Any, ...]]]:
+    """(N, P) tensors piece by piece, in float64: again and again what is called for.
+
+    Returns:
+        What gives, for each piece, its place and that part of each of ``images``.
+    """
+
+    def pieces() -> Iterator[tuple[Any, ...]]:
+        for begin in range(0, images[0].shape[1], PIECE):
+            at = (slice(None), slice(begin, begin + PIECE))
+            yield at, *(each[at].double() for each in images)
+
+    if images[0].shape[1] > PIECE:
+        return pieces
+    once = list(pieces())
+    return lambda: once
+
+
+def _length(values: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(values, dim=1, keepdim=True)
+
+
+def _clip(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return torch.maximum(torch.minimum(values, high), low)
 
 
 def _boxed(z: Tensor, radius: Tensor, low: Tensor, high: Tensor, zero_mean: bool) -> Tensor:
     """Guess which pixels are at a bound, solve for the others, mend the guess."""
-    found, settled = torch.zeros_like(z), torch.zeros_like(radius, dtype=torch.bool)
-    below, above = torch.zeros_like(z, dtype=torch.bool), torch.zeros_like(z, dtype=torch.bool)
+    pieces = _pieces(z, low, high)
+    below = torch.zeros(z.shape, dtype=torch.bool, device=z.device)
+    above, settled = torch.zeros_like(below), torch.zeros_like(radius, dtype=torch.bool)
+    zero = torch.zeros_like(radius)
+    solution: tuple[Tensor, ...] = (zero, zero, zero)
     for _ in range(ROUNDS):
-        free = ~(below | above)
-        fixed = torch.where(below, low, 0.0) + torch.where(above, high, 0.0)
-        count = free.sum(1, keepdim=True).clamp(min=1)
-        mean = (z * free).sum(1, keepdim=True) / count if zero_mean else torch.zeros_like(radius)
-        spread = ((z - mean).square() * free).sum(1, keepdim=True)
-        rest = fixed.sum(1, keepdim=True) if zero_mean else torch.zeros_like(radius)
-        left = radius.square() - fixed.square().sum(1, keepdim=True) - rest.square() / count
+        count, moment, rest, fixed_square, spread = zero.long(), zero, zero, zero, zero
+        for at, wide, lowest, highest in pieces():
+            free = ~(below[at] | above[at])
+            fixed = torch.where(below[at], lowest, 0.0) + torch.where(above[at], highest, 0.0)
+            count = count + free.sum(1, keepdim=True)
+            fixed_square = fixed_square + fixed.square().sum(1, keepdim=True)
+            if zero_mean:
+                moment = moment + (wide * free).sum(1, keepdim=True)
+                rest = rest + fixed.sum(1, keepdim=True)
+        count = count.clamp(min=1)
+        mean = moment / count
+        for at, wide, _, _ in pieces():
+            free = ~(below[at] | above[at])
+            spread = spread + ((wide - mean).square() * free).sum(1, keepdim=True)
+        left = radius.square() - fixed_square - rest.square() / count
         solvable = left > 0
         scale = (spread / left.clamp(min=1e-300)).sqrt().clamp(min=1)
-        candidate = (z - mean) / scale - rest / count
-        now_below, now_above = candidate < low, candidate > high
-        done = solvable & ((now_below == below) & (now_above == above)).all(1, keepdim=True)
-        candidate = torch.maximum(torch.minimum(candidate, high), low)
-        found = torch.where(done & ~settled, candidate, found)
+        done = solvable
+        for at, wide, lowest, highest in pieces():
+            candidate = (wide - mean) / scale - rest / count
+            now_below, now_above = candidate < lowest, candidate > highest
+            same = (now_below == below[at]) & (now_above == above[at])
+            done = done & same.all(1, keepdim=True)
+            below[at], above[at] = now_below, now_above
+        now = (mean, scale, rest / count)
+        solution = tuple(
+            torch.where(done & ~settled, new, old) for new, old in zip(now, solution, strict=True)
+        )
         settled = settled | done
-        below, above = now_below, now_above
         if bool(settled.all()):
-            return found
-    left_over = ~settled[:, 0]
-    found[left_over] = _by_bisection(
-        z[left_over], radius[left_over], low[left_over], high[left_over], zero_mean
-    )
+            break
+    mean, scale, shift = solution
+    found = torch.empty(z.shape, dtype=z.dtype, device=z.device)
+    for at, wide, lowest, highest in pieces():
+        found[at] = _clip((wide - mean) / scale - shift, lowest, highest).to(found.dtype)
+    rows = ~settled[:, 0]
+    if bool(rows.any()):
+        found[rows] = _by_bisection(z[rows], radius[rows], low[rows], high[rows], zero_mean)
     return found
 
 
 def _by_bisection(z: Tensor, radius: Tensor, low: Tensor, high: Tensor, zero_mean: bool) -> Tensor:
     """Bisection of the scale, and within it of the shift: slow, and always right."""
+    pieces = _pieces(z, low, high)
 
-    def at(scale: Tensor) -> Tensor:
-        shifted = z / scale
+    def shift(scale: Tensor) -> Tensor:
         if not zero_mean:
-            return torch.maximum(torch.minimum(shifted, high), low)
+            return torch.zeros_like(scale)
         # At these shifts every pixel is at its highest, and at its lowest.
-        least = (shifted - high).amin(1, keepdim=True)
-        most = (shifted - low).amax(1, keepdim=True)
+        ends = [
+            ((z / scale - high).amin(1, keepdim=True), (z / scale - low).amax(1, keepdim=True))
+            for _, z, low, high in pieces()
+        ]
+        least = torch.cat([first for first, _ in ends], 1).amin(1, keepdim=True)
+        most = torch.cat([last for _, last in ends], 1).amax(1, keepdim=True)
         for _ in range(HALVINGS):
             middle = (least + most) / 2
-            clipped = torch.maximum(torch.minimum(shifted - middle, high), low)
-            positive = clipped.sum(1, keepdim=True) > 0
-            least = torch.where(positive, middle, least)
-            most = torch.where(positive, most, middle)
-        return torch.maximum(torch.minimum(shifted - (least + most) / 2, high), low)
+            total = torch.zeros_like(middle)
+            for _, z, low, high in pieces():
+                total = total + _clip(z / scale - middle, low, high).sum(1, keepdim=True)
+            least = torch.where(total > 0, middle, least)
+            most = torch.where(total > 0, most, middle)
+        return (least + most) / 2
 
-    def size(perturbation: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(perturbation, dim=1, keepdim=True)
+    def size(scale: Tensor) -> Tensor:
+        moved = shift(scale)
+        sizes = [_length(_clip(z / scale - moved, low, high)) for _, z, low, high in pieces()]
+        return sizes[0] if len(sizes) == 1 else _length(torch.cat(sizes, 1))
 
     one = torch.ones_like(radius)
-    inside = size(at(one)) <= radius
+    inside = size(one) <= radius
     least, most = one, 2 * one
-    while bool((~inside & (size(at(most)) > radius) & (most < 1e12)).any()):
+    while bool((~inside & (size(most) > radius) & (most < 1e12)).any()):
         most = most * 4
     for _ in range(HALVINGS):
         middle = (least + most) / 2
-        long = size(at(middle)) > radius
+        long = size(middle) > radius
         least, most = torch.where(long, middle, least), torch.where(long, most, middle)
-    return torch.where(inside, at(one), at(most))
+    scale = torch.where(inside, one, most)
+    moved = shift(scale)
+    found = torch.empty(z.shape, dtype=z.dtype, device=z.device)
+    for at, wide, lowest, highest in pieces():
+        found[at] = _clip(wide / scale - moved, lowest, highest).to(found.dtype)
+    return found

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
 from torch.utils.checkpoint import checkpoint
 
 from robust_restoration.contracts import Denoiser
@@ -13,6 +15,7 @@ from robust_restoration.errors import InputError
 from robust_restoration.models.classifiers import check_module
 from robust_restoration.models.restore import Level, restore, takes_sigma
 
+Place = tuple[Any, ...]  # an index into images
 GRID = 32  # tiles begin at multiples of it, as networks that pool want
 WITH_GRADIENT = 160  # a tile's side where a network keeps all it computed for the backward pass
 
@@ -56,34 +59,88 @@ class Tiled(Denoiser):
         """Restore ``noisy``, (N, C, H, W), of any size."""
         if max(noisy.shape[-2:]) <= self.tile:
             return self._one(noisy, sigma)
+        if torch.is_grad_enabled() and noisy.requires_grad:
+            parameters = [p for p in self.parameters() if p.requires_grad]
+            return cast(Tensor, _WithGradient.apply(self, sigma, noisy, *parameters))
         restored = torch.empty_like(noisy)
-        gradient = torch.is_grad_enabled() and noisy.requires_grad
-        tile = min(self.tile, WITH_GRADIENT) if gradient else self.tile
-        height, width = noisy.shape[-2:]
-        for outer, inner, core in self._tiles(height, width, tile):
-            part = noisy[..., outer[0], outer[1]]
-            if gradient:
-                found = checkpoint(self._one, part, sigma, use_reentrant=False)
-            else:
-                found = self._one(part, sigma)
-            restored[..., core[0], core[1]] = found[..., inner[0], inner[1]].to(restored.dtype)
+        for outer, inner, core in self._tiles(noisy, self.tile):
+            found = self._one(noisy[outer], sigma)
+            restored[core] = found[inner].to(restored.dtype)
         return restored
 
     def _one(self, noisy: Tensor, sigma: Level) -> Tensor:
         return restore(self.denoiser, noisy, sigma if takes_sigma(self.denoiser) else None)
 
-    def _tiles(
-        self, height: int, width: int, tile: int
-    ) -> Iterator[tuple[tuple[slice, slice], ...]]:
+    def _tiles(self, images: Tensor, tile: int) -> Iterator[tuple[Place, Place, Place]]:
         """What each tile sees, which part of that it gives, and where that part goes."""
+        height, width = images.shape[-2:]
         for top in range(0, height, tile):
             for left in range(0, width, tile):
                 rows = self._span(top, height, tile)
                 columns = self._span(left, width, tile)
-                yield tuple(zip(rows, columns, strict=True))
+                outer, inner, core = ((..., *at) for at in zip(rows, columns, strict=True))
+                yield outer, inner, core
 
     def _span(self, start: int, side: int, tile: int) -> tuple[slice, slice, slice]:
         first = max(0, start - self.overlap)
         last = min(side, start + tile + self.overlap)
         end = min(side, start + tile)
         return slice(first, last), slice(start - first, end - first), slice(start, end)
+
+
+class _WithGradient(torch.autograd.Function):
+    """Tiles that write into one image, and add their gradients up in one.
+
+    Slices of autograd's own would do it too, each with copies of the whole image of its own.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, tiled: Tiled, sigma: Level, noisy: Tensor, *parameters: Tensor
+    ) -> Tensor:
+        restored = torch.empty_like(noisy)
+        ctx.tiled, ctx.sigma, ctx.tiles = tiled, sigma, []
+        ctx.save_for_backward(noisy, *parameters)
+        for outer, inner, core in tiled._tiles(noisy, min(tiled.tile, WITH_GRADIENT)):
+            part = noisy[outer].detach().requires_grad_()
+            with torch.enable_grad():
+                found = checkpoint(tiled._one, part, sigma, use_reentrant=False)
+                found = found[inner].to(restored.dtype)
+            restored[core] = found
+            if found.requires_grad:
+                ctx.tiles.append((get_gradient_edge(found), part, outer, core))
+        if not ctx.tiles:  # the caller is to see that there is no gradient
+            ctx.mark_non_differentiable(restored)
+        return restored
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        noisy, *parameters = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a derivative of the gradient is wanted
+            return None, None, *_WithGradient._again(ctx, noisy, parameters, gradients[0])
+        total = torch.zeros_like(noisy)
+        sums: list[Tensor | None] = [None] * len(parameters)
+        for edge, part, outer, core in reversed(ctx.tiles):
+            found, *others = torch.autograd.grad(
+                edge, [part, *parameters], gradients[0][core], retain_graph=True, allow_unused=True
+            )
+            if found is not None:
+                total[outer] += found
+            for place, other in enumerate(others):
+                if other is not None:
+                    former = sums[place]
+                    sums[place] = other if former is None else former + other
+        return None, None, total, *sums
+
+    @staticmethod
+    def _again(
+        ctx: Any, noisy: Tensor, parameters: list[Tensor], gradient: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients, with a graph of their own through slices of the whole image."""
+        rows, tiled = torch.zeros_like(noisy), ctx.tiled
+        for outer, inner, core in tiled._tiles(noisy, min(tiled.tile, WITH_GRADIENT)):
+            found = checkpoint(tiled._one, noisy[outer], ctx.sigma, use_reentrant=False)
+            rows[core] = found[inner].to(rows.dtype)
+        return torch.autograd.grad(
+            rows, [noisy, *parameters], gradient, create_graph=True, allow_unused=True
+        )

@@ -63,6 +63,27 @@ def test_bisection_agrees_with_the_active_set(zero_mean):
     assert torch.allclose(quick, slow, atol=1e-7)
 
 
+@pytest.mark.parametrize("zero_mean", [True, False])
+def test_pieces_of_an_image_are_projected_as_one(zero_mean, monkeypatch):
+    parts = [problem(seed, size=60) for seed in range(20)]
+    z, low, high = (torch.cat([part[i] for part in parts]) for i in range(3))
+    radius = torch.linspace(0.1, 3, 20, dtype=torch.float64)
+    options = {"radius": radius, "zero_mean": zero_mean}
+    flat = [each.flatten(1) for each in (z, low, high)]
+
+    def found():
+        return [
+            project(z, low=low, high=high, **options),
+            project(z, **options),
+            projections._by_bisection(flat[0], radius[:, None], *flat[1:], zero_mean),
+        ]
+
+    whole = found()
+    monkeypatch.setattr(projections, "PIECE", 7)
+    for now, then in zip(found(), whole, strict=True):
+        assert torch.allclose(now, then, rtol=0, atol=1e-12)
+
+
 def test_all_constraints_hold_and_projecting_again_changes_nothing():
     draw = torch.Generator().manual_seed(0)
     images = torch.rand(6, 3, 9, 11, generator=draw) * 1.4 - 0.2

@@ -56,22 +56,22 @@ FAULTS = [
     Fault(
         "the projection forgets the zero mean",
         f"{ATTACKS}/projections.py",
-        "centred = z - z.mean(1, keepdim=True) if zero_mean else z",
-        "centred = z",
+        "    if zero_mean:\n        mean = mean",
+        "    if False:\n        mean = mean",
         (f"{PROJECTIONS}::test_without_a_box_mean_then_ball",),
     ),
     Fault(
         "the projection forgets the ball",
         f"{ATTACKS}/projections.py",
-        "found = centred * (limit / norm.clamp(min=1e-300)).clamp(max=1)",
-        "found = centred",
+        "nearest = (wide - mean) * scale",
+        "nearest = wide - mean",
         (f"{PROJECTIONS}::test_without_a_box_mean_then_ball",),
     ),
     Fault(
         "the norm is taken over the batch",
         f"{ATTACKS}/projections.py",
-        "norm = torch.linalg.vector_norm(centred, dim=1, keepdim=True)",
-        "norm = torch.linalg.vector_norm(centred)",
+        "norms = [_length(wide - mean)",
+        "norms = [torch.linalg.vector_norm(wide - mean)[None, None]",
         (f"{PROJECTIONS}::test_without_a_box_mean_then_ball",),
     ),
     Fault(
@@ -406,6 +406,20 @@ FAULTS = [
         "first = max(0, start - self.overlap)",
         "first = start",
         (f"{TILING}::test_same_as_whole",),
+    ),
+    Fault(
+        "a pixel that several tiles see has the gradient of one",
+        f"{CORE}/images/tiling.py",
+        "total[outer] += found",
+        "total[outer] = found",
+        (f"{TILING}::test_gradients_are_those_of_slices_to_the_bit",),
+    ),
+    Fault(
+        "large images are projected by their last piece",
+        f"{ATTACKS}/projections.py",
+        "spread = spread + ((wide - mean).square() * free).sum(1, keepdim=True)",
+        "spread = ((wide - mean).square() * free).sum(1, keepdim=True)",
+        (f"{PROJECTIONS}::test_pieces_of_an_image_are_projected_as_one",),
     ),
     # -- images and files ---------------------------------------------------------------------
     Fault(

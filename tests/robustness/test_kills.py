@@ -24,7 +24,9 @@ SCRIPT = Path(__file__).resolve().with_name("kills.py")
 )
 def test_killed_runs_end_alike(count: int, one_thread: dict[str, str]) -> None:
     words = [sys.executable, str(SCRIPT), str(count), "7"]
-    ended = subprocess.run(words, env=one_thread, capture_output=True, text=True, timeout=1200)
+    ended = subprocess.run(
+        words, env=one_thread, capture_output=True, text=True, timeout=300 + 10 * count
+    )
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
     print(found)  # noqa: T201
