@@ -77,11 +77,11 @@ def project(
         if room_here:
             lowest, highest = room_here
             outside |= ((nearest < lowest) | (nearest > highest)).any(1)
-    if bool(outside.all()):
-        found = _boxed(z, limit, *bounds, zero_mean=zero_mean)
-    elif bool(outside.any()):
-        rows = (each[outside] for each in (z, limit, *bounds))
-        found[outside] = _boxed(*rows, zero_mean=zero_mean)
+    if bounds and bool(outside.all()):
+        found = _boxed(z, limit, bounds[0], bounds[1], zero_mean)
+    elif bounds and bool(outside.any()):
+        rows = [each[outside] for each in (z, limit, *bounds)]
+        found[outside] = _boxed(rows[0], rows[1], rows[2], rows[3], zero_mean)
     return found.view_as(perturbation)
 
 
