@@ -517,14 +517,14 @@ FAULTS = [
     ),
     Fault(
         "a chain's members go in the opposite order",
-        f"{CORE}/models/purifiers.py",
+        f"{CORE}/models/chain.py",
         "        for member in self.members:\n            follows",
         "        for member in reversed(self.members):\n            follows",
         (f"{COMBINED}::test_a_chain_is_one_after_the_other",),
     ),
     Fault(
         "a chain is random only if all of it is",
-        f"{CORE}/models/purifiers.py",
+        f"{CORE}/models/chain.py",
         'self.random = any(getattr(p, "random", False)',
         'self.random = all(getattr(p, "random", False)',
         (f"{COMBINED}::test_a_chain_is_what_its_members_are",),
