@@ -41,7 +41,7 @@ RUNS = Path("runs/adversarial_purifier")
 SHIPPED = Path("plugins/robust_restoration_purifiers/weights")
 EPSILONS = (2.55 / 255, 8 / 255)
 MEMBERS = ("apgd-ce", "ti-fgsm", "apgd-t", "fab-t", "square")  # in their order
-BLOCK = 24
+BLOCK = 16
 HELD_OUT, TWIN = 1000, 0.03  # RMS of gray values below which two images are one
 
 TRAINING = {
@@ -176,8 +176,8 @@ def evaluate(name: str, root: Path, options: dict[str, int], limit: int | None) 
                 for row, who in zip(left.tolist(), attack.won, strict=True):
                     told[row] = who
                 won += told
-                write_json(path, _summed(result))
             fell = torch.tensor([who != "none" for who in won[rows]])
+        write_json(path, _summed(result))
         print({eps: told[-1] for eps, told in _shown(result).items()}, flush=True)
 
 

@@ -17,7 +17,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Attack denoisers on photographs; train, attack and purify a classifier; offline.
+    """Attack denoisers on photographs; train, attack, purify and certify a classifier; offline.
 
     Example:  robust-restoration demo -o demo
     """

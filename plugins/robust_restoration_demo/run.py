@@ -1,4 +1,4 @@
-"""The demonstration: two denoisers under attack, and a purifier before a classifier; offline."""
+"""The demonstration: denoisers under attack, a purifier before a classifier, and a certificate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str
     """Attack two denoisers; train, attack and purify a classifier; show both.
 
     Args:
-        out: Folder for ``photographs.png``, ``digits.png``, ``accuracy.png``,
+        out: Folder for ``photographs.png``, ``digits.png``, ``accuracy.png``, ``certified.png``,
             ``report.html`` and ``demo.json``.
         seed: Of everything random.
         quiet: Print nothing.
@@ -42,7 +42,9 @@ def run_demo(out: Path | str, *, seed: int = 0, quiet: bool = False) -> dict[str
     )
     pictures = ", ".join(
         str(out / name)
-        for name in ("report.html", "photographs.png", "digits.png", "accuracy.png")
+        for name in (
+            "report.html", "photographs.png", "digits.png", "accuracy.png", "certified.png"
+        )
     )
     console.print(f"{summary['seconds']:.0f} s. Look at {pictures}.", highlight=False)
     return summary

@@ -28,10 +28,12 @@ def test_demo(run, tmp_path):
     assert summary["attacked"] < 0.3
     assert summary["purified_gray_box"] > 0.8
     assert summary["purified_white_box"] < summary["purified_gray_box"] - 0.2
+    assert 0.6 < summary["certified"] < summary["smoothed_clean"] < summary["clean"]
     nt, hat = summary["denoisers"]["nt"], summary["denoisers"]["hat"]
     assert hat["adaptive"] > nt["adaptive"] + 1
     assert nt["adaptive"] < nt["ObsAtk"] < nt["noisy"]
-    assert {"photographs.png", "digits.png", "accuracy.png", "report.html", "demo.json"} <= {
+    assert {"photographs.png", "digits.png", "accuracy.png", "certified.png", "report.html",
+            "demo.json"} <= {
         path.name for path in (tmp_path / "demo").iterdir()
     }
 
