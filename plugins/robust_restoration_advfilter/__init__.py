@@ -18,7 +18,7 @@ def offered_purifiers() -> list[Entry]:
         Entry(
             "advfilter",
             f"{at}:AdvFilter",
-            "two filterings, fused by their uncertainty",
+            "two filterings, fused; against attackers who do not know of it",
             PAPER,
             roles=("classifier",),
         ),

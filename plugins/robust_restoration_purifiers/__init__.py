@@ -13,7 +13,7 @@ def purifiers() -> list[Entry]:
         Entry(
             "resunet",
             f"{at}.resunet:ResUNet",
-            "residual U-Net, for training through attacks on purifier and classifier",
+            "residual U-Net, trained through attacks: measured against attackers who know of it",
             "arXiv:1711.10684",
         ),
     ]

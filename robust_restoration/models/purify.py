@@ -104,10 +104,11 @@ class PurifiedClassifier(nn.Module):
     """A classifier with a purifier in front of it: a drop-in ``nn.Module``.
 
     Gradients flow through both, so that an attack on it is white-box end to end. What a purifier's
-    name stands for is one of two promises. Most help against attackers who do not know of them,
-    and the default one is of these. Those trained by attacks through themselves were measured
-    against attackers who do know; the figures are in their model cards and in the README. Neither
-    is a proof: certificates are `certify`'s.
+    name stands for is one of two promises, and its line in ``robust-restoration list purifiers``
+    says where it is the second. Most help against attackers who do not know of them, and the
+    default one is of these, as are all plain transforms. Those trained by attacks through
+    themselves were measured against attackers who do know; the figures are in their model cards
+    and in the README. Neither is a proof: the third promise, a certificate, is `certify`'s alone.
 
     Args:
         classifier: The classifier. Where it has a ``pretrained_cfg``, its mean and std are
@@ -191,8 +192,8 @@ def purify(
 ) -> Tensor:
     """Take adversarial perturbations out of images before a classifier sees them.
 
-    The default purifier helps against attackers who do not know of it; which names promise more,
-    `PurifiedClassifier` says.
+    The default purifier helps against attackers who do not know of it, and not against those who
+    do. What other names promise, `PurifiedClassifier` says; a proof is what `certify` gives.
 
     Args:
         classifier: The classifier; decides the purifier's weights, and the normalisation where
