@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from robust_restoration_training import train_by_name
 
 import robust_restoration as rr
 from robust_restoration.environment import environment
 from robust_restoration.models.weights import save_weights
-from robust_restoration.training.by_name import train_by_name
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE.parent / "plugins/robust_restoration_denoisers/weights"

@@ -25,6 +25,8 @@ class Joint(ThroughAttacks):
         >>> rr.train(robust, rr.create_defense("joint"), "cifar10:train", steps=10_000)
     """
 
+    together = True
+
     def whole(self, model: nn.Module, stage: str) -> nn.Module:
         """The model, as one that takes [0, 1]."""
         return model if getattr(unwrapped(model), "unit_range", False) else with_unit_range(model)

@@ -50,6 +50,8 @@ def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = Tru
     kind, name = f"{recipe.trains}s", recipe.name
     create = create_denoiser if recipe.trains == "denoiser" else create_purifier
     model: nn.Module = create(name, **recipe.network)
+    if recipe.classifier:  # the purifier was perhaps trained as one with the classifier behind it
+        state = part_of(state, "purifier") or state
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import evaluate, info, train
+from . import evaluate, info
 from .app import add_plugin_commands, app, main
 
-__all__ = ["add_plugin_commands", "app", "evaluate", "info", "main", "train"]
+__all__ = ["add_plugin_commands", "app", "evaluate", "info", "main"]

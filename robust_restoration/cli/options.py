@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -38,14 +38,3 @@ Set = Annotated[
         "--set", help="NAME=VALUE, a further option of the method; may be given several times."
     ),
 ]
-
-
-def parse_settings(words: list[str] | None) -> dict[str, Any]:
-    """``NAME=VALUE`` words as a dictionary; values are numbers, fractions, words or lists.
-
-    Raises:
-        InputError: If a word has no ``=``.
-    """
-    from robust_restoration.numbers import parse_options
-
-    return parse_options(words)

@@ -84,10 +84,13 @@ class Defense:
         needs_labels: Whether `prepare` needs labelled images where a classifier takes part. Without
             need of them it is given images, `RestorationImages`, where there are no labels.
         trains: What it trains for a classifier, if it takes one: ``"purifier"`` or ``"denoiser"``.
+        together: Whether it trains a purifier and the classifier behind it, a
+            `PurifiedClassifier`, where it is given both.
     """
 
     needs_labels = True
     trains = "purifier"
+    together = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

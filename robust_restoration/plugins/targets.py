@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from robust_restoration.errors import InputError, PluginError, did_you_mean, one_line
@@ -76,10 +77,15 @@ def call(target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any])
         found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
         if found is None or found[1] not in options:
             raise
-        known = options_of(target)
-        raise InputError(
-            f"{name!r} takes no option {found[1]!r}. {did_you_mean(found[1], known)}"
-        ) from error
+        check_names(name, [found[1]], [k for k in options_of(target) if k != found[1]])
+        raise
+
+
+def check_names(name: str, options: Iterable[str], known: list[str]) -> None:
+    """Raise an `InputError` that names what is near, unless all options are known."""
+    for option in options:
+        if option not in known:
+            raise InputError(f"{name!r} takes no option {option!r}. {did_you_mean(option, known)}")
 
 
 def check_options(
@@ -101,14 +107,8 @@ def check_options(
     parameters = signature.parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     if not takes_any:
-        known = [
-            n for n, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-        for option in options:
-            if option not in known:
-                raise InputError(
-                    f"{name!r} takes no option {option!r}. {did_you_mean(option, known)}"
-                )
+        by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        check_names(name, options, [n for n, p in parameters.items() if p.kind in by_name])
     try:
         signature.bind(*args, **options)
     except TypeError as error:

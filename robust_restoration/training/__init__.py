@@ -1,4 +1,4 @@
-"""The one training loop, its settings, training by name, and what a run writes down.
+"""The one training loop, its settings, and what a run writes down.
 
 The names below load torch when they are first used: recipes are data, and listing them needs none.
 """
@@ -8,7 +8,6 @@ import lazy_loader as _lazy
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
-        "by_name": ["train_by_name"],
         "card": ["minutes_trained", "save_with_card"],
         "loop": ["train"],
         "recipes": ["Recipe"],

@@ -16,7 +16,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -372,7 +372,7 @@ class _Run:
         if not self.folder.begun():
             if self.accelerator.is_main_process:
                 self.folder.begin(settings)
-                known = self.recipe.with_settings(settings)
+                known = replace(self.recipe, settings=settings)
                 write_recipe(known, self.folder.path / FILE)
             return
         if not resume:

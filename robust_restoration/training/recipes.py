@@ -1,17 +1,15 @@
-"""Recipes: everything that a training needs, under a name, or as a run writes it down."""
+"""Recipes: everything that a training needs, as a plugin offers it or a run writes it down."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import DataError, InputError, UnknownNameError
+from robust_restoration.errors import DataError
 from robust_restoration.files import atomic_path
 from robust_restoration.models.origin import origin_of
-from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.targets import load_target, options_of
 
 FILE = "recipe.yaml"
 
@@ -77,64 +75,6 @@ class Recipe:
             data=path_or_name(data) or "" if isinstance(data, str | Path) else "",
             val_fraction=val_fraction,
         )
-
-    def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
-        """The same with the loop's settings."""
-        return replace(self, settings=dict(settings))
-
-    def suited(self, kind: str, name: str, defense: str) -> Recipe:
-        """The same without options that a network or a defense does not take.
-
-        Named recipes suit several: a classifier has no depth, and not every defense has noise.
-
-        Args:
-            kind: Of the network, such as ``"denoisers"``; ``""`` leaves the network's options out.
-            name: The network's name.
-            defense: The defense's name.
-        """
-        return replace(
-            self,
-            defense_options=_taken("defenses", defense, self.defense_options),
-            network=_taken(kind, name, self.network) if kind else {},
-        )
-
-
-def load_recipe(word: str) -> Recipe:
-    """A recipe by name, or of a run.
-
-    Args:
-        word: A name that ``robust-restoration list recipes`` lists, or a file ``recipe.yaml``.
-
-    Raises:
-        UnknownNameError: If there is none of the name; names the nearest.
-        DataError: If the file is missing or is not a recipe.
-    """
-    if word.endswith((".yaml", ".yml")):
-        return read_recipe(Path(word))
-    offer, _ = registry().find("recipes", word)
-    made = load_target(offer.entry)
-    made = made() if callable(made) else made
-    if not isinstance(made, Recipe):
-        raise InputError(
-            f"The recipe {word!r} is a {type(made).__name__}; expected a Recipe, or a function "
-            "that returns one."
-        )
-    return made
-
-
-def default_settings(defense: str, trains: str) -> dict[str, Any]:
-    """The loop's settings where no recipe is named: of the defense's own, or for the network.
-
-    Args:
-        defense: The defense's name, which is a role of its recipe's entry.
-        trains: ``"denoiser"``, ``"purifier"`` or ``"classifier"``: likewise.
-    """
-    for role in (defense, trains):
-        try:
-            return dict(load_recipe(registry().default("recipes", role)).settings)
-        except UnknownNameError:
-            continue
-    return {}
 
 
 def write_recipe(recipe: Recipe, path: Path | str) -> None:
@@ -209,9 +149,3 @@ def _name_of(classifier: Any) -> str:
     from robust_restoration.models.classifiers import classifier_name
 
     return classifier_name(classifier)
-
-
-def _taken(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    offer, _ = registry().find(kind, name)
-    known = options_of(load_target(offer.entry))
-    return {option: value for option, value in options.items() if option in known}

@@ -203,6 +203,8 @@ ORDINARY = {
     "smoothing",  # of curves and of classifiers
     "square",  # a patch's form, and a power
     "standard",  # deviation
+    "train",  # a verb
+    "training",  # a noun
     "transfer",  # of an attack from one model to another
     "transforms",  # of images
     "uniform",  # random numbers

@@ -8,15 +8,15 @@ import time
 
 import pytest
 import torch
+from robust_restoration_training import train_by_name
 
 from robust_restoration.images.files import write_image
 from robust_restoration.models.weights import read_weights
 from robust_restoration.training import CHECKPOINT
-from robust_restoration.training.by_name import train_by_name
 
 SCRIPT = """
 import sys
-from robust_restoration.training.by_name import train_by_name
+from robust_restoration_training import train_by_name
 steps = int(sys.argv[3])
 train_by_name(
     "hat", sys.argv[1], sys.argv[2], denoiser="dncnn_test", steps=steps, batch_size=4, lr=3e-3,

@@ -9,15 +9,17 @@ import yaml
 from robust_restoration_defenses.patches import Patches
 from robust_restoration_sharing.packing import pack_run
 from robust_restoration_testing import ConformanceError, check_defense, check_plugin
+from robust_restoration_training import train_by_name
+from robust_restoration_training.named_recipes import load_recipe, suited
 from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.errors import DataError, InputError, NoLabelsError, UnknownNameError
 from robust_restoration.images.files import write_image
+from robust_restoration.models.shipped import model_card
 from robust_restoration.models.weights import read_weights
 from robust_restoration.plugins.registry import registry
-from robust_restoration.training.by_name import train_by_name
-from robust_restoration.training.recipes import Recipe, load_recipe, read_recipe, write_recipe
+from robust_restoration.training.recipes import Recipe, read_recipe, write_recipe
 
 QUICK = {"steps": 2, "batch_size": 4, "progress": False, "precision": "fp32"}
 CLASSIFIER = """
@@ -166,6 +168,29 @@ def test_a_denoiser_for_a_classifier(here, run, data):
         status, _, err = run("train", "stability", *wrong, "--data", data, "-o", "no")
         assert status == 2
         assert "'stability' trains a denoiser for a classifier: name both" in err
+
+
+def test_a_purifier_and_a_classifier_together(here, run):
+    words = ("joint", "--purifier", "filtering", "--classifier", "tinymodule:tiny")
+    status, _, err = run(
+        "train", *words, "--data", "labelled", "--steps", 2, "--batch-size", 4, "--network",
+        "width=0.05", "-o", "run",
+    )
+    assert status == 0, err
+    assert "joint of filtering and tinymodule:tiny" in err
+    from tinymodule import tiny
+
+    trained, header = read_weights(here / "run/sequential.safetensors")
+    assert header["kind"] == "classifiers"
+    assert not torch.equal(trained["0.weight"], tiny()[0].weight)
+    weights = str(here / "run/filtering.safetensors")
+    rr.create_purifier("filtering", weights=weights)
+    assert model_card(weights)["classifier"] == "sequential"
+    assert same(pack_run("run", half=False), weights)
+    status, _, err = run("train", "--recipe", "run/recipe.yaml", "-o", "again")
+    assert status == 0, err
+    for name in ("sequential", "filtering"):
+        assert same(f"run/{name}.safetensors", f"again/{name}.safetensors")
 
 
 @pytest.mark.parametrize("name", ["additive", "filtering", "multi_head"])
@@ -350,7 +375,7 @@ def test_recipes_of_plugins_are_checked(fake_plugin):
 
 
 def test_a_named_recipe_leaves_out_what_others_do_not_take():
-    recipe = load_recipe("typical-set").suited("denoisers", "ffdnet_test", "madry")
+    recipe = suited(load_recipe("typical-set"), "denoisers", "ffdnet_test", "madry")
     assert recipe.defense_options == {}
     assert set(recipe.network) <= {"depth", "features"}
 

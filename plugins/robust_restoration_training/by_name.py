@@ -14,12 +14,7 @@ from torch import nn
 from robust_restoration.contracts import Defense, Denoiser, TrainingSet
 from robust_restoration.data import load_images, load_labelled
 from robust_restoration.data.labelled import fit
-from robust_restoration.errors import (
-    InputError,
-    NoLabelsError,
-    UnknownNameError,
-    did_you_mean,
-)
+from robust_restoration.errors import InputError, NoLabelsError, UnknownNameError
 from robust_restoration.models.classifiers import (
     classifier_name,
     input_channels,
@@ -27,16 +22,15 @@ from robust_restoration.models.classifiers import (
 )
 from robust_restoration.models.create import create_defense, create_denoiser, create_purifier
 from robust_restoration.models.origin import member_of
+from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.weights import load_weights, read_weights
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.suggestions import train_command
-from robust_restoration.plugins.targets import call, load_target, options_of
+from robust_restoration.plugins.targets import call, check_names, load_target, options_of
+from robust_restoration.training import CHECKPOINT, Recipe, Settings, save_with_card, train
+from robust_restoration.training.recipes import path_or_name, plain
 
-from .card import save_with_card
-from .loop import train
-from .recipes import Recipe, default_settings, load_recipe, path_or_name, plain
-from .run_folder import CHECKPOINT
-from .settings import Settings
+from .named_recipes import default_settings, load_recipe, suited
 
 _DEFAULTS = plain(asdict(Settings(steps=1)))
 KINDS = {"denoiser": "denoisers", "purifier": "purifiers", "classifier": "classifiers"}
@@ -72,8 +66,9 @@ def train_by_name(
         denoiser: The denoiser that is trained; for a classifier where the defense does that.
         purifier: The purifier that is trained; the default one where the defense needs a classifier
             and none is named.
-        classifier: What a purifier or denoiser is trained for, or without one the classifier that
-            is trained itself; as `load_classifier` takes it.
+        classifier: What a purifier or denoiser is trained for, or, where the defense trains both
+            (`Defense.together`), with; without one the classifier that is trained itself; as
+            `load_classifier` takes it.
         recipe: A recipe's name, or ``recipe.yaml`` of a run, which may say everything but ``out``.
             What is given here comes before it.
         network: Options of what is trained.
@@ -90,7 +85,8 @@ def train_by_name(
             recipe has it.
 
     Returns:
-        The weights' file, ``OUT/NAME.safetensors``. ``OUT/recipe.yaml`` trains it again.
+        The weights' file, ``OUT/NAME.safetensors``; those of a classifier that was trained together
+        with a purifier stand beside it. ``OUT/recipe.yaml`` trains it again.
 
     Raises:
         UnknownNameError: If there is no such defense, network or recipe.
@@ -111,9 +107,8 @@ def train_by_name(
     }
     base = load_recipe(recipe) if isinstance(recipe, str) and recipe else recipe or None
     assert not isinstance(base, str)
-    whole = plan(
-        base, defense, denoiser, purifier, classifier, network or {}, options or {}, settings
-    )
+    words = {"denoiser": denoiser, "purifier": purifier, "classifier": classifier}
+    whole = _plan(base, defense, words, network or {}, options or {}, settings)
     whole = replace(whole, **{k: v for k, v in given.items() if v is not None})
     if not out:
         raise InputError("out is empty; expected the run's folder.")
@@ -141,80 +136,58 @@ def _word(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def plan(
+def _plan(
     base: Recipe | None,
     defense: str,
-    denoiser: str,
-    purifier: str,
-    classifier: str,
+    words: Mapping[str, str],
     network: Mapping[str, Any],
     options: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> Recipe:
-    """Everything that a training needs, checked before anything runs.
-
-    Args:
-        base: What is taken where nothing is given.
-        defense: As `train_by_name` takes it, like all that follows.
-        denoiser: Likewise.
-        purifier: Likewise.
-        classifier: Likewise.
-        network: Likewise.
-        options: Likewise.
-        settings: Likewise.
-
-    Raises:
-        UnknownNameError: As `train_by_name`.
-        InputError: As `train_by_name`.
-    """
-    named = bool(denoiser or purifier or classifier)
-    if base is not None and not named:
-        words = {base.trains: base.name, **({"classifier": base.classifier} if base.classifier
-                                            else {})}
-        denoiser, purifier = words.get("denoiser", ""), words.get("purifier", "")
-        classifier = words.get("classifier", "")
+    """Everything that a training needs, checked before anything runs; ``base`` where it is said."""
+    if base is not None and not any(words.values()):
+        said = {"classifier": base.classifier, base.trains: base.name}
+        words = {what: name for what, name in said.items() if name}
     defense = defense or (base.defense if base else "")
-    known = _defense_options(defense, classifier)
-    method = load_target(registry().find("defenses", defense)[0].entry)
-    before = getattr(method, "trains", "purifier") if "classifier" in known else ""
-    trains, name = _what(defense, denoiser, purifier, classifier, before)
+    target = _defense(defense, words.get("classifier", ""))
+    trains, name, classifier = _what(defense, target, **words)
     # Where no recipe is named, only the loop's settings come from one: the network and the defense
     # have defaults of their own.
     base = base or Recipe(settings=default_settings(defense, trains))
     kind = KINDS[trains]
     if (base.name, base.defense) != (name, defense):
-        base = base.suited("" if trains == "classifier" else kind, name, defense)
+        base = suited(base, kind, name, defense)
     whole = replace(
         base,
         trains=trains,
         name=name,
         defense=defense,
-        classifier=classifier if before else "",
+        classifier=classifier,
         defense_options={**base.defense_options, **options},
         network={**base.network, **network},
     )
-    _check_options(defense, whole.defense_options, [o for o in known if o != "classifier"])
+    known = [option for option in options_of(target) if option != "classifier"]
+    check_names(defense, whole.defense_options, known)
     if trains == "classifier":
-        _check_options("load_classifier", whole.network, ["num_classes"])
+        check_names("load_classifier", whole.network, ["num_classes"])
     else:
         offer, member = registry().find(kind, name)
         if member is None:  # a family passes options on to its member, which checks them
-            _check_options(name, whole.network, options_of(load_target(offer.entry)))
+            check_names(name, whole.network, options_of(load_target(offer.entry)))
     merged = {**base.settings, **settings}
     if "steps" not in merged:
         raise InputError(
             "Nothing says how many steps to take: give steps, or a recipe that has them."
         )
     chosen: Settings = call(Settings, "train", (), merged)
-    return replace(
-        whole,
-        summary=f"{defense} of {name}" + (f" for {classifier}" if whole.classifier else ""),
-        settings=plain(asdict(chosen)),
-    )
+    summary = f"{defense} of {name}"
+    if classifier:
+        summary += f" {'for' if 'classifier' in options_of(target) else 'and'} {classifier}"
+    return replace(whole, summary=summary, settings=plain(asdict(chosen)))
 
 
-def _defense_options(defense: str, classifier: str) -> list[str]:
-    """The options of a defense; where a network's name came in its place, say what was meant."""
+def _defense(defense: str, classifier: str) -> Any:
+    """A defense's class; where a network's name came in its place, say what was meant."""
     if not defense:
         raise InputError("Nothing says how to train: give a defense, or a recipe of a run.")
     try:
@@ -229,46 +202,43 @@ def _defense_options(defense: str, classifier: str) -> list[str]:
                     f"{defense!r} is not a way of training but a {kind[:-1]}: {command}"
                 ) from error
         raise
-    return options_of(load_target(offer.entry))
+    return load_target(offer.entry)
 
 
 def _what(
-    defense: str, denoiser: str, purifier: str, classifier: str, before: str
-) -> tuple[str, str]:
-    """What is trained, and its name; ``before`` a classifier it is a purifier or a denoiser."""
-    if before == "denoiser" and (denoiser or purifier or classifier):
+    defense: str, target: Any, *, denoiser: str = "", purifier: str = "", classifier: str = ""
+) -> tuple[str, str, str]:
+    """What is trained, its name, and the classifier that it is trained for, or with."""
+    for_classifier = "classifier" in options_of(target)
+    if for_classifier and getattr(target, "trains", "purifier") == "denoiser" and (
+        denoiser or purifier or classifier
+    ):
         if not denoiser or not classifier or purifier:
             raise InputError(
                 f"{defense!r} trains a denoiser for a classifier: name both (with --denoiser and "
                 "--classifier), and no purifier."
             )
-        return "denoiser", denoiser
-    if (denoiser and (purifier or classifier)) or not (denoiser or purifier or classifier):
+        return "denoiser", denoiser, classifier
+    if bool(denoiser) == bool(purifier or classifier):
         raise InputError(
             "Say what is trained: either a denoiser, or a purifier, or a classifier (with --"
             "denoiser, --purifier or --classifier)."
         )
-    if before and not classifier:
+    if for_classifier and not classifier:
         raise InputError(
             f"{defense!r} trains a purifier for a classifier: name the classifier, and no denoiser."
         )
-    if before:
-        name = purifier or registry().default("purifiers", "classifier").rsplit("/", 1)[-1]
-        return "purifier", name
-    if purifier and classifier:
+    if for_classifier:
+        usual = registry().default("purifiers", "classifier").rsplit("/", 1)[-1]
+        return "purifier", purifier or usual, classifier
+    if purifier and classifier and not getattr(target, "together", False):
         raise InputError(
             f"{defense!r} takes no classifier: leave it out to train the purifier, or leave the "
             "purifier out to train the classifier."
         )
-    if denoiser:
-        return "denoiser", denoiser
-    return ("purifier", purifier) if purifier else ("classifier", classifier)
-
-
-def _check_options(name: str, options: Mapping[str, Any], known: list[str]) -> None:
-    for option in options:
-        if option not in known:
-            raise InputError(f"{name!r} takes no option {option!r}. {did_you_mean(option, known)}")
+    if purifier:
+        return "purifier", purifier, classifier
+    return ("denoiser", denoiser, "") if denoiser else ("classifier", classifier, "")
 
 
 def _train(recipe: Recipe, data: Any, out: Path, progress: bool) -> Path:
@@ -276,19 +246,23 @@ def _train(recipe: Recipe, data: Any, out: Path, progress: bool) -> Path:
         raise InputError("Nothing says what to train on: give data, a name or a folder.")
     device = Accelerator().device  # also reads how many processes there are
     bare = load_classifier(recipe.classifier).to(device) if recipe.classifier else None
+    known = options_of(_defense(recipe.defense, ""))
     options = dict(recipe.defense_options)
+    if "seed" in known:
+        options.setdefault("seed", recipe.settings["seed"])
     if bare is not None:
-        options["classifier"] = bare
+        if "classifier" in known:
+            options["classifier"] = bare
         offer, member = registry().find(KINDS[recipe.trains], recipe.name)
         if member is None and "channels" in options_of(load_target(offer.entry)):
             own = recipe.channels or input_channels(bare) or 3
             recipe = replace(recipe, network={"channels": own, **recipe.network})
-    if "seed" in _defense_options(recipe.defense, ""):
-        options.setdefault("seed", recipe.settings["seed"])
     method = create_defense(recipe.defense, **options)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.settings["seed"])
-        model = _network(recipe)
+        network = _network(recipe)
+    together = bare is not None and "classifier" not in known
+    model = PurifiedClassifier(bare, network) if bare is not None and together else network
     images = _images(recipe, data, bare or model, method)
     train(
         model,
@@ -300,7 +274,9 @@ def _train(recipe: Recipe, data: Any, out: Path, progress: bool) -> Path:
         recipe=recipe,
         **recipe.settings,
     )
-    return _save(recipe, model, bare, images, out)
+    if bare is not None and together:
+        _save(replace(recipe, trains="classifier"), bare, None, images, out)
+    return _save(recipe, network, bare, images, out)
 
 
 def _network(recipe: Recipe) -> nn.Module:

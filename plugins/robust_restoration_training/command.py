@@ -11,11 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from robust_restoration.numbers import parse_levels, parse_value
+from robust_restoration.cli.app import leaves, say
+from robust_restoration.cli.options import CLASSIFIER_HELP, LEVEL_HELP, Limit, Set
+from robust_restoration.numbers import parse_levels, parse_options, parse_value
 from robust_restoration.training.settings import Settings
-
-from .app import app, leaves, say
-from .options import CLASSIFIER_HELP, LEVEL_HELP, Limit, Set, parse_settings
 
 WHAT, DATA, LOOP = "What is trained", "Data", "The loop"
 WORDS = {"int": int, "float": float, "bool": bool}  # of settings' types; others come as words
@@ -52,12 +51,6 @@ def _read(name: str, value: Any) -> Any:
     return (read,) if several and not isinstance(read, tuple) else read
 
 
-@app.command(
-    epilog="Example:  robust-restoration train DEFENSE --denoiser NAME --data photos/ "
-    "--sigma 0-25 --steps 20000 -o runs/mine.  Example:  robust-restoration train DEFENSE "
-    "--purifier NAME --classifier resnet18.a1_in1k --data images/ --size 224 -o runs/mine.  "
-    "Example:  robust-restoration train --recipe runs/mine/recipe.yaml -o runs/again"
-)
 @_with_loop_options
 def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder; resumes there.")],
@@ -80,8 +73,8 @@ def train(
     classifier: Annotated[
         str,
         typer.Option(
-            help="What the purifier or denoiser is trained for, or, with a defense for "
-            "classifiers, what is trained itself. " + CLASSIFIER_HELP,
+            help="What the purifier or denoiser is trained for, or, with a defense for classifiers, what is "
+            "trained itself; both are with one that trains the two together. " + CLASSIFIER_HELP,
             rich_help_panel=WHAT,
         ),
     ] = "",
@@ -142,13 +135,21 @@ def train(
     Writes OUT/NAME.safetensors with its model card, usable as NAME=FILE in other commands and as
     create_denoiser(name, weights=FILE) or create_purifier(name, weights=FILE), and
     OUT/recipe.yaml, which trains it again.
+
+    Example:  robust-restoration train DEFENSE --denoiser NAME --data photos/ --sigma 0-25
+    --steps 20000 -o runs/mine
+
+    Example:  robust-restoration train DEFENSE --purifier NAME --classifier resnet18.a1_in1k
+    --data images/ --size 224 -o runs/mine
+
+    Example:  robust-restoration train --recipe runs/mine/recipe.yaml -o runs/again
     """
-    options = parse_settings(settings)
+    options = parse_options(settings)
     if sigma:
         options["sigma"] = parse_levels(sigma)
-    built = parse_settings(network)
     from robust_restoration.files import check_folder
-    from robust_restoration.training.by_name import train_by_name
+
+    from .by_name import train_by_name
 
     check_folder(out)
     leaves(f"what was saved last is in {out}, and the same command goes on from there")
@@ -160,7 +161,7 @@ def train(
         purifier=purifier,
         classifier=classifier,
         recipe=recipe,
-        network=built,
+        network=parse_options(network),
         options=options,
         init_weights=init_weights or None,
         size=size or None,

@@ -1,0 +1,21 @@
+"""Built-in plugin: training by name, from words to weights with a model card.
+
+``from robust_restoration_training import train_by_name``: it loads what it needs when it is first
+used.
+"""
+
+from __future__ import annotations
+
+import lazy_loader as _lazy
+
+from robust_restoration import Entry, hookimpl
+
+# Without the lazy __dir__: pluggy reads whatever it lists, and would load all of it.
+__getattr__, _, __all__ = _lazy.attach(__name__, submod_attrs={"by_name": ["train_by_name"]})
+
+
+@hookimpl
+def commands() -> list[Entry]:
+    """The command ``train``."""
+    target = "robust_restoration_training.command:train"
+    return [Entry("train", target, "a denoiser, a purifier or a classifier, from files to weights")]
