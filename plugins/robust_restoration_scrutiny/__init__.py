@@ -9,9 +9,14 @@ AT = "robust_restoration_scrutiny"
 
 @hookimpl
 def verbs() -> list[Entry]:
-    """The plot of a result."""
+    """The plot of a result, and of a training."""
     summary = "curves over strengths, a heat map of transfer, or conditions with a dot an image"
-    return [Entry("matplotlib_figure", f"{AT}.plot:plot", summary, roles=("plot",))]
+    return [
+        Entry("matplotlib_figure", f"{AT}.plot:plot", summary, roles=("plot",)),
+        Entry(
+            "training_curves", f"{AT}.training_curves:curves", "of a run", roles=("curves",)
+        ),
+    ]
 
 
 @hookimpl

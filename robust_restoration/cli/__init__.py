@@ -1,8 +1,12 @@
-"""The command line. Commands import what they need when they run, so that help is quick."""
+"""The command line: how it starts, fails and prints, and commands that list what there is.
+
+All other commands are plugins'. Commands import what they need when they run, so that help is
+quick.
+"""
 
 from __future__ import annotations
 
-from . import evaluate, info
+from . import info
 from .app import add_plugin_commands, app, main
 
-__all__ = ["add_plugin_commands", "app", "evaluate", "info", "main"]
+__all__ = ["add_plugin_commands", "app", "info", "main"]

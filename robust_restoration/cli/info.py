@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robust_restoration.errors import InputError
+from robust_restoration.numbers import format_level
 
 from .app import Json, app, emit, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from robust_restoration.plugins.hooks import Entry
 
 
 @app.command(epilog="Example:  robust-restoration plugins --json")
@@ -22,43 +25,31 @@ def plugins(as_json: Json = False) -> None:
 
     found = discover()
     if as_json:
+        facts = ("name", "distribution", "version", "status", "reason")
         emit(
             [
-                {
-                    "name": p.name,
-                    "distribution": p.distribution,
-                    "version": p.version,
-                    "status": p.status,
-                    "reason": p.reason,
-                    "offers": {
-                        kind: [
-                            {"name": e.name, "summary": e.summary, "paper": e.paper}
-                            for e in entries
-                        ]
-                        for kind, entries in p.entries.items()
-                    },
-                }
+                {fact: getattr(p, fact) for fact in facts}
+                | {"offers": {k: [_about(e.name, e) for e in es] for k, es in p.entries.items()}}
                 for p in found
             ]
         )
         return
     from rich.table import Table
 
-    table = Table()
-    for column in ("plugin", "distribution", "status", "offers"):
-        table.add_column(column)
+    table = Table("plugin", "distribution", "status", "offers")
     for p in found:
         offers = "\n".join(
             f"{kind}: {_shorten([e.name for e in entries])}" for kind, entries in p.entries.items()
         )
         color = {"active": "green", "disabled": "yellow"}.get(p.status, "red")
-        table.add_row(
-            p.name,
-            f"{p.distribution} {p.version}",
-            f"[{color}]{p.status}[/{color}]",
-            offers or p.reason,
-        )
+        status = f"[{color}]{p.status}[/{color}]"
+        table.add_row(p.name, f"{p.distribution} {p.version}", status, offers or p.reason)
     show(table)
+
+
+def _about(name: str, entry: Entry) -> dict[str, Any]:
+    """An entry for machines."""
+    return {"name": name, "summary": entry.summary, "paper": entry.paper}
 
 
 def _shorten(names: list[str]) -> str:
@@ -112,12 +103,7 @@ def list_entries(
         return
     rows = [(name, known.find(kind, name)[0].entry, _tags(kind, name)) for name in names]
     if as_json:
-        emit(
-            [
-                {"name": n, "summary": e.summary, "paper": e.paper} | ({"weights": t} if t else {})
-                for n, e, t in rows
-            ]
-        )
+        emit([_about(n, e) | ({"weights": t} if t else {}) for n, e, t in rows])
         return
     _columns([(n, e.summary, e.paper, _shorten(t)) for n, e, t in rows])
 
@@ -139,24 +125,14 @@ def _show_one(kind: str, name: str, as_json: bool) -> None:
     entry = registry().find(kind, name)[0].entry
     target = load_target(entry) if kind != "weights" else None
     parameters = parameters_of(target) if callable(target) else {}
-    text = inspect.cleandoc(getattr(target, "__doc__", None) or "") if inspect.isclass(target) or (
-        inspect.isroutine(target)
-    ) else ""
+    documented = inspect.isclass(target) or inspect.isroutine(target)
+    text = inspect.getdoc(target) or "" if documented else ""
     options = {
         option: _default(p.default) for option, p in parameters.items() if option != "model"
     }
     tags = _tags(kind, name)
     if as_json:
-        emit(
-            {
-                "name": name,
-                "summary": entry.summary,
-                "paper": entry.paper,
-                "options": options,
-                "weights": tags,
-                "about": text,
-            }
-        )
+        emit(_about(name, entry) | {"options": options, "weights": tags, "about": text})
         return
     show(f"{name}: {entry.summary}" + (f" ({entry.paper})" if entry.paper else ""))
     if options:
@@ -174,7 +150,7 @@ def _default(value: Any) -> str:
     if value is inspect.Parameter.empty:
         return "required"
     if isinstance(value, float) and 0 < value < 1 and abs(value * 255 - round(value * 255)) < 1e-9:
-        return f"{round(value * 255)}/255"
+        return format_level(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

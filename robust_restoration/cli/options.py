@@ -14,22 +14,9 @@ DENOISER_HELP = (
     "NAME=WEIGHTS with a tag or a file, NAME with its usual weights, or package.module:function."
 )
 LEVEL_HELP = "25 and 25/255 mean 25/255; 0.1 is taken as it is."
-# Panels of the help of commands that serve both.
-DENOISERS, PURIFIERS = "Denoisers", "Purifiers"
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that are in OUT.")]
-Classifier = Annotated[str, typer.Option(help=CLASSIFIER_HELP, rich_help_panel=PURIFIERS)]
-Size = Annotated[
-    int,
-    typer.Option(
-        help="Side the images are brought to; 0 keeps them as they are.",
-        rich_help_panel=PURIFIERS,
-    ),
-]
-Channels = Annotated[
-    int, typer.Option(help="1 for gray images, 3 for colour.", rich_help_panel=PURIFIERS)
-]
 Limit = Annotated[int, typer.Option(help="Use only the first so many images; 0: all.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Set = Annotated[

@@ -74,4 +74,8 @@ class Degradation(ABC):
             )
         each = [{k: torch.as_tensor(v) for k, v in given.items()} for _, given in pairs]
         given = {name: torch.stack([one[name] for one in each]).to(clean) for name in each[0]}
-        return torch.stack(observed).to(clean), given
+        return self.finished(torch.stack(observed).to(clean)), given
+
+    def finished(self, observed: Tensor) -> Tensor:
+        """What becomes of the observed images (N, C', H', W') last of all; nothing by default."""
+        return observed

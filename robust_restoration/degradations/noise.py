@@ -5,12 +5,11 @@ All levels are fractions of the [0, 1] range.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from torch import Generator, Tensor
+from torch import Tensor
 
-from robust_restoration.contracts import Degradation, Given
+from robust_restoration.contracts import Degradation
 from robust_restoration.numbers import check_range
 
 RELEASED = "released"
@@ -36,17 +35,9 @@ class Noise(Degradation):
     def __post_init__(self) -> None:
         check_clip(self.clip)
 
-    def __call__(
-        self,
-        clean: Tensor,
-        *,
-        seed: int | None = None,
-        generator: Generator | None = None,
-        index: int | Sequence[int] = 0,
-    ) -> tuple[Tensor, Given]:
-        """Add noise to images; arguments and result as in `Degradation`."""
-        noisy, given = super().__call__(clean, seed=seed, generator=generator, index=index)
-        return clipped(noisy, self.clip), given
+    def finished(self, observed: Tensor) -> Tensor:
+        """The noisy images, clipped."""
+        return clipped(observed, self.clip)
 
 
 def check_clip(clip: Clip) -> None:

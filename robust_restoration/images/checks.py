@@ -78,3 +78,14 @@ def check_images(
             f"{name} has values from {low:.4g} to {high:.4g}; expected [0, 1]. {fix[0].upper()}"
             f"{fix[1:]}."
         )
+
+
+def check_finite(made: Tensor, maker: str) -> None:
+    """Raise an `InputError` where what a network made, (N, C, H, W), is not finite."""
+    if not bool(torch.isfinite(made.detach().sum())):
+        bad = int((~torch.isfinite(made)).flatten(1).any(dim=1).sum())
+        if bad:  # a sum of finite values may overflow
+            raise InputError(
+                f"{maker} gives NaN or infinite values in {bad} of {len(made)} images; expected "
+                "finite ones. Check its weights, and its precision if it runs in float16."
+            )

@@ -35,17 +35,16 @@ def create_chain(name: str, weights: str | None, options: dict[str, Any]) -> nn.
     names = name.split("+")
     if weights is None:
         return Chain(*map(create_purifier, names))
-    from .weights import WeightsError, find_weights, load_built, read_header
+    from .weights import WeightsError, WeightsFile, find_weights
 
     for member in names:
         try:
-            path = find_weights("purifiers", member, weights)
-            shapes, metadata = read_header(path)
+            file = WeightsFile(find_weights("purifiers", member, weights))
         except WeightsError:
             continue
-        made_for = metadata.get("entry")
-        if made_for == name and "build" in metadata:
-            return load_built(path, shapes, metadata)
+        made_for = file.metadata.get("entry")
+        if made_for == name and "build" in file.metadata:
+            return file.build_chain()
         if made_for == member.rsplit("/", 1)[-1]:
             each = [create_purifier(n, weights=weights if n == member else None) for n in names]
             return Chain(*each).eval()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
-from robust_restoration.images.checks import check_images, check_layout
+from robust_restoration.images.checks import check_finite, check_images, check_layout
 from robust_restoration.numbers import check_count
 from robust_restoration.plugins.registry import registry
 
@@ -54,30 +54,44 @@ def find_purifier(
         UnknownNameError: If no plugin offers the purifier; names the nearest.
         WeightsError: If it needs weights and has none, or they do not fit.
     """
-    if isinstance(classifier, str | None):
-        name, device = classifier or UNNAMED, torch.device("cpu")
-    else:
-        check_module(classifier)
-        name = classifier_name(classifier)
-        device = next(classifier.parameters(), torch.zeros(())).device
-        size, channels = input_size(classifier) or size, input_channels(classifier) or channels
+    found = _shared(classifier, purifier, weights=weights, size=size, channels=channels)
+    if not isinstance(purifier, nn.Module):
+        found = copy.deepcopy(found)
+    given = classifier if isinstance(classifier, nn.Module) else nn.Identity()
+    return found.to(next(given.parameters(), torch.zeros(())).device)
+
+
+def _shared(
+    classifier: nn.Module | str | None,
+    purifier: str | nn.Module | None,
+    *,
+    weights: str | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+) -> nn.Module:
+    """As `find_purifier`, but what others may be given too: on the CPU, and not to be changed."""
+    name = classifier or UNNAMED
+    if not isinstance(name, str):
+        check_module(name)
+        size, channels = input_size(name) or size, input_channels(name) or channels
+        name = classifier_name(name)
     if isinstance(purifier, nn.Module):
         if weights is not None:
             raise InputError("weights go with a purifier's name; this one is a module already.")
-        return purifier.eval().to(device)
+        return purifier.eval()
     if not isinstance(purifier, str | None):
         raise InputError(
             f"purifier is of type {type(purifier).__name__}; expected a name, such as "
             "robust-restoration list purifiers shows, or a module."
         )
     word = purifier or registry().default("purifiers", "classifier")
-    return copy.deepcopy(_fitting(word, weights, name, size, channels)).to(device)
+    return _fitting(word, weights, name, size, channels)
 
 
 def _fitting(
     purifier: str, weights: str | None, classifier: str, size: int | None, channels: int | None
 ) -> nn.Module:
-    """The purifier itself, which others may be given too: to be used, and not to be changed."""
+    """The purifier of a name, with the weights given or those that fit."""
     if "+" in purifier:
         if weights is not None:
             return create_purifier(purifier, weights=weights).eval()
@@ -174,11 +188,9 @@ def _as_wide_as(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def _normalized(classifier: nn.Module) -> NormalizedClassifier:
-    return (
-        classifier
-        if isinstance(classifier, NormalizedClassifier)
-        else NormalizedClassifier(classifier)
-    )
+    if isinstance(classifier, NormalizedClassifier):
+        return classifier
+    return NormalizedClassifier(classifier)
 
 
 def purify(
@@ -218,15 +230,8 @@ def purify(
         >>> x_pure = purify(classifier, x)
     """
     check_count("batch_size", batch_size)
-    if isinstance(x, Tensor) and x.ndim == 3:
-        return purify(
-            classifier,
-            x[None],
-            purifier=purifier,
-            weights=weights,
-            normalized=normalized,
-            batch_size=batch_size,
-        )[0]
+    single = isinstance(x, Tensor) and x.ndim == 3
+    x = x[None] if single else x
     check_classifier(classifier, x)
     wrapped = _normalized(classifier)
     images = x
@@ -244,7 +249,8 @@ def purify(
     else:
         fix = "if it is normalised for the classifier already, pass normalized=True"
     check_images(images, "x", fix=fix)
-    made = _shared(classifier, purifier, weights)
+    alone = isinstance(purifier, nn.Module) or x.device.type != "cpu"
+    made = (find_purifier if alone else _shared)(classifier, purifier, weights=weights)
     given = _as_wide_as(made, images)
     with torch.no_grad():
         parts = [made(given[i : i + batch_size]) for i in range(0, len(images), batch_size)]
@@ -255,23 +261,6 @@ def purify(
                 f"of {given.shape[1:]}; expected images of the same shape."
             )
         out = torch.cat(parts)
-        if not bool(torch.isfinite(out).all()):
-            bad = int((~torch.isfinite(out)).flatten(1).any(dim=1).sum())
-            raise InputError(
-                f"The purifier {type(made).__name__} gives NaN or infinite values in {bad} of "
-                f"{len(out)} images; expected finite ones. Check its weights and precision."
-            )
+        check_finite(out, f"The purifier {type(made).__name__}")
         out = wrapped.normalize(out) if normalized else out
-    return out.to(x.dtype)
-
-
-def _shared(
-    classifier: nn.Module, purifier: str | nn.Module | None, weights: str | None
-) -> nn.Module:
-    """As `find_purifier`, without a copy where the purifier is on the right device already."""
-    device = next(classifier.parameters(), torch.zeros(())).device
-    if not isinstance(purifier, str | None) or device.type != "cpu":
-        return find_purifier(classifier, purifier, weights=weights)
-    word = purifier or registry().default("purifiers", "classifier")
-    name, size = classifier_name(classifier), input_size(classifier)
-    return _fitting(word, weights, name, size, input_channels(classifier))
+    return out.to(x.dtype)[0] if single else out.to(x.dtype)

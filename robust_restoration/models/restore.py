@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser, frozen, unwrapped
 from robust_restoration.errors import InputError
-from robust_restoration.images.checks import check_layout
+from robust_restoration.images.checks import check_finite, check_layout
 from robust_restoration.images.metrics import psnr
 from robust_restoration.numbers import check_level
 
@@ -78,13 +78,7 @@ def restore(
             "keep the shape. If its network needs sides that are multiples of some number, pad and "
             "crop inside its forward."
         )
-    if not bool(torch.isfinite(restored.detach().sum())):
-        bad = int((~torch.isfinite(restored)).flatten(1).any(dim=1).sum())
-        if bad:
-            raise InputError(
-                f"{name} gives NaN or infinite values in {bad} of {len(restored)} images; expected "
-                "finite ones. Check its weights, and its precision if it runs in float16."
-            )
+    check_finite(restored, name)
     return restored
 
 

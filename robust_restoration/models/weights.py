@@ -66,11 +66,107 @@ def _opened(path: Path | str) -> Iterator[Any]:
         ) from error
 
 
-def read_header(path: Path | str) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
-    """Shapes by tensors' names, and the metadata, without reading a tensor; see `read_weights`."""
-    with _opened(path) as file:
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
-        return shapes, file.metadata() or {}
+class WeightsFile:
+    """A safetensors file, of which nothing but the header is read yet.
+
+    Attributes:
+        path: The file.
+        shapes: By tensors' names.
+        metadata: What the header says beside.
+
+    Raises:
+        WeightsError: As `read_weights`.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        with _opened(self.path) as file:
+            self.shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+            self.metadata: dict[str, str] = file.metadata() or {}
+
+    def check_made_for(self, kind: str, name: str) -> None:
+        """Raise a `WeightsError` where it says that it is for another entry or kind."""
+        made_for, of_kind = self.metadata.get("entry", name), self.metadata.get("kind", kind)
+        if made_for != name or of_kind != kind:
+            said = made_for if of_kind == kind else f"{of_kind}/{made_for}"
+            raise WeightsError(
+                f"{self.path} holds weights for {cleaned(said)!r}, not for {name!r}."
+            )
+
+    def compare(self, module: nn.Module) -> None:
+        """Raise a `WeightsError` that says in what it and a module differ, if they do."""
+        shapes = self.shapes
+        expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+        missing, foreign = expected.keys() - shapes.keys(), shapes.keys() - expected.keys()
+        other = sorted(n for n in expected.keys() & shapes.keys() if expected[n] != shapes[n])
+        faults = []
+        if missing:
+            faults.append(f"{len(missing)} tensors are missing, such as {cleaned(min(missing))}")
+        if foreign:
+            faults.append(f"{len(foreign)} are not of it, such as {cleaned(min(foreign))}")
+        if other:
+            first = f"{cleaned(other[0])} is {shapes[other[0]]}, expected {expected[other[0]]}"
+            faults.append(f"{len(other)} have another shape ({first})")
+        if faults:
+            made_for = self.metadata.get("entry")
+            hint = f" The file says that it is for {cleaned(made_for)!r}." if made_for else ""
+            raise WeightsError(
+                f"{self.path} does not fit {type(module).__name__}: {'; '.join(faults)}.{hint}"
+            )
+
+    def fill(self, module: nn.Module) -> None:
+        """Load the tensors into a module, all or nothing; see `load_weights`."""
+        self.compare(module)
+        tensors, _ = read_weights(self.path)
+        state = module.state_dict()
+        for name, tensor in tensors.items():
+            expected = state[name]
+            if tensor.is_floating_point() != expected.is_floating_point():
+                raise WeightsError(
+                    f"{self.path} holds {cleaned(name)!r} as {tensor.dtype}; expected "
+                    f"{expected.dtype}."
+                )
+            if not bool(torch.isfinite(tensor.to(expected.dtype)).all()):
+                raise WeightsError(
+                    f"{self.path} holds NaN or infinite values, such as in {cleaned(name)!r}; it "
+                    "is damaged or of a training that diverged."
+                )
+        module.load_state_dict(tensors)
+
+    def build(self, create: Build, *, trusted: bool = False) -> nn.Module:
+        """Build a network and fill it; one from elsewhere is first tried out on the meta device."""
+        limit = 1000 + 20 * len(self.shapes)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                if not trusted:
+                    self._try_out(create, limit)
+                with _at_most(limit):
+                    module = create()
+        except WeightsError:
+            raise
+        except Exception as error:  # the options are the file's, so that anything may be raised
+            raise WeightsError(
+                f"{self.path} was saved with options that make no network here: "
+                f"{first_words(error)}"
+            ) from error
+        self.fill(module)
+        return module.eval()
+
+    def build_chain(self, *, trusted: bool = False) -> nn.Module:
+        """The `Chain` that it says it is of."""
+        content = read_json(self.metadata["build"], self.path)
+        return self.build(lambda: build(content, self.path), trusted=trusted)
+
+    def _try_out(self, create: Build, limit: int) -> None:
+        """Compare a network with the file before it takes memory."""
+        try:
+            with _at_most(limit), torch.device("meta"), _Unfilled():
+                tried = create()
+        except (NotImplementedError, RuntimeError) as error:
+            if "meta" in str(error):
+                return  # its constructor reads values, and cannot be tried out
+            raise
+        self.compare(tried)
 
 
 def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -104,49 +200,9 @@ def load_weights(module: nn.Module, path: Path | str) -> dict[str, str]:
             are not finite.
     """
     check_module(module, "module")
-    shapes, metadata = read_header(path)
-    state = module.state_dict()
-    _compare(module, shapes, path, metadata)
-    tensors, _ = read_weights(path)
-    for name, tensor in tensors.items():
-        expected = state[name]
-        if tensor.is_floating_point() != expected.is_floating_point():
-            raise WeightsError(
-                f"{path} holds {cleaned(name)!r} as {tensor.dtype}; expected {expected.dtype}."
-            )
-        if not bool(torch.isfinite(tensor.to(expected.dtype)).all()):
-            raise WeightsError(
-                f"{path} holds NaN or infinite values, such as in {cleaned(name)!r}; it is damaged "
-                "or of a training that diverged."
-            )
-    module.load_state_dict(tensors)
-    return metadata
-
-
-def _compare(
-    module: nn.Module,
-    shapes: dict[str, tuple[int, ...]],
-    path: Path | str,
-    metadata: dict[str, str],
-) -> None:
-    """Raise a `WeightsError` that says in what a file and a module differ, if they do."""
-    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    missing, foreign = expected.keys() - shapes.keys(), shapes.keys() - expected.keys()
-    other = sorted(n for n in expected.keys() & shapes.keys() if expected[n] != shapes[n])
-    faults = []
-    if missing:
-        faults.append(f"{len(missing)} tensors are missing, such as {cleaned(min(missing))}")
-    if foreign:
-        faults.append(f"{len(foreign)} are not of it, such as {cleaned(min(foreign))}")
-    if other:
-        first = f"{cleaned(other[0])} is {shapes[other[0]]}, expected {expected[other[0]]}"
-        faults.append(f"{len(other)} have another shape ({first})")
-    if faults:
-        made_for = metadata.get("entry")
-        hint = f" The file says that it is for {cleaned(made_for)!r}." if made_for else ""
-        raise WeightsError(
-            f"{path} does not fit {type(module).__name__}: {'; '.join(faults)}.{hint}"
-        )
+    file = WeightsFile(path)
+    file.fill(module)
+    return file.metadata
 
 
 def save_weights(
@@ -221,96 +277,28 @@ def create_with_weights(kind: str, name: str, weights: str, options: dict[str, A
     if member is not None:  # of a family, such as denoiser:NAME: the weights are the member's
         made: nn.Module = registry().create(kind, name, weights=weights, **options)
         return made.eval()
-    path = find_weights(kind, name, weights)
-    shapes, metadata = read_header(path)
+    file = WeightsFile(find_weights(kind, name, weights))
     # A package's own file is trusted as its code is.
-    trusted = path.resolve() in {file.resolve() for file in shipped(kind, name).values()}
-    check_made_for(path, metadata, kind, offer.entry.name)
-    if "build" in metadata:
+    trusted = file.path.resolve() in {known.resolve() for known in shipped(kind, name).values()}
+    file.check_made_for(kind, offer.entry.name)
+    if "build" in file.metadata:
         if options:
             raise InputError(
-                f"{path} holds a combination of purifiers, which takes no options; got "
+                f"{file.path} holds a combination of purifiers, which takes no options; got "
                 f"{', '.join(options)}."
             )
-        return load_built(path, shapes, metadata, trusted=trusted)
-    saved = read_json(metadata.get("options", "{}"), path)
+        return file.build_chain(trusted=trusted)
+    saved = read_json(file.metadata.get("options", "{}"), file.path)
     saved = {option: value for option, value in saved.items() if option not in options}
-    check_types(load_target(offer.entry), saved, path)
-
-    def create() -> nn.Module:
-        module: nn.Module = registry().create(kind, name, **saved, **options)
-        return module
-
+    check_types(load_target(offer.entry), saved, file.path)
     try:
-        return _load(create, path, shapes, metadata, trusted=trusted)
+        return file.build(
+            lambda: registry().create(kind, name, **saved, **options), trusted=trusted
+        )
     except WeightsError as error:
         if options and isinstance(error.__cause__, InputError):
             raise error.__cause__ from error  # the caller's own option, most likely
         raise
-
-
-def check_made_for(path: Path, metadata: dict[str, str], kind: str, name: str) -> None:
-    """Raise a `WeightsError` where a file says that it is for another entry or kind."""
-    made_for, of_kind = metadata.get("entry", name), metadata.get("kind", kind)
-    if made_for != name or of_kind != kind:
-        said = made_for if of_kind == kind else f"{of_kind}/{made_for}"
-        raise WeightsError(f"{path} holds weights for {cleaned(said)!r}, not for {name!r}.")
-
-
-def load_built(
-    path: Path,
-    shapes: dict[str, tuple[int, ...]],
-    metadata: dict[str, str],
-    *,
-    trusted: bool = False,
-) -> nn.Module:
-    """A `Chain` out of a file that says what it is made of."""
-    content = read_json(metadata["build"], path)
-    return _load(lambda: build(content, path), path, shapes, metadata, trusted=trusted)
-
-
-def _load(
-    create: Build,
-    path: Path,
-    shapes: dict[str, tuple[int, ...]],
-    metadata: dict[str, str],
-    *,
-    trusted: bool = False,
-) -> nn.Module:
-    """Build a network and fill it; one from elsewhere is first tried out on the meta device."""
-    limit = 1000 + 20 * len(shapes)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            if not trusted:
-                _try_out(create, limit, path, shapes, metadata)
-            with _at_most(limit):
-                module = create()
-    except WeightsError:
-        raise
-    except Exception as error:  # the options are the file's, so that anything may be raised
-        raise WeightsError(
-            f"{path} was saved with options that make no network here: {first_words(error)}"
-        ) from error
-    load_weights(module, path)
-    return module.eval()
-
-
-def _try_out(
-    create: Build,
-    limit: int,
-    path: Path,
-    shapes: dict[str, tuple[int, ...]],
-    metadata: dict[str, str],
-) -> None:
-    """Compare a network with the file before it takes memory."""
-    try:
-        with _at_most(limit), torch.device("meta"), _Unfilled():
-            tried = create()
-    except (NotImplementedError, RuntimeError) as error:
-        if "meta" in str(error):
-            return  # its constructor reads values, and cannot be tried out
-        raise
-    _compare(tried, shapes, path, metadata)
 
 
 class _Unfilled(TorchFunctionMode):

@@ -8,22 +8,6 @@ from dataclasses import dataclass, fields
 import pluggy
 
 PROJECT = "robust_restoration"
-KINDS = (
-    "denoisers",
-    "attacks",
-    "defenses",
-    "purifiers",
-    "datasets",
-    "noises",
-    "metrics",
-    "checks",
-    "remarks",
-    "certifiers",
-    "recipes",
-    "weights",
-    "verbs",
-    "commands",
-)
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -51,7 +35,8 @@ class Entry:
             ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
             ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
             defense by its name, which comes first; a verb for ``"certify"``,
-            ``"explain"``, ``"fit_purifier"``, ``"plot"`` or ``"to_html"``. See `Registry.default`.
+            ``"explain"``, ``"fit_purifier"``, ``"plot"``, ``"to_html"`` or ``"curves"``. See
+            `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 
@@ -167,3 +152,6 @@ def commands() -> list[Entry]:  # type: ignore[empty-body]
 
     Their module loads no torch.
     """
+
+
+KINDS = tuple(name for name, value in globals().items() if hasattr(value, f"{PROJECT}_spec"))

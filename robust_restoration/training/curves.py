@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from robust_restoration import verbs
+from robust_restoration.errors import UnknownNameError
 from robust_restoration.files import atomic_path
 
 from .run_folder import set_aside
@@ -63,7 +66,7 @@ class Curves:
         return self.rows[-1]
 
     def write(self, *, picture: bool) -> None:
-        """Write the CSV, atomically, and the picture where it is asked for."""
+        """Write the CSV, atomically, and on request the picture, where a plugin draws one."""
         if self.folder is None or not self.rows:
             return
         names = list(dict.fromkeys(name for row in self.rows for name in row))
@@ -74,25 +77,6 @@ class Curves:
             writer.writeheader()
             writer.writerows(self.rows)
         if picture:
-            self._draw(names)
-
-    def _draw(self, names: list[str]) -> None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        shown = [name for name in names if name not in (*_WORDS, "lr")]
-        figure = Figure(figsize=(7, 2.1 * len(shown) + 0.6), layout="constrained")
-        FigureCanvasAgg(figure)
-        panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
-        for panel, name in zip(panels, shown, strict=True):
-            points = [(row["step"], row[name]) for row in self.rows if name in row]
-            marker = "o" if name.startswith("val_") else None
-            panel.plot(*zip(*points, strict=True), marker=marker, markersize=3, linewidth=1.2)
-            positive = all(value > 0 for _, value in points)
-            if positive and not name.startswith("val_"):
-                panel.set_yscale("log")
-            panel.set_ylabel(name)
-            panel.grid(alpha=0.3)
-        panels[-1].set_xlabel("step")
-        with atomic_path(self.folder / PICTURE) as temporary:  # type: ignore[operator]
-            figure.savefig(temporary, dpi=110)
+            with suppress(UnknownNameError), atomic_path(self.folder / PICTURE) as temporary:
+                figures = [name for name in names if name not in (*_WORDS, "lr")]
+                verbs.curves(self.rows, figures).savefig(temporary, dpi=110)

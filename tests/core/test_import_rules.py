@@ -188,6 +188,8 @@ ORDINARY = {
     "demo",  # a command
     "denoise",  # a verb
     "denoiser",  # what the contract Denoiser is
+    "evaluate",  # a verb
+    "evaluation",  # a noun
     "explain",  # a verb
     "explanation",  # what it gives
     "files",  # what images are read from

@@ -8,31 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robust_restoration.errors import InputError
-
-from .app import Json, app, beside, check_out, hand_over, say
-from .options import (
+from robust_restoration.cli.app import Json, beside, check_out, hand_over, say
+from robust_restoration.cli.options import (
+    CLASSIFIER_HELP,
     DENOISER_HELP,
-    DENOISERS,
     LEVEL_HELP,
-    PURIFIERS,
-    Classifier,
     Device,
     Limit,
     Overwrite,
     Seed,
-    Size,
 )
+from robust_restoration.errors import InputError
 
 if TYPE_CHECKING:
     from robust_restoration.evaluation import Result
 
+DENOISERS, PURIFIERS = "Denoisers", "Purifiers"  # panels of the help
 
-@app.command(
-    epilog="Example:  robust-restoration evaluate --denoiser my_models:denoiser --data photos/ "
-    "--sigma 25 --eps 3 --eps 5 -o results/mine.  Example:  robust-restoration evaluate "
-    "--classifier resnet18.a1_in1k --data images/ --size 224 --threat white-box -o results/resnet18"
-)
+
 def evaluate(
     data: Annotated[
         str,
@@ -85,14 +78,22 @@ def evaluate(
             rich_help_panel=DENOISERS,
         ),
     ] = False,
-    classifier: Classifier = "",
+    classifier: Annotated[
+        str, typer.Option(help=CLASSIFIER_HELP, rich_help_panel=PURIFIERS)
+    ] = "",
     purifier: Annotated[
         list[str] | None,
         typer.Option(
             help="NAME, or NAME=WEIGHTS; may be given several times.", rich_help_panel=PURIFIERS
         ),
     ] = None,
-    size: Size = 0,
+    size: Annotated[
+        int,
+        typer.Option(
+            help="Side the images are brought to; 0 keeps them as they are.",
+            rich_help_panel=PURIFIERS,
+        ),
+    ] = 0,
     channels: Annotated[
         int, typer.Option(help="1 for gray images, 3 for colour; 0: what the subject takes.")
     ] = 0,
@@ -130,6 +131,12 @@ def evaluate(
     Figures on the images as they come and under each threat, with controls of the same size that
     know nothing of what is attacked. Damaged images are named and skipped, and the exit status is
     then 1.
+
+    Example:  robust-restoration evaluate --denoiser my_models:denoiser --data photos/ --sigma 25
+    --eps 3 --eps 5 -o results/mine
+
+    Example:  robust-restoration evaluate --classifier resnet18.a1_in1k --data images/ --size 224
+    --threat white-box -o results/resnet18
     """
     if bool(denoiser) == bool(classifier):
         raise InputError("Give either --denoiser, or --classifier.")
