@@ -52,7 +52,28 @@ def certify_set(
     names: dict[str, str] | None = None,
     progress: bool = True,
 ) -> Certificates:
-    """Certify the images of a data set; see `SmoothedClassifier.certify_set`."""
+    """Certify the images of a data set.
+
+    Args:
+        smoothed: The smoothed classifier.
+        data: Labelled images, or what `load_labelled` takes.
+        n0: Draws an image for the guess.
+        n: Draws an image for the bound.
+        alpha: The probability that an image's certificate is wrong.
+        every: Take each so many-th image, as papers do of large sets; numbers stay.
+        limit: Take only the first so many images of the set.
+        size: Side that images are brought to.
+        channels: Of the images; by default the classifier's.
+        root: Where named data sets lie.
+        state: A JSON file of the result in the making; a stopped run goes on from it.
+        names: What the result calls ``"classifier"`` and ``"denoiser"``.
+        progress: Show a progress bar.
+
+    Raises:
+        InputError: If the images do not fit, an option is out of range, or ``state`` was computed
+            with other settings.
+        DataError: If there are no such data, or ``state`` is damaged.
+    """
     check_count("every", every)
     processes = Processes()
     wrapped = smoothed.classifier

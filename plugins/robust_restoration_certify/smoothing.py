@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from robust_restoration.models.create import load_denoiser
 from robust_restoration.models.precision import autocast, check_autocast
 from robust_restoration.models.restore import conditioning, restore
 from robust_restoration.numbers import check_count, is_number
+from robust_restoration.plugins.targets import call
 
 from .binomial import leads, lower_bound
 from .certificates import ABSTAINED, Certificates
@@ -199,22 +199,7 @@ class SmoothedClassifier(nn.Module):
             torch.tensor(abstained, device=at),
         )
 
-    def certify_set(
-        self,
-        data: Any,
-        *,
-        n0: int = 100,
-        n: int = 10_000,
-        alpha: float = 0.001,
-        every: int = 1,
-        limit: int | None = None,
-        size: int | None = None,
-        channels: int | None = None,
-        root: Path | str | None = None,
-        state: Path | str | None = None,
-        names: dict[str, str] | None = None,
-        progress: bool = True,
-    ) -> Certificates:
+    def certify_set(self, data: Any, **options: Any) -> Certificates:
         """Certify a data set: certified accuracy at every radius, with intervals.
 
         An image's certificate depends on the seed and its number alone, also over several processes
@@ -222,22 +207,12 @@ class SmoothedClassifier(nn.Module):
 
         Args:
             data: Labelled images, or what `load_labelled` takes.
-            n0: Draws an image for the guess.
-            n: Draws an image for the bound.
-            alpha: The probability that an image's certificate is wrong.
-            every: Take each so many-th image, as papers do of large sets; numbers stay.
-            limit: Take only the first so many images of the set.
-            size: Side that images are brought to.
-            channels: Of the images; by default the classifier's.
-            root: Where named data sets lie.
-            state: A JSON file of the result in the making; a stopped run goes on from it.
-            names: What the result calls ``"classifier"`` and ``"denoiser"``.
-            progress: Show a progress bar.
+            **options: As `robust_restoration_certify.over_data.certify_set` takes them: ``n0``,
+                ``n``, ``alpha``, ``every``, ``limit``, ``state`` and so on.
 
         Raises:
-            InputError: If the images do not fit, an option is out of range, or ``state`` was
-                computed with other settings.
-            DataError: If there are no such data, or ``state`` is damaged.
+            InputError: As there.
+            DataError: As there.
 
         Example:
             >>> smoothed = rr.create_certifier(classifier, sigma=0.25)
@@ -246,10 +221,7 @@ class SmoothedClassifier(nn.Module):
         """
         from .over_data import certify_set
 
-        return certify_set(
-            self, data, n0=n0, n=n, alpha=alpha, every=every, limit=limit, size=size,
-            channels=channels, root=root, state=state, names=names, progress=progress,
-        )
+        return call(certify_set, "certify_set", (self, data), options)
 
     def counts(
         self,

@@ -25,7 +25,6 @@ from robust_restoration.files import atomic_path, check_folder
 from robust_restoration.images.files import read_image, write_image
 from robust_restoration.images.folders import STRIP
 from robust_restoration.images.pixels import compact
-from robust_restoration.images.strips import write_strip
 from robust_restoration.images.tiling import Tiled
 from robust_restoration.models.create import create_attack
 from robust_restoration.models.device import device_of
@@ -201,7 +200,7 @@ def attack_files(
         arrays = [panels[k].detach().cpu().numpy() for k in (0, 1, 3)]
         with atomic_path(beside(target, ".npz")) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, clean=arrays[0], noisy=arrays[1], attacked=arrays[2])
-        write_strip(beside(target, STRIP), *panels)
+        verbs.write_strip(beside(target, STRIP), *panels)
         return panels[3]
 
     found = find_images(paths)

@@ -7,14 +7,20 @@ from robust_restoration import Entry, hookimpl
 
 @hookimpl
 def verbs() -> list[Entry]:
-    """What ``Result.to_html`` hands over to."""
+    """What ``Result.to_html`` hands over to, and what draws the strips that a page shows."""
     return [
         Entry(
             "to_html",
             "robust_restoration_report.write:write_report",
             "one HTML file without external requests: warnings, tables, curves, strips, settings",
             roles=("to_html",),
-        )
+        ),
+        Entry(
+            "strip",
+            "robust_restoration_report.strips:write_strip",
+            "clean, noisy, restored, attacked, restored attacked, and the differences",
+            roles=("write_strip",),
+        ),
     ]
 
 

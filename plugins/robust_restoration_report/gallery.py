@@ -10,9 +10,9 @@ from pathlib import Path
 
 from robust_restoration.errors import InputError
 from robust_restoration.evaluation import Result
-from robust_restoration.images.strips import BAND, GAP
 
 from .figures import LOWER_IS_BETTER, UNATTACKED, shown_metrics
+from .strips import BAND, GAP
 
 PANELS = (
     "clean", "noisy", "restored", "attacked", "restored attacked", "attacked - noisy",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from robust_restoration import verbs
 from robust_restoration.contracts import Attack
-from robust_restoration.images.strips import write_strip
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
 
@@ -162,7 +162,7 @@ class Engine:
         for row, number in enumerate(block.numbers):
             name = ".".join(w.replace("/", "-") for w in [self.task.names[number], *words, "png"])
             images = (block.clean, block.inputs, before, attacked, after)
-            write_strip(self.strips / name, *(i[row] for i in images))
+            verbs.write_strip(self.strips / name, *(i[row] for i in images))
 
     def checks(self) -> list[str]:
         """What the plugins' checks remark on attacks through the whole, on a few images."""

@@ -381,7 +381,7 @@ class _Run:
             )
         tensors, header = self.folder.load()
         usual = plain(asdict(Settings(steps=1)))
-        self.folder.check(self.folder.settings(header), settings, usual)
+        self.folder.check(json.loads(header["settings"]), settings, usual)
         before = json.loads(header.get("identity", "{}"))
         self.folder.check_identity(before, self._identity)
         self.step = int(header["step"])

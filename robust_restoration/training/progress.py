@@ -5,29 +5,22 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
 
 class Bar:
     """Progress with loss and rate; plain lines now and then where there is no terminal."""
 
     def __init__(self, total: int, done: int, shown: bool) -> None:
-        self.total, self.done, self.shown = total, done, shown
-        self.began, self.first, self.said = time.monotonic(), done, time.monotonic()
-        self.mean: float | None = None
-
-    def __enter__(self) -> Bar:
-        if not self.shown:
-            return self
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        self.console = Console(stderr=True)
-        self.bar = Progress(
+        self.console = Console(stderr=True, quiet=not shown)
+        self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -36,30 +29,31 @@ class Bar:
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.bar.start()
-        self.task = self.bar.add_task("train", total=self.total, completed=self.done, figures="")
+        self.task = self.progress.add_task("train", total=total, completed=done, figures="")
+        self.total, self.first = total, done
+        self.began = self.said = time.monotonic()
+        self.mean: float | None = None
+
+    def __enter__(self) -> Bar:
+        self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.shown:
-            self.bar.stop()
+        self.progress.stop()
 
     def update(self, step: int, stage: str, figures: dict[str, float], waited: float) -> None:
         """A step was taken; ``waited`` are the seconds spent on drawing batches so far."""
-        if not self.shown:
-            return
         loss = figures["loss"]
         self.mean = loss if self.mean is None else 0.98 * self.mean + 0.02 * loss
         passed = max(time.monotonic() - self.began, 1e-9)
         rate = (step - self.first) / passed
         text = f"loss {self.mean:.4g}, {rate:.1f} steps/s, {waited / passed:.0%} of it for data"
-        self.bar.update(self.task, completed=step, description=stage, figures=text)
+        self.progress.update(self.task, completed=step, description=stage, figures=text)
         if not self.console.is_terminal and time.monotonic() - self.said > 30:
             self.said = time.monotonic()
             self.console.print(f"{stage}: step {step}/{self.total}, {text}")
 
     def note(self, row: dict[str, Any]) -> None:
         """Keep a validation's figures on the screen."""
-        if self.shown:
-            text = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
-            self.console.print(f"step {row['step']}: {text}", highlight=False)
+        text = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
+        self.console.print(f"step {row['step']}: {text}", highlight=False)

@@ -115,40 +115,20 @@ class RunFolder:
         try:
             with safe_open(path, "pt") as file:
                 header = dict(file.metadata() or {})
-                int(header["step"])
+                int(header["step"]), json.loads(header["settings"])
                 return {name: file.get_tensor(name) for name in file.keys()}, header
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise TrainingError(f"{path} is damaged ({error}); remove it to begin anew.") from error
 
-    def settings(self, header: Mapping[str, str]) -> dict[str, Any]:
-        """The settings that the checkpoint's run was begun with.
-
-        They stand in its header, so that they are those of these weights whatever was written
-        beside them since; checkpoints of older versions have them in the file beside alone.
-        """
-        if "settings" in header:
-            return dict(json.loads(header["settings"]))
-        return dict(self.read_json(self.path / SETTINGS) or {})
-
-    def read_json(self, path: Path) -> Any:
-        """A file of JSON; ``None`` if there is none, or a damaged one, which is set aside."""
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            set_aside(path, error)
-            return None
-
     def history(self, step: int) -> list[dict[str, Any]]:
         """The rows of earlier validations, without those of steps after the checkpoint's."""
         path = self.path / HISTORY
-        rows = self.read_json(path)
-        if rows is None:
-            return []
         try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
             return [row for row in rows if row["step"] <= step]
-        except (TypeError, KeyError) as error:
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError) as error:
             set_aside(path, error)
             return []
 

@@ -203,6 +203,7 @@ ORDINARY = {
     "report",  # a noun
     "to_html",  # the verb of a result
     "smoothing",  # of curves and of classifiers
+    "strip",  # of panels, or to take off
     "square",  # a patch's form, and a power
     "standard",  # deviation
     "train",  # a verb

@@ -160,8 +160,7 @@ def test_the_summary_puts_first_what_keeps_most():
 
 def test_strips_are_put_in_worst_first_and_missing_ones_said(tmp_path):
     import torch
-
-    from robust_restoration.images.strips import write_strip
+    from robust_restoration_report.strips import write_strip
 
     result = denoised()
     result.records = [r._replace(value=10.0) if r.image == "b.png" and r.threat == "pinch"
@@ -192,8 +191,7 @@ BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or ""
 def test_in_a_browser_nothing_fails_and_the_table_sorts(tmp_path):
     api = pytest.importorskip("playwright.sync_api")
     import torch
-
-    from robust_restoration.images.strips import write_strip
+    from robust_restoration_report.strips import write_strip
 
     evil = denoised(EVIL)
     for image in ("a.png", "b.png"):

@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from robust_restoration.files import atomic_path
-
-from .metrics import psnr
+from robust_restoration.images.metrics import psnr
 
 GAP, BAND = 4, 16
 
