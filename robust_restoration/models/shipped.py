@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import WeightsError, cleaned, did_you_mean, one_line
+from robust_restoration.errors import WeightsError, cleaned, did_you_mean
 from robust_restoration.files import cache_folder
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.suggestions import train_command
@@ -163,9 +163,11 @@ def _from_hub(repository: str) -> Path:
 
         return Path(hf_hub_download(repository, "model.safetensors"))
     except Exception as error:  # the hub raises many kinds
+        lines = str(error).strip().splitlines()
+        why = cleaned(lines[0], 200) if lines else type(error).__name__
         raise WeightsError(
             f"model.safetensors of the hub repository {cleaned(repository)!r} could not be had: "
-            f"{one_line(error)}"
+            f"{why}"
         ) from error
 
 
