@@ -72,26 +72,26 @@ BENCHES: dict[str, dict[str, Any]] = {
 
 def train_one(bench: str, name: str, given: argparse.Namespace) -> None:
     """Train one purifier of one bench."""
-    told = BENCHES[bench]
-    names = [n for n in told["classifiers"] if n != given.hold_out]
+    chosen = BENCHES[bench]
+    names = [n for n in chosen["classifiers"] if n != given.hold_out]
     bare = [
         getattr(classifiers, n)().to(memory_format=torch.channels_last).requires_grad_(False)
         for n in names
     ]
-    sets = [load_labelled(given.data / path, **options) for path, options in told["data"]]
+    sets = [load_labelled(given.data / path, **options) for path, options in chosen["data"]]
     method = create_defense(
         "advfilter",
         classifier=bare,
-        augment=photographic(told["size"]) if told["augment"] else False,
+        augment=photographic(chosen["size"]) if chosen["augment"] else False,
         cache=given.runs / "pairs",
-        **told["training"],
+        **chosen["training"],
     )
     torch.manual_seed(0)
-    model = create_purifier(name, **told["purifier"])
+    model = create_purifier(name, **chosen["purifier"])
     pairs = method.prepare(sets, val_fraction=0.1)
     settings = {
         "lr": 1e-3, "warmup": 0.03, "clip_grad": 1.0, "precision": "bf16", "ema": 0.99,
-        "validate_every": 200, "save_every": 50, **told["settings"],
+        "validate_every": 200, "save_every": 50, **chosen["settings"],
     }
     if given.steps:
         settings["steps"] = given.steps
@@ -103,12 +103,12 @@ def train_one(bench: str, name: str, given: argparse.Namespace) -> None:
         "entry": name,
         "options": model.options,
         "classifier": "*",
-        "input_size": told["size"],
+        "input_size": chosen["size"],
         "data": ", ".join(f"{s.name} ({len(s)} images)" for s in sets),
         "training": {
             "defense": "advfilter", "classifiers": ", ".join(names), "pairs": len(pairs[0]),
-            **{k: str(v) for k, v in told["training"].items()},
-            "augment": "photographic" if told["augment"] else "none", **settings, "seed": 0,
+            **{k: str(v) for k, v in chosen["training"].items()},
+            "augment": "photographic" if chosen["augment"] else "none", **settings, "seed": 0,
         },
         "budget": f"{settings['steps']} steps of {settings['batch_size']} images on "
         f"{torch.get_num_threads()} core(s) of {environment()['processor']}, bfloat16; the last "

@@ -107,6 +107,15 @@ class AdversarialPairs:
         held = torch.isin(self.images, held_out)
         return self.subset((~held).nonzero()[:, 0]), self.subset(held.nonzero()[:, 0])
 
+    def fingerprint(self) -> str:
+        """A short hash of all pairs, by which a run that goes on knows them again."""
+        digest = hashlib.sha256(f"{self.clean_share} {self.fusion_clean_share}".encode())
+        for name in (*PARTS, "classifiers", "images"):
+            tensor = getattr(self, name)
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
     def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
         """``clean`` and ``attacked`` (B, C, H, W), ``eps``, ``classifier``, ``expected`` (B, ...).
 

@@ -50,8 +50,8 @@ def _masked(result: Result) -> Iterator[str]:
     """Attacks without gradients that beat those with them."""
     whole = _made_through(result, "whole")
     for subject in result.subjects:
-        for blind in (t for t in whole if not result.told(t)["differentiates"]):
-            for white in (t for t in whole if result.told(t)["differentiates"]):
+        for blind in (t for t in whole if not result.threat_settings(t)["differentiates"]):
+            for white in (t for t in whole if result.threat_settings(t)["differentiates"]):
                 pair = _first(result, subject, white, blind, 0.05)
                 if pair:
                     eps, first, second = pair
@@ -68,7 +68,8 @@ def _gaps(result: Result) -> Iterator[str]:
         for gray in _made_through(result, "bare"):
             for white in _made_through(result, "whole"):
                 pair = _widest(result, subject, gray, white)
-                if pair and pair[1] - pair[2] > 0.2 and result.told(white)["differentiates"]:
+                differentiates = result.threat_settings(white)["differentiates"]
+                if pair and pair[1] - pair[2] > 0.2 and differentiates:
                     yield (
                         f"{subject}: at eps {level(pair[0])} it keeps {pair[1]:.0%} against an "
                         f"attacker who does not know of it, and {pair[2]:.0%} against one who does."
@@ -76,7 +77,7 @@ def _gaps(result: Result) -> Iterator[str]:
 
 
 def _made_through(result: Result, what: str) -> list[str]:
-    return [t for t in result.threats if result.told(t).get("through") == what]
+    return [t for t in result.threats if result.threat_settings(t).get("through") == what]
 
 
 def _pairs(result: Result, subject: str, a: str, b: str) -> Iterator[tuple[float, float, float]]:

@@ -24,7 +24,8 @@ def plot(result: Result, *, metric: str) -> Figure:
     """
     if metric not in result.metrics:
         raise InputError(f"There is no {metric!r}; there is {', '.join(result.metrics)}.")
-    sources = [t for t in result.threats if result.told(t).get("through") in result.subjects]
+    through = {threat: result.threat_settings(threat).get("through") for threat in result.threats}
+    sources = [threat for threat in result.threats if through[threat] in result.subjects]
     if sources:
         return _transfer(result, metric, sources)
     if "accuracy" in result.metrics or any(len(result.strengths(t)) > 2 for t in result.threats):
@@ -125,14 +126,15 @@ def _curves(result: Result, metric: str) -> Figure:
 
 
 def _explained(result: Result, threat: str) -> str:
-    told = result.told(threat)
-    if not told or "accuracy" not in result.metrics:
+    settings = result.threat_settings(threat)
+    if not settings or "accuracy" not in result.metrics:
         return threat
-    if told["through"] == "bare":
+    if settings["through"] == "bare":
         return f"attacker does not know the purifier\n({threat})"
-    if told["through"] == "whole" and told["differentiates"]:
+    if settings["through"] == "whole" and settings["differentiates"]:
         return f"attacker knows the purifier\n({threat})"
-    return f"attacker only asks for answers\n({threat})" if told["through"] == "whole" else threat
+    whole = settings["through"] == "whole"
+    return f"attacker only asks for answers\n({threat})" if whole else threat
 
 
 def _transfer(result: Result, metric: str, sources: list[str]) -> Figure:

@@ -38,7 +38,7 @@ def lipschitz(
     Args:
         denoiser: Differentiable twice, as networks of convolutions are.
         images: (N, C, H, W).
-        sigma: The level that the denoiser is told.
+        sigma: The level that the denoiser is conditioned on.
         steps: Of the iteration; each takes three backward passes.
         seed: Of the starts, which depend on it and on an image's place in the batch.
 
@@ -74,7 +74,7 @@ def sensitivity_map(
     Args:
         denoiser: Differentiable.
         images: (N, C, H, W).
-        sigma: The level that the denoiser is told.
+        sigma: The level that the denoiser is conditioned on.
         probes: How many v.
         seed: Of these.
 

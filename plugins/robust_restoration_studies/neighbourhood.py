@@ -32,7 +32,7 @@ def adversarial_space(
         clean: (N, C, H, W).
         first: One attacked image of each, at the end of the line.
         second: Another one, at its beginning.
-        sigma: The level that the denoiser is told.
+        sigma: The level that the denoiser is conditioned on.
         steps: Points on the line, both ends among them.
 
     Returns:

@@ -81,7 +81,7 @@ def evaluate(
         eps: Budget of threats without one of their own, one or several, as fractions of [0, 1];
             by default 5/255 for denoisers, and 1, 2, 4 and 8/255 for classifiers.
         sigma: Level of the Gaussian noise, as a fraction of [0, 1], and what denoisers that are not
-            blind are told. ``None`` where they are blind and ``noise`` is given.
+            blind are conditioned on. ``None`` where they are blind and ``noise`` is given.
         noise: Another noise than Gaussian of ``sigma``: a noise model, any `Degradation`, or a word
             as `create_noise` takes it.
         within_level: Attack images whose noise has the level sigma less the attack's eps, so that

@@ -64,7 +64,7 @@ class State:
         ]
         other += [
             f"the threat {name!r}"
-            for name, told in self.settings["threats"].items() if threats.get(name, told) != told
+            for name, own in self.settings["threats"].items() if threats.get(name, own) != own
         ]
         changed = {name for name, mark in self.weights.items() if weights.get(name, mark) != mark}
         if not self.task.replaceable:
@@ -76,7 +76,7 @@ class State:
             )
         self.weights = {**weights, **self.weights}
         self.settings["threats"] = threats = {**threats, **self.settings["threats"]}
-        stale = {name for name, told in threats.items() if told["through"] in changed}
+        stale = {name for name, own in threats.items() if own["through"] in changed}
         self.add(r for r in found.records if r.subject not in changed and r.threat not in stale)
         self.notes += [note for note in found.notes if note not in self.notes]
 

@@ -69,7 +69,7 @@ class Block:
     Attributes:
         numbers: The images' numbers.
         inputs: (N, C, H, W), what is attacked.
-        targets: What an attack is told: clean images (N, C, H, W), or labels (N,).
+        targets: What an attack is given: clean images (N, C, H, W), or labels (N,).
         clean: (N, C, H, W), what outputs are compared with.
         given: What the degradation gives beside the inputs, a tensor (N, ...) a name.
     """
@@ -160,7 +160,7 @@ class Task(ABC):
         )
 
     def level(self, model: nn.Module) -> float | None:
-        """The noise level that a model is told."""
+        """The noise level that a model is conditioned on."""
         return None
 
     def attacked(self, attack: Attack, block: Block) -> Tensor:

@@ -207,6 +207,17 @@ def test_no_image_is_on_both_sides_of_a_split(
     assert not {3, 7} & set(rest.images.tolist())
 
 
+def test_other_pairs_have_another_fingerprint(
+    tiny_classifier: nn.Module, images: Tensor, tmp_path: Path
+) -> None:
+    pairs = quick(tiny_classifier, images, tmp_path)
+    mark = pairs.fingerprint()
+    assert pairs.subset(torch.arange(len(pairs))).fingerprint() == mark
+    assert pairs.subset(torch.arange(len(pairs) - 1)).fingerprint() != mark
+    pairs.perturbations[0, 0, 0, 0] += 0.5  # as many of them, and one value of another size
+    assert pairs.fingerprint() != mark
+
+
 def test_batches_depend_on_the_generator_alone(
     tiny_classifier: nn.Module, images: Tensor, tmp_path: Path
 ) -> None:

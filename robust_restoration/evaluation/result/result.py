@@ -135,7 +135,7 @@ class Result:
         """A threat's budgets, ascending."""
         return sorted(self._distinct("eps", threat))
 
-    def told(self, threat: str) -> dict[str, Any]:
+    def threat_settings(self, threat: str) -> dict[str, Any]:
         """What the settings say of a threat: ``attack``, ``through``, ``differentiates``, ..."""
         return self.settings.get("threats", {}).get(threat, {})
 
@@ -280,8 +280,8 @@ class Result:
             seen |= set(result.cells())
         parts = [part for r in found for part in r.settings.get("parts", [r.settings])]
         threats: dict[str, Any] = {}
-        for name, told in (item for part in parts for item in part.get("threats", {}).items()):
-            if {**threats.setdefault(name, told), "eps": 0} != {**told, "eps": 0}:
+        for name, own in (item for part in parts for item in part.get("threats", {}).items()):
+            if {**threats.setdefault(name, own), "eps": 0} != {**own, "eps": 0}:
                 raise InputError(
                     f"The threat {name!r} is not the same in all results; give threats names "
                     "of their own: Threat(..., name=...)."
