@@ -135,13 +135,13 @@ class PerImage(TorchFunctionMode):
     ) -> Any:
         """Fill what can be filled row by row; call ``func`` for the rest."""
         kwargs = kwargs or {}
-        plan = _PLANS.get(func)
-        if plan is None or kwargs.get("generator") is not None or kwargs.get("out") is not None:
+        plan, found = _PLANS.get(func), None
+        if plan is not None and kwargs.get("generator") is None and kwargs.get("out") is None:
+            kwargs = {key: value for key, value in kwargs.items() if key != "generator"}
+            found = plan(*args, **{_NAMES.get(key, key): value for key, value in kwargs.items()})
+        if found is None:
             return func(*args, **kwargs)
-        kwargs = {key: value for key, value in kwargs.items() if key != "generator"}
-        target, values = plan(args, kwargs)
-        if target is None or values is None:
-            return func(*args, **kwargs)
+        target, values = found
         if self.alike:
             filled = values(self.common, tuple(target.shape))
         elif target.shape[:1] == (len(self.draws),):
@@ -192,92 +192,63 @@ def alike() -> Iterator[None]:
         current.alike = before
 
 
-def _named(args: tuple[Any, ...], kwargs: dict[str, Any], *pairs: tuple[str, Any]) -> list[Any]:
-    """Arguments by position or name, with defaults."""
-    return [
-        args[place] if place < len(args) else kwargs.get(name, default)
-        for place, (name, default) in enumerate(pairs)
-    ]
+# What torch's functions fill, and with what: called as they are, ``None`` where they are to do it
+# themselves. Torch's names of two arguments are no names in Python.
+_NAMES = {"from": "low", "to": "high"}
+Plan = tuple[Tensor, Values] | None
 
 
-def _uniform(low: float, high: float) -> Values:
-    return lambda draw, shape: low + (high - low) * draw.random(shape, "float32")
+def _uniform(target: Tensor, low: float = 0.0, high: float = 1.0) -> Plan:
+    return target, lambda draw, shape: low + (high - low) * draw.random(shape, "float32")
 
 
-def _normal(mean: float, std: float) -> Values:
-    return lambda draw, shape: mean + std * draw.standard_normal(shape, "float32")
+def _normal(target: Tensor, mean: float = 0.0, std: float = 1.0) -> Plan:
+    return target, lambda draw, shape: mean + std * draw.standard_normal(shape, "float32")
 
 
-def _integers(low: int, high: int) -> Values:
-    return lambda draw, shape: draw.integers(low, high, size=shape)
+def _integers(target: Tensor, *bounds: int) -> Plan:
+    """Below the one bound, or from the first to below the second."""
+    low, high = bounds if len(bounds) == 2 else (0, *bounds)
+    return target, lambda draw, shape: draw.integers(low, high, size=shape)
 
 
-def _uniform_in_place(args: Any, kwargs: Any) -> Any:
-    return args[0], _uniform(*_named(args[1:], kwargs, ("from", 0.0), ("to", 1.0)))
+def _random(target: Tensor, low: int | None = None, high: int | None = None) -> Plan:
+    if low is None and high is None:
+        return None
+    return _integers(target, *(bound for bound in (low, high) if bound is not None))
 
 
-def _normal_in_place(args: Any, kwargs: Any) -> Any:
-    return args[0], _normal(*_named(args[1:], kwargs, ("mean", 0.0), ("std", 1.0)))
+def _bernoulli(target: Tensor, p: float | Tensor = 0.5) -> Plan:
+    if isinstance(p, Tensor):
+        return None
+    return target, lambda draw, shape: (draw.random(shape, "float32") < p).astype("float32")
 
 
-def _integers_in_place(args: Any, kwargs: Any) -> Any:
-    first, second = _named(args[1:], kwargs, ("from", None), ("to", None))
-    low, high = (0, first) if second is None else (first or 0, second)
-    return args[0], None if high is None else _integers(low, high)
+def _randint(
+    *bounds: Any, low: int | None = None, high: int | None = None, size: Any = None, **like: Any
+) -> Plan:
+    if size is None:
+        *bounds, size = bounds
+    named = (bound for bound in (low, high) if bound is not None)
+    return _integers(torch.empty(size, **{"dtype": torch.int64, **like}), *bounds, *named)
 
 
-def _bernoulli_in_place(args: Any, kwargs: Any) -> Any:
-    (share,) = _named(args[1:], kwargs, ("p", 0.5))
-    if isinstance(share, Tensor):
-        return None, None
-    return args[0], lambda draw, shape: (draw.random(shape, "float32") < share).astype("float32")
+def _randint_like(
+    image: Tensor, *bounds: int, low: int | None = None, high: int | None = None, **like: Any
+) -> Plan:
+    named = (bound for bound in (low, high) if bound is not None)
+    return _integers(torch.empty_like(image, **like), *bounds, *named)
 
 
-def _rand(args: Any, kwargs: Any) -> Any:
-    return torch.empty(*args, **kwargs), _uniform(0.0, 1.0)
-
-
-def _randn(args: Any, kwargs: Any) -> Any:
-    return torch.empty(*args, **kwargs), _normal(0.0, 1.0)
-
-
-def _rand_like(args: Any, kwargs: Any) -> Any:
-    return torch.empty_like(*args, **kwargs), _uniform(0.0, 1.0)
-
-
-def _randn_like(args: Any, kwargs: Any) -> Any:
-    return torch.empty_like(*args, **kwargs), _normal(0.0, 1.0)
-
-
-def _randint(args: Any, kwargs: Any) -> Any:
-    rest = {"dtype": torch.int64, **kwargs}
-    *bounds, shape = args if "size" not in rest else (*args, rest.pop("size"))
-    low, high = _bounds(bounds, rest)
-    return torch.empty(shape, **rest), _integers(low, high)
-
-
-def _randint_like(args: Any, kwargs: Any) -> Any:
-    rest = dict(kwargs)
-    low, high = _bounds(args[1:], rest)
-    return torch.empty_like(args[0], **rest), _integers(low, high)
-
-
-def _bounds(given: Sequence[int], rest: dict[str, Any]) -> tuple[int, int]:
-    """The bounds of ``randint``, which takes ``(high)`` or ``(low, high)``, also by name."""
-    low, high = rest.pop("low", None), rest.pop("high", None)
-    values = [*given, *(value for value in (low, high) if value is not None)]
-    return (0, values[0]) if len(values) == 1 else (values[0], values[1])
-
-
-_PLANS: dict[Any, Callable[[Any, Any], tuple[Tensor | None, Values | None]]] = {
-    Tensor.uniform_: _uniform_in_place,
-    Tensor.normal_: _normal_in_place,
-    Tensor.random_: _integers_in_place,
-    Tensor.bernoulli_: _bernoulli_in_place,
-    torch.rand: _rand,
-    torch.randn: _randn,
-    torch.rand_like: _rand_like,
-    torch.randn_like: _randn_like,
+_PLANS: dict[Any, Callable[..., Plan]] = {
+    Tensor.uniform_: _uniform,
+    Tensor.normal_: _normal,
+    Tensor.random_: _random,
+    Tensor.bernoulli_: _bernoulli,
+    torch.rand: lambda *size, **like: _uniform(torch.empty(*size, **like)),
+    torch.randn: lambda *size, **like: _normal(torch.empty(*size, **like)),
+    torch.rand_like: lambda image, **like: _uniform(torch.empty_like(image, **like)),
+    torch.randn_like: lambda image, **like: _normal(torch.empty_like(image, **like)),
     torch.randint: _randint,
     torch.randint_like: _randint_like,
 }
