@@ -45,7 +45,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "models.classifiers": ["load_classifier", "NormalizedClassifier"],
         "models.create": [
             "create_attack",
-            "create_certifier",
             "create_defense",
             "create_denoiser",
             "create_purifier",
@@ -62,6 +61,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "plugins.hooks": ["Entry", "hookimpl"],
         "plugins.registry": ["registry"],
         "training": ["train"],
-        "verbs": ["certify", "explain", "fit_purifier"],
+        "verbs": ["certify", "create_certifier", "explain", "fit_purifier"],
     },
 )

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = (
-    "robust_restoration",
-    "torch",
-    "torchvision",
-    "torchattacks",
-    "timm",
-    "kornia",
-    "accelerate",
-    "safetensors",
-    "numpy",
-    "pillow",
-    "scikit-image",
-)
-
 
 def environment() -> dict[str, str]:
     """Versions, processor, cores, accelerators and command, for result files and bug reports."""
     found = {"python": platform.python_version(), "system": platform.platform(terse=True)}
-    for package in PACKAGES:
+    for package in ("robust_restoration", "torchvision", *_required()):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -42,6 +29,13 @@ def environment() -> dict[str, str]:
     found["gpu"] = ", ".join(names) or "none"
     found["command"] = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv[0] else ""
     return found
+
+
+def _required() -> list[str]:
+    """What the package depends on, without its extras."""
+    requirements = metadata.requires("robust_restoration") or ()
+    names = (re.match(r"[\w.-]+", line) for line in requirements if "extra ==" not in line)
+    return [name[0] for name in names if name]
 
 
 def _processor() -> str:

@@ -21,7 +21,7 @@ def certifiers() -> list[Entry]:
 
 @hookimpl
 def verbs() -> list[Entry]:
-    """What ``rr.certify`` is."""
+    """What ``rr.certify`` and ``rr.create_certifier`` are."""
     return [
         Entry(
             "certify",
@@ -29,7 +29,13 @@ def verbs() -> list[Entry]:
             "classes with an L2 radius that no attack can break",
             "arXiv:1902.02918",
             roles=("certify",),
-        )
+        ),
+        Entry(
+            "create_certifier",
+            "robust_restoration_certify.certify_images:create_certifier",
+            "a module that certifies, around a classifier",
+            roles=("create_certifier",),
+        ),
     ]
 
 

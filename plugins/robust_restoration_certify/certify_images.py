@@ -1,14 +1,27 @@
-"""Certifying images: the verb ``certify``."""
+"""Certifying images: the verbs ``certify`` and ``create_certifier``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
-from robust_restoration.models.create import create_certifier
+from robust_restoration.plugins.registry import registry
 
 from .smoothing import Certificate
+
+
+def create_certifier(classifier: nn.Module, name: str | None = None, **options: Any) -> Any:
+    """A module with ``certify(images, ...)`` around a classifier.
+
+    Args:
+        classifier: The classifier, which takes images in [0, 1] or has a ``pretrained_cfg``.
+        name: The certifier's name; the default one if ``None``.
+        **options: Passed to the certifier.
+    """
+    name = name or registry().default("certifiers", "classifier")
+    return registry().create("certifiers", name, classifier, **options)
 
 
 def certify(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from robust_restoration.evaluation import Result
-from robust_restoration.evaluation.result.table import APART, HEADS, level
+from robust_restoration.evaluation.result.result import APART
+from robust_restoration.evaluation.result.table import HEADS, level
 
 UNATTACKED = "unattacked"
 SHARES = ("accuracy", "certified accuracy")  # from 0 to 1, shown in per cent

@@ -9,10 +9,11 @@ AT = "robust_restoration_scrutiny"
 
 @hookimpl
 def verbs() -> list[Entry]:
-    """The plot of a result, and of a training."""
+    """The tables and the plot of a result, and the plot of a training."""
     summary = "curves over strengths, a heat map of transfer, or conditions with a dot an image"
     return [
         Entry("matplotlib_figure", f"{AT}.plot:plot", summary, roles=("plot",)),
+        Entry("tables", f"{AT}.tables:tables", "by strength or by condition", roles=("tables",)),
         Entry(
             "training_curves", f"{AT}.training_curves:curves", "of a run", roles=("curves",)
         ),

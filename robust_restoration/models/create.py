@@ -70,18 +70,6 @@ def create_defense(name: str, **options: Any) -> Defense:
     return remember(made, Origin("defenses", name, options))
 
 
-def create_certifier(classifier: nn.Module, name: str | None = None, **options: Any) -> Any:
-    """A module with ``certify(images, ...)`` around a classifier.
-
-    Args:
-        classifier: The classifier, which takes images in [0, 1] or has a ``pretrained_cfg``.
-        name: The certifier's name; the default one if ``None``.
-        **options: Passed to the certifier.
-    """
-    name = name or registry().default("certifiers", "classifier")
-    return registry().create("certifiers", name, classifier, **options)
-
-
 def _with_weights(kind: str, name: str, weights: str | None, options: dict[str, Any]) -> Any:
     origin = Origin(kind, name, options, weights)
     if weights is None:

@@ -28,25 +28,13 @@ def read_json(text: str, path: Path | str) -> dict[str, Any]:
     Raises:
         WeightsError: If it is damaged, too long or too deep, or has numbers beyond reason.
     """
-
-    def whole(digits: str) -> int:
-        if len(digits) > 8 or abs(int(digits)) > LARGEST:
-            raise ValueError(f"the number {cleaned(digits, 20)}")
-        return int(digits)
-
-    def fraction(digits: str) -> float:
-        if not math.isfinite(float(digits)):
-            raise ValueError(f"the number {cleaned(digits, 20)}")
-        return float(digits)
-
     try:
         if len(text) > LONGEST:
             raise ValueError(f"{len(text)} characters")
-        content = json.loads(
-            text, parse_int=whole, parse_float=fraction, parse_constant=fraction
-        )
-        if not isinstance(content, dict) or _depth(content) > DEEPEST:
-            raise ValueError("not a flat object")
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("not an object")
+        _check(content)
     except (ValueError, RecursionError) as error:
         raise WeightsError(
             f"{path} has a damaged header: its options cannot be read ({cleaned(str(error))}); "
@@ -55,9 +43,17 @@ def read_json(text: str, path: Path | str) -> dict[str, Any]:
     return content
 
 
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value
-    return 1 + max(map(_depth, inner), default=0) if isinstance(value, dict | list) else 0
+def _check(value: Any, depth: int = 0) -> None:
+    """Raise a `ValueError` where JSON is too deep, or has a number beyond reason."""
+    if depth > DEEPEST:
+        raise ValueError("it is too deep")
+    if (isinstance(value, int) and abs(value) > LARGEST) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
+        raise ValueError(f"the number {cleaned(str(value), 20)}")
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check(inner, depth + 1)
 
 
 def check_types(target: Any, options: dict[str, Any], path: Path | str) -> None:

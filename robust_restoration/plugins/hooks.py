@@ -35,8 +35,8 @@ class Entry:
             ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
             ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
             defense by its name, which comes first; a verb for ``"certify"``,
-            ``"explain"``, ``"fit_purifier"``, ``"plot"``, ``"to_html"``, ``"write_strip"`` or
-            ``"curves"``. See `Registry.default`.
+            ``"create_certifier"``, ``"explain"``, ``"fit_purifier"``, ``"tables"``, ``"plot"``,
+            ``"to_html"``, ``"write_strip"`` or ``"curves"``. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 

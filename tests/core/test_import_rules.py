@@ -206,6 +206,7 @@ ORDINARY = {
     "strip",  # of panels, or to take off
     "square",  # a patch's form, and a power
     "standard",  # deviation
+    "tables",  # of numbers
     "train",  # a verb
     "training",  # a noun
     "transfer",  # of an attack from one model to another

@@ -361,9 +361,7 @@ class Result:
         Args:
             metric: Of the table by strength; by default the first one.
         """
-        from .table import tables
-
-        return "\n\n".join(table.markdown() for table in tables(self, metric))
+        return "\n\n".join(table.markdown() for table in verbs.tables(self, metric))
 
     def to_latex(self, metric: str | None = None) -> str:
         """The same tables as LaTeX, for the package booktabs.
@@ -371,9 +369,7 @@ class Result:
         Args:
             metric: Of the table by strength; by default the first one.
         """
-        from .table import tables
-
-        return "\n\n".join(table.latex() for table in tables(self, metric))
+        return "\n\n".join(table.latex() for table in verbs.tables(self, metric))
 
     def to_html(self, path: Path | str, **options: Any) -> None:
         """Write one page that asks for nothing from elsewhere, by the plugin that offers this verb.
@@ -389,10 +385,8 @@ class Result:
         from rich.console import Group
         from rich.text import Text
 
-        from .table import tables
-
         remarks = [Text(f"! {sentence}", style="yellow") for sentence in self.warnings()]
-        return Group(*tables(self), *remarks)
+        return Group(*verbs.tables(self), *remarks)
 
     def __str__(self) -> str:
         from rich.console import Console

@@ -1,21 +1,16 @@
-"""Tables of a result: by strength where something is classified, else by condition."""
+"""A table, in all the forms it is shown in, and how its words and numbers are written."""
 
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .intervals import Interval, of_mean
-from .result import APART, UNATTACKED, Condition
-
 if TYPE_CHECKING:
-    from .result import Result
+    from .intervals import Interval
+    from .result import Condition, Result
 
 HEADS = {"psnr": "PSNR in dB", "ssim": "SSIM", "mae": "MAE", "accuracy": "accuracy in %"}
-DIGITS = {"psnr": 2, "accuracy": 1}
 Row = tuple[bool, list[str]]  # whether it is a control's, and its words
 
 
@@ -74,17 +69,6 @@ def _latex(words: str) -> str:
     return "".join(replaced.get(letter, letter) for letter in words)
 
 
-def tables(result: Result, metric: str | None = None) -> list[Table]:
-    """The tables that show a result: by the ``metric`` where it is by strength."""
-    if "accuracy" not in result.metrics:
-        return [_by_condition(result, data) for data in result.data]
-    return [
-        _by_strength(result, data, threat, metric or "accuracy")
-        for data in result.data
-        for threat in (result.threats or [UNATTACKED])
-    ]
-
-
 def level(eps: float) -> str:
     """A budget as people write it: ``8/255``, or ``0.03``; infinity is none."""
     if math.isinf(eps):
@@ -118,59 +102,3 @@ def label(key: Condition, result: Result) -> str:
     """A condition's name: threat, and budget and subject where there are several."""
     several = not key.control and len(result.strengths(key.threat)) > 1
     return f"{key.control or key.threat}{' ' + level(key.eps) if several else ''}"
-
-
-def _by_condition(result: Result, data: str) -> Table:
-    metrics = [m for m in result.metrics if m not in APART]
-    first, several = metrics[0], len(result.subjects) > 1
-    digits = [DIGITS.get(metric, 4) for metric in metrics]
-    change = f"{HEADS.get(first, first).split(' in ')[0]} change"
-    heads = ["condition", *(HEADS.get(m, m) for m in metrics), change, "size x255"]
-
-    def rows() -> Iterator[Row]:
-        for key, cell in result.cells().items():
-            if key.data != data:
-                continue
-            means = {m: statistics.fmean(values.values()) for m, values in cell.items()}
-            row = [("  " if key.control else "") + label(key, result)]
-            row += [
-                "" if m not in means else f"{means[m]:.{n}f}" if m != first else
-                with_interval(of_mean(list(cell[m].values()), m), 1, n)
-                for m, n in zip(metrics, digits, strict=True)
-            ]
-            last = ["", ""]
-            if key.threat != UNATTACKED:
-                which = {"subject": key.subject, "data": key.data}
-                change = result.difference(key._asdict(), {"threat": UNATTACKED, **which}, first)
-                size = f"{255 * means['size']:.2f}"
-                last = [with_interval(change, 1, digits[0], "+"), size]
-            yield bool(key.control), [*([key.subject] if several else []), *row, *last]
-
-    return Table(title(result, data), ["subject", *heads] if several else heads, list(rows()))
-
-
-def _by_strength(result: Result, data: str, threat: str, metric: str) -> Table:
-    strengths = result.strengths(threat) if threat != UNATTACKED else []
-    scale, digits = (100, 1) if metric == "accuracy" else (1, DIGITS.get(metric, 4))
-    cells = {key: cell[metric] for key, cell in result.cells().items() if metric in cell}
-
-    def rows() -> Iterator[Row]:
-        for subject in result.subjects:
-            plain = cells.get(Condition(subject, data, UNATTACKED, 0.0, ""), {})
-            for control in ("", *result.controls(threat)):
-                found = [{} if control else plain] + [
-                    cells.get(Condition(subject, data, threat, eps, control), {})
-                    for eps in strengths
-                ]
-                words = [
-                    with_interval(of_mean(list(values.values()), metric), scale, digits)
-                    if values else ""
-                    for values in found
-                ]
-                if any(words):
-                    yield bool(control), [f"  {control}" if control else subject, *words]
-
-    counts = [len(v) for k, v in cells.items() if k.data == data and k.threat == threat]
-    about = f", {result.settings['classifier']}" if result.settings.get("classifier") else ""
-    heading = f"{HEADS.get(metric, metric)}, {threat}, {max(counts, default=0)} images of {data}"
-    return Table(heading + about, [threat, "0", *map(level, strengths)], list(rows()))
