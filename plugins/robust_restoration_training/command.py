@@ -73,8 +73,9 @@ def train(
     classifier: Annotated[
         str,
         typer.Option(
-            help="What the purifier or denoiser is trained for, or, with a defense for classifiers, what is "
-            "trained itself; both are with one that trains the two together. " + CLASSIFIER_HELP,
+            help="What the purifier or denoiser is trained for, or, with a defense for "
+            "classifiers, what is trained itself; purifier and classifier both are with one that "
+            "trains the two together. " + CLASSIFIER_HELP,
             rich_help_panel=WHAT,
         ),
     ] = "",
