@@ -228,7 +228,7 @@ def _randint(
     *bounds: Any, low: int | None = None, high: int | None = None, size: Any = None, **like: Any
 ) -> Plan:
     if size is None:
-        *bounds, size = bounds
+        bounds, size = bounds[:-1], bounds[-1]
     named = (bound for bound in (low, high) if bound is not None)
     return _integers(torch.empty(size, **{"dtype": torch.int64, **like}), *bounds, *named)
 

@@ -11,6 +11,11 @@ from robust_restoration.images.folders import images_in
 TABLES = ("labels.csv", "images.csv", "dev_dataset.csv")
 
 
+def label_table(folder: Path) -> Path | None:
+    """The table of labels in a folder of images, if there is one."""
+    return next((folder / n for n in TABLES if (folder / n).is_file()), None)
+
+
 def listed_labels(folder: Path) -> list[tuple[Path, int]]:
     """(file, label from 0) of each image a folder lists.
 
@@ -20,7 +25,7 @@ def listed_labels(folder: Path) -> list[tuple[Path, int]]:
     Raises:
         DataError: If the table cannot be understood.
     """
-    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    table = label_table(folder)
     if table is not None:
         return _from_table(table)
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
