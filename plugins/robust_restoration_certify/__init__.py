@@ -31,7 +31,7 @@ def verbs() -> list[Entry]:
             roles=("certify",),
         ),
         Entry(
-            "create_certifier",
+            "certifier",
             "robust_restoration_certify.certify_images:create_certifier",
             "a module that certifies, around a classifier",
             roles=("create_certifier",),
