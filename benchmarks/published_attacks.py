@@ -1,14 +1,12 @@
 """The papers' attack tables with the published denoisers, ours beside theirs, controls below.
 
-    python benchmarks/published_attacks.py obsatk denoising_pgd transfer noise2noise
+    python benchmarks/published_attacks.py obsatk denoising_pgd transfer colour similitude
 
-``obsatk``: Table 1 of the ObsAtk paper; ``denoising_pgd``: Tables I, II and III of the
-denoising-PGD paper; ``transfer``: its Tables III to V with the models at hand; ``similitude``: its
-Table VI; ``noise2noise``: the
-PSNR ratios under DAG of the report on Noise2Noise. The
-published weights are other people's trainings: compare the drops more than the levels. Each part is
-kept in ``results/published-PART.json`` when it is done, and ``--table`` prints Markdown of what is
-there.
+``obsatk``: Table 1 of the ObsAtk paper; of the denoising-PGD paper ``denoising_pgd``: Tables I to
+III with controls, ``transfer``: Tables III to V with the models at hand, ``colour``: Table VII,
+``similitude``: Table VI. The published weights are other people's trainings: compare the drops more
+than the levels. Each part is kept in ``results/published-PART.json`` when it is done, and
+``--table`` prints Markdown of what is there.
 """
 
 from __future__ import annotations
@@ -65,6 +63,9 @@ DENOISING_PGD: dict[str, tuple[float, float] | None] = {
 GRAY = (
     "dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ffdnet_gray", "ecndnet_gray_sigma25",
     "adnet_gray_sigma25", "rddcnn_gray_sigma25",
+)
+COLOUR = (
+    "ffdnet_color", "dncnn_blind_color_sigma0-55", "adnet_color_sigma25", "n2n_unet_color_gaussian",
 )
 SOURCES = ("dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-55", "ecndnet_gray_sigma25")
 RELEASED = {"target": "noisy", "clip": "paper"}  # as the authors' code attacks
@@ -127,34 +128,6 @@ def denoising_pgd(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     return rows
 
 
-def noise2noise(limits: dict[str, int | None]) -> list[dict[str, Any]]:
-    """PSNR(f(noisy)) / PSNR(f(attacked)) under DAG."""
-    rows = []
-    for model in ("n2n_unet_color_gaussian", "n2n_unet_color_gaussian-clean"):
-        result = evaluate(
-            model, "cbsd68", limits.get("cbsd68"), sigma=EPS, controls=False,
-            threats={
-                name: {"attack": "dag", "options": {"norm": norm}}
-                for name, norm in (("dag, L-inf", "linf"), ("dag, L2", "l2"))
-            },
-        )
-        rows.append(
-            {
-                "model": model, "images": len(result.images()),
-                "ratios": {
-                    c: [
-                        a / b for a, b in zip(
-                            result.values().values(), result.values(c).values(), strict=True
-                        )
-                    ]
-                    for c in result.threats
-                },
-                "ours": means(result),
-            }
-        )
-    return rows
-
-
 def loaded(names: Sequence[str]) -> dict[str, torch.nn.Module]:
     """Published denoisers by their files' names."""
     return {name: load_published(WEIGHTS, name).to(DEVICE) for name in names}
@@ -162,16 +135,27 @@ def loaded(names: Sequence[str]) -> dict[str, torch.nn.Module]:
 
 def transfer(limits: dict[str, int | None]) -> list[dict[str, Any]]:
     """Tables III to V: attacks made on one-level and blind models, restored by all."""
+    return [{"transfer": transferred(GRAY, SOURCES, "set12", 0.012, limits.get("transfer"))}]
+
+
+def colour(limits: dict[str, int | None]) -> list[dict[str, Any]]:
+    """Table VII: an attack of 0.055 made on FFDNet in colour, restored by all."""
+    return [{"transfer": transferred(COLOUR, COLOUR[:1], "set3c", 0.055)}]
+
+
+def transferred(
+    names: Sequence[str], sources: Sequence[str], data: str, eps: float, limit: int | None = None
+) -> dict[str, Any]:
+    """Denoising-PGD made on some models and restored by all, on one noise."""
     threats = {
-        source: rr.Threat("denoising_pgd", RELEASED, through=source, eps=0.012, controls=False)
-        for source in SOURCES
+        source: rr.Threat("denoising_pgd", RELEASED, through=source, eps=eps, controls=False)
+        for source in sources
     }
     result = rr.evaluate(
-        loaded(GRAY), "set12", root=ROOT, limit=limits.get("transfer"), threats=threats, sigma=EPS,
-        autocast="bf16", batch_size=1, checks=False, progress=False,
-        state=STATES / "transfer.json",
+        loaded(names), data, root=ROOT, limit=limit, threats=threats, sigma=EPS, batch_size=1,
+        autocast="bf16", checks=False, progress=False, state=STATES / f"transfer-{data}.json",
     )
-    return [{"transfer": TransferResult(result).to_dict()}]
+    return TransferResult(result).to_dict()
 
 
 def similitude(limits: dict[str, int | None]) -> list[dict[str, Any]]:
@@ -192,8 +176,8 @@ PARTS = {
     "obsatk": obsatk,
     "denoising_pgd": denoising_pgd,
     "transfer": transfer,
+    "colour": colour,
     "similitude": similitude,
-    "noise2noise": noise2noise,
 }
 # What the tables hold by default: the seven images of Set12 that are 256x256, and of the larger
 # sets so many that a table takes minutes on one core.
@@ -222,7 +206,7 @@ def table(part: str) -> str:
                 f"| {row['data']}, {row['images']} images | {row['level']} | {row['attack']} | "
                 f"{figures} |"
             )
-    elif part == "transfer":
+    elif part in ("transfer", "colour"):
         found = content["rows"][0]["transfer"]
         result = rr.Result.from_json(json.dumps(found))
         names, dmr = found["names"], found["dmr"]
@@ -246,7 +230,7 @@ def table(part: str) -> str:
             for n in names:
                 cells = " | ".join(f"{found['dmrs'][n][m]:.2f}" for m in names)
                 lines.append(f"| {n} | {cells} |")
-    elif part == "denoising_pgd":
+    else:
         controls = ("clamp only", "same energy", "random direction")
         lines += [
             "| model | paper | ours: Gaussian | attack | attacked | change | "
@@ -268,19 +252,6 @@ def table(part: str) -> str:
                     f"| {row['model']} | {theirs} | {ours['noisy']:.2f} | {attack} | {value:.2f} | "
                     f"{cells} | "
                     f"{row['ssim'][attack]:.3f} | {row['mae'][attack]:.2f} |"
-                )
-    else:
-        lines += [
-            "| model | attack | PSNR noisy | PSNR attacked | ratio, least | median | most |",
-            "|---|---|" + "---:|" * 5,
-        ]
-        for row in content["rows"]:
-            for attack, ratios in row["ratios"].items():
-                ordered = sorted(ratios)
-                lines.append(
-                    f"| {row['model']} | {attack} | {row['ours']['noisy']:.2f} | "
-                    f"{row['ours'][attack]:.2f} | {ordered[0]:.3f} | "
-                    f"{ordered[len(ordered) // 2]:.3f} | {ordered[-1]:.3f} |"
                 )
     return "\n".join(lines)
 
