@@ -1,4 +1,4 @@
-"""Figures 6 to 14 of the report on Noise2Noise and DAG: noise and attacks on an MNIST classifier.
+"""The report on Noise2Noise and DAG, figures 6 to 14, 35, 36: an MNIST classifier under attack.
 
     python benchmarks/lenet_figures.py
     python benchmarks/lenet_figures.py --table
@@ -7,15 +7,14 @@ Accuracy against the share of pixels that noise replaces (figure 7), and under F
 Pixel attack (figure 12), of the LeNet-5 in ``../shared/weights``; the report's own classifier, of
 two convolutions of 3 and 5 filters, is not published. Writes ``results/lenet_figures.json``,
 ``docs/lenet_curves.png`` and ``docs/lenet_feature_maps.png``: for one digit that noise or FGSM
-turns into another, its second layer's feature maps beside those of the training images that are
-nearest to it in both classes (figures 9, 10, 13 and 14), and the filters (figure 6).
+turns into another, its feature maps beside those of the training images that are nearest to it in
+both classes by the second layer's (figures 9, 10, 13, 14, 35 and 36), and the filters (figure 6).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ SHARES = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 EPS = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3]
 PIXELS = [0, 1, 5, 10, 20, 40]
 NOISES = {"Gaussian": "replacement_gaussian", "salt and pepper": "salt_and_pepper"}
-SHOWN = 6  # feature maps of an image: those that differ most among the four
+SHOWN = (3, 6)  # feature maps a layer: those that differ most among the four images
 KNOWN = 4000  # training images among which the nearest are looked for
 UNTIL = 2000  # test images among which an example is looked for
 
@@ -105,6 +104,13 @@ def draw_curves(content: dict[str, Any]) -> None:
     _save(figure, "lenet_curves.png")
 
 
+def first_layer(model: nn.Module, images: Tensor) -> Tensor:
+    """Feature maps after the first convolution, before activation and pooling."""
+    with torch.no_grad():
+        maps: Tensor = model.conv1(images)
+    return maps
+
+
 def second_layer(model: nn.Module, images: Tensor) -> Tensor:
     """Feature maps after the second convolution, before activation and pooling."""
     with torch.no_grad():
@@ -114,7 +120,7 @@ def second_layer(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def draw_maps(model: Any, images: Tensor, labels: Tensor, train: Tensor, classes: Tensor) -> None:
-    """Figures 6, 8 to 10, 13 and 14."""
+    """Figures 6, 8 to 10, 13, 14, 35 and 36."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -136,14 +142,22 @@ def draw_maps(model: Any, images: Tensor, labels: Tensor, train: Tensor, classes
         was, became = int(labels[number]), int(found[number])
         own = second_layer(model, torch.stack([images[number], attacked[number]]))
         nearest = [_nearest(own[k], known, classes == c) for k, c in ((0, was), (1, became))]
-        maps = torch.stack([known[nearest[0]], own[0], own[1], known[nearest[1]]])
-        pictures = [train[nearest[0]], images[number], attacked[number], train[nearest[1]]]
+        pictures = torch.stack(
+            [train[nearest[0]], images[number], attacked[number], train[nearest[1]]]
+        )
         titles = [f"training, {was}", f"clean, {was}", f"{what}: {became}", f"training, {became}"]
-        chosen = maps.var(0).mean((1, 2)).topk(SHOWN).indices
-        places = part.subplots(4, SHOWN + 1)
+        places = part.subplots(4, 1 + sum(SHOWN))
         for row in range(4):
-            _show(places[row], [pictures[row][0], *maps[row, chosen]], first=(0.0, 1.0))
-            places[row, 0].set_title(titles[row], fontsize=8)
+            _show(places[row, :1], pictures[row])
+            places[row, 0].set_title(titles[row], fontsize=8, loc="left")
+        begin = 1
+        for layer, count in zip((first_layer, second_layer), SHOWN, strict=True):
+            maps = layer(model, pictures)
+            chosen = maps.var(0).mean((1, 2)).topk(count).indices
+            for row in range(4):
+                _show(places[row, begin : begin + count], maps[row, chosen])
+            places[0, begin].set_title(f"{layer.__name__.replace('_', ' ')}:", fontsize=8, loc="left")
+            begin += count
     _save(figure, "lenet_feature_maps.png")
 
 
@@ -152,11 +166,10 @@ def _nearest(maps: Tensor, known: Tensor, allowed: Tensor) -> int:
     return int(distances.masked_fill(~allowed, torch.inf).argmin())
 
 
-def _show(places: Any, pictures: Sequence[Tensor] | Tensor, first: Any = None) -> None:
-    """Gray pictures, all but the first on one scale."""
-    rest = torch.stack(list(pictures[1:] if first else pictures))
-    for number, (place, picture) in enumerate(zip(places, pictures, strict=True)):
-        low, high = first if first and number == 0 else (float(rest.min()), float(rest.max()))
+def _show(places: Any, pictures: Tensor) -> None:
+    """Gray pictures on one scale."""
+    low, high = float(pictures.min()), float(pictures.max())
+    for place, picture in zip(places, pictures, strict=True):
         place.imshow(picture, cmap="gray", vmin=low, vmax=high)
         place.set_axis_off()
 
