@@ -156,7 +156,8 @@ def draw_maps(model: Any, images: Tensor, labels: Tensor, train: Tensor, classes
             chosen = maps.var(0).mean((1, 2)).topk(count).indices
             for row in range(4):
                 _show(places[row, begin : begin + count], maps[row, chosen])
-            places[0, begin].set_title(f"{layer.__name__.replace('_', ' ')}:", fontsize=8, loc="left")
+            title = layer.__name__.replace("_", " ")
+            places[0, begin].set_title(title, fontsize=8, loc="left")
             begin += count
     _save(figure, "lenet_feature_maps.png")
 
