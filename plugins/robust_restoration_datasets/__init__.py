@@ -7,10 +7,11 @@ from robust_restoration import Entry, hookimpl
 
 @hookimpl
 def datasets() -> list[Entry]:
-    """The named sets, each under all its names."""
+    """The named sets, each under all its names, and files of labelled images."""
     from .table import NAMED
 
-    return [
+    summary = "an .npz file with x (N, H, W[, C]) uint8 and y (N,)"
+    return [Entry("npz:", "robust_restoration_datasets.npz:NPZ", summary)] + [
         Entry(name, f"robust_restoration_datasets.table:{named.name}", named.summary)
         for named in NAMED
         for name in named.names

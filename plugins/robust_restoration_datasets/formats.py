@@ -126,7 +126,7 @@ class Npz:
 
     def read(self, files: list[Path], limit: int | None) -> Arrays:
         """Both arrays."""
-        from robust_restoration.data.labelled import read_npz
+        from .arrays import read_npz
 
         return read_npz(files[0], limit)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from robust_restoration.data.labelled import LabelledImages, from_arrays
+from robust_restoration.data.labelled import LabelledImages
 from robust_restoration.data.pairs import RestorationImages, read_files, some
 from robust_restoration.errors import DataError
 from robust_restoration.images.files import read_image
 from robust_restoration.images.pixels import compact
 
+from .arrays import from_arrays
 from .formats import find_split, read_mat
 from .locate import Located
 from .sets import NamedSet

@@ -90,6 +90,8 @@ class NamedSet:
         from .locate import splits_in
         from .read import read_split
 
+        if not folder.is_dir():
+            return None
         held = splits_in(self, folder)
         if not held:
             return None

@@ -37,11 +37,18 @@ __getattr__, _, __all__ = _lazy.attach(
 @hookimpl
 def commands() -> list[Entry]:
     """A command for each study."""
-    at = "robust_restoration_studies.shell"
     verbs = "robust_restoration_studies.verbs"
     return [
-        Entry("transfer", f"{at}:transfer", "attacks made on one denoiser, given to others"),
-        Entry("similitude", f"{at}:similitude", "how alike the directions are that hurt denoisers"),
+        Entry(
+            "transfer",
+            f"{verbs}.transfer:transfer",
+            "attacks made on one denoiser, given to others",
+        ),
+        Entry(
+            "similitude",
+            f"{verbs}.similitude:similitude",
+            "how alike the directions are that hurt denoisers",
+        ),
         Entry(
             "attacked-set",
             f"{verbs}.attacked_set:attacked_set",

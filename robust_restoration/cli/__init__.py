@@ -1,4 +1,4 @@
-"""The command line: how it starts, fails and prints, and commands that list what there is.
+"""The command line: how it starts, fails and prints, and commands about plugins and machine.
 
 All other commands are plugins'. Commands import what they need when they run, so that help is
 quick.

@@ -1,20 +1,13 @@
-"""Commands that show what is there."""
+"""Commands that work whatever plugins do: ``plugins`` and ``env``."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
-
-from robust_restoration.errors import InputError
-from robust_restoration.numbers import format_level
+from typing import TYPE_CHECKING, Any
 
 from .app import Json, app, emit, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from robust_restoration.plugins.hooks import Entry
 
 
@@ -29,7 +22,7 @@ def plugins(as_json: Json = False) -> None:
         emit(
             [
                 {fact: getattr(p, fact) for fact in facts}
-                | {"offers": {k: [_about(e.name, e) for e in es] for k, es in p.entries.items()}}
+                | {"offers": {k: [about(e.name, e) for e in es] for k, es in p.entries.items()}}
                 for p in found
             ]
         )
@@ -39,7 +32,7 @@ def plugins(as_json: Json = False) -> None:
     table = Table("plugin", "distribution", "status", "offers")
     for p in found:
         offers = "\n".join(
-            f"{kind}: {_shorten([e.name for e in entries])}" for kind, entries in p.entries.items()
+            f"{kind}: {shortened([e.name for e in entries])}" for kind, entries in p.entries.items()
         )
         color = {"active": "green", "disabled": "yellow"}.get(p.status, "red")
         status = f"[{color}]{p.status}[/{color}]"
@@ -47,12 +40,13 @@ def plugins(as_json: Json = False) -> None:
     show(table)
 
 
-def _about(name: str, entry: Entry) -> dict[str, Any]:
+def about(name: str, entry: Entry) -> dict[str, Any]:
     """An entry for machines."""
     return {"name": name, "summary": entry.summary, "paper": entry.paper}
 
 
-def _shorten(names: list[str]) -> str:
+def shortened(names: list[str]) -> str:
+    """The first names, and how many more there are."""
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
@@ -67,97 +61,3 @@ def env(as_json: Json = False) -> None:
     else:
         for name, value in found.items():
             sys.stdout.write(f"{name}: {value}\n")
-
-
-@app.command(
-    name="list",
-    epilog='Example:  robust-restoration list attacks "torchattacks/*".  Example:  '
-    "robust-restoration list purifiers NAME",
-)
-def list_entries(
-    kind: Annotated[str, typer.Argument(help="attacks, defenses, denoisers, purifiers, ...")],
-    pattern: Annotated[
-        str, typer.Argument(help="A glob pattern, or a name to see its options.")
-    ] = "*",
-    as_json: Json = False,
-) -> None:
-    """List what the plugins offer of a kind, with a line on each; of one alone, all its options."""
-    from robust_restoration.errors import did_you_mean
-    from robust_restoration.plugins.hooks import KINDS
-    from robust_restoration.plugins.registry import registry
-
-    if kind not in KINDS:
-        raise InputError(f"There is no kind {kind!r}. {did_you_mean(kind, list(KINDS))}")
-    known = registry()
-    names = known.list(kind, pattern)
-    is_name = not set(pattern) & set("*?[")
-    if is_name and not names:  # its last part, as in torchattacks/NAME, or a part of it
-        every = known.list(kind)
-        names = [n for n in every if n.rpartition("/")[2] == pattern]
-        names = names or [n for n in every if pattern in n]
-        if not names:
-            known.find(kind, pattern)  # says what is near
-            names = [pattern]  # a member of a family
-    if is_name and len(names) == 1:
-        _show_one(kind, names[0], as_json)
-        return
-    rows = [(name, known.find(kind, name)[0].entry, _tags(kind, name)) for name in names]
-    if as_json:
-        emit([_about(n, e) | ({"weights": t} if t else {}) for n, e, t in rows])
-        return
-    _columns([(n, e.summary, e.paper, _shorten(t)) for n, e, t in rows])
-
-
-def _tags(kind: str, name: str) -> list[str]:
-    """The tags of the weights there are for an entry."""
-    from robust_restoration.models.shipped import known_weights
-
-    return sorted(known_weights(kind, name)) if kind in ("denoisers", "purifiers") else []
-
-
-def _show_one(kind: str, name: str, as_json: bool) -> None:
-    """An entry with its options and their defaults, which are read from what it points to."""
-    import inspect
-
-    from robust_restoration.plugins.registry import registry
-    from robust_restoration.plugins.targets import load_target, parameters_of
-
-    entry = registry().find(kind, name)[0].entry
-    target = load_target(entry) if kind != "weights" else None
-    parameters = parameters_of(target) if callable(target) else {}
-    documented = inspect.isclass(target) or inspect.isroutine(target)
-    text = inspect.getdoc(target) or "" if documented else ""
-    options = {
-        option: _default(p.default) for option, p in parameters.items() if option != "model"
-    }
-    tags = _tags(kind, name)
-    if as_json:
-        emit(_about(name, entry) | {"options": options, "weights": tags, "about": text})
-        return
-    show(f"{name}: {entry.summary}" + (f" ({entry.paper})" if entry.paper else ""))
-    if options:
-        _columns([(f"  {option}", value) for option, value in options.items()])
-    if tags:
-        show(f"Weights: {', '.join(tags)}")
-    if text:
-        sys.stdout.write("\n" + text + "\n")
-
-
-def _default(value: Any) -> str:
-    """A default for people: eps and the like as fractions of 255, as papers write them."""
-    import inspect
-
-    if value is inspect.Parameter.empty:
-        return "required"
-    if isinstance(value, float) and 0 < value < 1 and abs(value * 255 - round(value * 255)) < 1e-9:
-        return format_level(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _columns(rows: Iterable[tuple[str, ...]]) -> None:
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    show(table)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-import zipfile
-import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +20,6 @@ from .labels import listed_labels
 from .names import load_offered, offered_sets, understand
 from .stored import read_alike
 
-Array = np.ndarray[Any, Any]
 HASHED = 256  # images at a time
 SPLITS = ("train", "val", "valid", "validation", "test")
 
@@ -171,22 +166,20 @@ def _adapted(
 def _from_path(
     path: Path, size: int | None, channels: int, limit: int | None, split: str | None
 ) -> LabelledImages:
-    if path.suffix == ".npz":
-        x, y = read_npz(path, limit)
-        return _adapted(from_arrays(x, y, path), size, channels, limit)
-    if not path.is_dir():
-        raise DataError(f"{path} is neither a folder nor an .npz file.")
     if split and (path / split).is_dir():
         found = _from_path(path / split, size, channels, limit, None)
         return replace(found, name=f"{path.name}:{split}")
-    listed = [] if split else listed_labels(path)
+    listed = listed_labels(path) if path.is_dir() and not split else []
     if listed:
         return _from_listed(path, listed[:limit], size, channels)
     for _, target in offered_sets():
         made = target.recognise(path, split, limit) if hasattr(target, "recognise") else None
         if made is not None:
             name = f"{path.name}:{split}" if split else path.name
+            name = name if path.is_dir() else made.name
             return replace(_adapted(made, size, channels, limit), name=name)
+    if not path.is_dir():
+        raise DataError(f"{path} is neither a folder nor an .npz file.")
     if split:
         raise DataError(f"{path} holds no split {split!r}.")
     splits = [inner for inner in SPLITS if (path / inner).is_dir()]
@@ -212,48 +205,6 @@ def _from_listed(
     found = read_alike(files, read, path, f"size {size}, channels {channels}")
     labels = torch.tensor([label for _, label in listed])[found.kept]
     return LabelledImages(found.images, labels, found.damaged, path.name)
-
-
-def from_arrays(x: Array, y: Array, source: Path, name: str = "") -> LabelledImages:
-    """Labelled images of arrays.
-
-    Args:
-        x: (N, H, W, C) uint8.
-        y: (N,) integers.
-        source: The file they come from, for messages.
-        name: What tables call them.
-
-    Raises:
-        DataError: If there is not one integer an image.
-    """
-    if y.ndim != 1 or y.dtype.kind not in "ui" or len(x) != len(y) or not len(x):
-        raise DataError(
-            f"{source} has {len(x)} images and labels of shape {y.shape} and type {y.dtype}; "
-            "expected one integer an image."
-        )
-    images = torch.from_numpy(np.array(x.transpose(0, 3, 1, 2), order="C"))
-    return LabelledImages(images, torch.from_numpy(y.astype(np.int64)), name=name)
-
-
-def read_npz(path: Path, limit: int | None) -> tuple[Array, Array]:
-    """``x`` (N, H, W, C) uint8 and ``y`` (N,) of an ``.npz`` file; nothing is unpickled.
-
-    Raises:
-        DataError: If the file is damaged or holds no such arrays.
-    """
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is damaged or not an .npz file.")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            x, y = arrays["x"][:limit], arrays["y"][:limit]
-    except (OSError, EOFError, LookupError, ValueError, zlib.error, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} holds no arrays x and y that could be read ({error}).") from error
-    if x.dtype != np.uint8 or x.ndim not in (3, 4):
-        raise DataError(
-            f"{path}: x is {x.dtype} of shape {x.shape}; expected uint8 (N, H, W) or "
-            "(N, H, W, C)."
-        )
-    return (x if x.ndim == 4 else x[..., None]), y
 
 
 def _stack(images: Tensor, size: int | None, channels: int) -> Tensor:

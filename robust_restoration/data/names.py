@@ -8,8 +8,8 @@ Where it has them, these further attributes are used; their module loads no torc
   ``kind``, ``summary``, and as far as they are known ``aliases``, ``channels``, ``found``,
   ``expected``, ``size`` (bytes), ``terms``, ``source``, ``folder``, ``problem``;
 - ``places``: names of folders under the data root that belong to it;
-- ``recognise(folder, split, limit)``: `LabelledImages` of a folder that a user gave by its path, or
-  ``None`` where the folder does not hold its files.
+- ``recognise(path, split, limit)``: `LabelledImages` of a folder or a file that a user gave by its
+  path, or ``None`` where that is not of its kind.
 
 Nothing here loads torch.
 """

@@ -192,6 +192,8 @@ ORDINARY = {
     "evaluation",  # a noun
     "explain",  # a verb
     "explanation",  # what it gives
+    "list",  # what holds several
+    "npz",  # a suffix of files
     "files",  # what images are read from
     "gaussian",  # the noise that the core has itself
     "patch",  # a part of an image

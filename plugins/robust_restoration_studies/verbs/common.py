@@ -14,6 +14,9 @@ Denoisers = Annotated[
     list[str],
     typer.Option("--denoiser", help=f"{DENOISER_HELP} Give several; the first is attacked."),
 ]
+Several = Annotated[
+    list[str], typer.Option("--denoiser", help=f"{DENOISER_HELP} Give several.")
+]
 Data = Annotated[
     str, typer.Option(help="A data set's name (see: robust-restoration datasets) or a folder.")
 ]
