@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from unittest import mock
 
@@ -28,6 +28,7 @@ import robust_restoration as rr
 
 STEPS = 5
 EPS = 5 / 255
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
 def bare(model: nn.Module, noisy: Tensor, clean: Tensor, autocast: torch.dtype | None) -> Tensor:
@@ -78,12 +79,12 @@ def by_foolbox(model: nn.Module, noisy: Tensor, clean: Tensor) -> Callable[[], A
     return lambda: attack.run(wrapped, noisy.clamp(0, 1), labels, epsilon=epsilon)
 
 
-def on_a_classifier(device: torch.device) -> dict[str, Callable[[], Any]]:
+def on_a_classifier(device: torch.device, size: int) -> dict[str, Callable[[], Any]]:
     """PGD in L-inf on a ResNet-18 by the libraries that are here; the bare gradients first."""
     torch.manual_seed(0)
     model = timm.create_model("resnet18").eval().requires_grad_(False).to(device)
     model.unit_range = True  # nobody normalises here: all do the same work
-    images, steps, alpha = torch.rand(4, 3, 224, 224, device=device), 5, 2 / 255
+    images, steps, alpha = torch.rand(2, 3, size, size, device=device), 5, 2 / 255
     labels = model(images).argmax(dim=1)
     cross_entropy = nn.CrossEntropyLoss(reduction="sum")
 
@@ -111,11 +112,11 @@ def on_a_classifier(device: torch.device) -> dict[str, Callable[[], Any]]:
         from art.estimators.classification import PyTorchClassifier
 
         classifier = PyTorchClassifier(
-            model, loss=cross_entropy, input_shape=(3, 224, 224), nb_classes=1000,
+            model, loss=cross_entropy, input_shape=(3, size, size), nb_classes=1000,
             clip_values=(0, 1), device_type="gpu" if device.type == "cuda" else "cpu",
         )
         art = ProjectedGradientDescentPyTorch(
-            classifier, eps=EPS, eps_step=alpha, max_iter=steps, batch_size=4, verbose=False
+            classifier, eps=EPS, eps_step=alpha, max_iter=steps, batch_size=2, verbose=False
         )
         arrays = images.cpu().numpy(), labels.cpu().numpy()
         work["ART PGD"] = lambda: art.generate(*arrays)
@@ -140,7 +141,7 @@ def _here(module: str) -> bool:
 
 
 def measure(
-    device: torch.device, batch: int, size: int, rounds: int
+    device: torch.device, batch: int, size: int, rounds: int, precisions: Iterable[str] = PRECISIONS
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Table to attack to seconds and ratios, as `medians` gives them, and the ``memory`` ratio."""
     torch.manual_seed(0)
@@ -148,7 +149,8 @@ def measure(
     clean = torch.rand(batch, 1, size, size, device=device)
     noisy = clean + 0.1 * torch.randn_like(clean)
     tables = {}
-    for precision, dtype in (("fp32", None), ("bf16", torch.bfloat16)):
+    for precision in precisions:
+        dtype = PRECISIONS[precision]
         autocast = None if dtype is None else precision
         work: dict[str, Callable[[], Any]] = {
             "bare": lambda dtype=dtype: bare(model, noisy, clean, dtype)
@@ -170,7 +172,7 @@ def measure(
             if foolbox is not None:
                 work["foolbox L2PGD"] = foolbox
         tables[f"DnCNN-B, {precision}"] = work
-    tables["ResNet-18, fp32"] = on_a_classifier(device)
+    tables["ResNet-18, fp32"] = on_a_classifier(device, size)
     found = {}
     for table, work in tables.items():
         found[table] = medians(work, rounds=rounds, warmup=1)

@@ -7,6 +7,7 @@ JPEG, and the Noise2Noise U-Net, a denoiser of the kind that HGD is.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
 import kornia
 import timm
@@ -16,7 +17,9 @@ from timing import load, medians, told, write
 from robust_restoration.models.create import create_denoiser, create_purifier
 
 
-def measure(device: str, batch: int, rounds: int) -> dict[str, dict[str, dict[str, float]]]:
+def measure(
+    device: str, batch: int, rounds: int, precisions: Iterable[str] = ("float32", "bfloat16")
+) -> dict[str, dict[str, dict[str, float]]]:
     """Precision to net to seconds and ratios, as `medians` gives them."""
     torch.manual_seed(0)
     nets = {"resnet50": timm.create_model("resnet50")}
@@ -32,7 +35,8 @@ def measure(device: str, batch: int, rounds: int) -> dict[str, dict[str, dict[st
     for net in nets.values():
         net.eval().to(device, memory_format=torch.channels_last)
     found = {}
-    for precision, enabled in (("float32", False), ("bfloat16", True)):
+    for precision in precisions:
+        enabled = precision == "bfloat16"
         kind = torch.device(device).type
         with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=enabled):
             found[precision] = medians(

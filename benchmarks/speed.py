@@ -22,15 +22,12 @@ import torch
 import training_step
 from timing import load, medians, told, write
 
+PARTS = ("attacks", "purifiers", "filter", "trainings", "starts")
 STARTS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "import robust_restoration": [sys.executable, "-c", "import robust_restoration"],
     "robust-restoration plugins": [sys.executable, "-m", "robust_restoration.cli", "plugins"],
-    "robust-restoration list attacks": [
-        sys.executable, "-m", "robust_restoration.cli", "list", "attacks",
-    ],
     "import torch": [sys.executable, "-c", "import torch"],
-    "import torchattacks": [sys.executable, "-c", "import torchattacks"],
 }
 
 
@@ -60,29 +57,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--size", type=int, default=256, help="side of the images attacked")
+    parser.add_argument("--squares", type=int, default=16, help="50x50 each, trained on at a time")
+    parser.add_argument("--batch", type=int, default=4, help="images purified and filtered")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--float32-only", action="store_true")
     given = parser.parse_args()
-    device, rounds = torch.device(given.device), given.rounds
+    device, rounds, only = torch.device(given.device), given.rounds, given.float32_only
+    short = {"precisions": ["fp32"]} if only else {}
+    long = {"precisions": ["float32"]} if only else {}
     print(f"{load()}, {torch.get_num_threads()} threads, {rounds} rounds")
-    content: dict[str, Any] = {"rounds": rounds, "load_before": load()}
-    content["starts"] = starts(rounds)
-    print("\n| until it ends | seconds (10th to 90th percentile) | peak MB |\n|---|---:|---:|")
-    for name, row in content["starts"].items():
-        spread = f"{row['median']:.2f} ({row['low']:.2f}-{row['high']:.2f})"
-        print(f"| `{name}` | {spread} | {row['megabytes']:.0f} |")
-    content["attacks"] = attack_step.measure(device, batch=1, size=256, rounds=rounds)
-    for name, rows in content["attacks"].items():
-        table(f"{name}, 5 steps, in bare forward passes with gradients", rows, "peak memory")
-    content["purifiers"] = purify_latency.measure(given.device, batch=4, rounds=rounds)
-    for name, rows in content["purifiers"].items():
-        table(f"4x3x224x224, {name}, in passes of a ResNet-50", rows)
-    rows, peaks, _ = pixel_filter.measure(device, batch=8, size=224, kernel=5, rounds=rounds)
-    for name, row in rows.items():
-        row["memory"] = peaks[name] / peaks["unfold"]
-    content["filter"] = rows
-    table("8x3x224x224, K = 5, forward and backward, in those of `F.unfold`", rows, "peak memory")
-    content["trainings"] = training_step.measure(device, batch_size=16, rounds=rounds)
-    for name, rows in content["trainings"].items():
-        table(f"DnCNN-B, 16 squares of 50x50, {name}, in normal steps", rows)
+    content: dict[str, Any] = {"arguments": vars(given), "load_before": load()}
+    if "attacks" in given.parts:
+        content["attacks"] = attack_step.measure(device, 1, given.size, rounds, **short)
+        for name, rows in content["attacks"].items():
+            table(f"{name}, side {given.size}, 5 steps, in bare ones", rows, "peak memory")
+    if "purifiers" in given.parts:
+        content["purifiers"] = purify_latency.measure(given.device, given.batch, rounds, **long)
+        for name, rows in content["purifiers"].items():
+            table(f"{given.batch}x3x224x224, {name}, in passes of a ResNet-50", rows)
+    if "filter" in given.parts:
+        rows, peaks, _ = pixel_filter.measure(device, given.batch, 224, 5, rounds)
+        for name, row in rows.items():
+            row["memory"] = peaks[name] / peaks["unfold"]
+        content["filter"] = rows
+        table(f"{given.batch}x3x224x224, K = 5, both ways, in `F.unfold`'s", rows, "peak memory")
+    if "trainings" in given.parts:
+        content["trainings"] = training_step.measure(device, given.squares, rounds, **short)
+        for name, rows in content["trainings"].items():
+            table(f"DnCNN-B, {given.squares} squares of 50x50, {name}, in normal steps", rows)
+    if "starts" in given.parts:
+        content["starts"] = starts(min(rounds, 5))
+        heads = ("until it ends", "seconds (10th to 90th percentile)", "peak MB")
+        print(f"\n| {' | '.join(heads)} |\n|---|---:|---:|")
+        for name, row in content["starts"].items():
+            spread = f"{row['median']:.2f} ({row['low']:.2f}-{row['high']:.2f})"
+            print(f"| `{name}` | {spread} | {row['megabytes']:.0f} |")
     content["peak_megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\n{load()}; this process took {content['peak_megabytes']:.0f} MB at most.")
     print(write("speed", content))

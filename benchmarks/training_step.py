@@ -10,7 +10,7 @@ backward pass.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ import robust_restoration as rr
 from robust_restoration.contracts import Step
 
 EPS = 5 / 255
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
 def plain_normal(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
@@ -46,7 +47,7 @@ def plain_hat(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 
 
 def measure(
-    device: torch.device, batch_size: int, rounds: int
+    device: torch.device, batch_size: int, rounds: int, precisions: Iterable[str] = PRECISIONS
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Precision to training to seconds and ratios, as `medians` gives them."""
     torch.manual_seed(0)
@@ -67,7 +68,8 @@ def measure(
         }.items()
     }
     found = {}
-    for precision, dtype in (("fp32", None), ("bf16", torch.bfloat16)):
+    for precision in precisions:
+        dtype = PRECISIONS[precision]
 
         def stepped(loss: Callable[[], Tensor], dtype: Any = dtype) -> Callable[[], None]:
             def step() -> None:

@@ -10,14 +10,34 @@ import typer
 
 from robust_restoration.cli.app import Json, emit, show
 from robust_restoration.cli.info import about, shortened
+from robust_restoration.cli.options import names as names_of
 from robust_restoration.errors import InputError
 from robust_restoration.numbers import format_level
 
 
+def _kinds(incomplete: str) -> list[str]:
+    from robust_restoration.plugins.hooks import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def _of_kind(ctx: typer.Context, incomplete: str) -> list[str]:
+    kind = ctx.params.get("kind")
+    return names_of(kind)(incomplete) if kind in _kinds("") else []
+
+
 def list_entries(
-    kind: Annotated[str, typer.Argument(help="attacks, defenses, denoisers, purifiers, ...")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=_kinds, help="attacks, defenses, denoisers, purifiers, ..."
+        ),
+    ],
     pattern: Annotated[
-        str, typer.Argument(help="A glob pattern, or a name to see its options.")
+        str,
+        typer.Argument(
+            autocompletion=_of_kind, help="A glob pattern, or a name to see its options."
+        ),
     ] = "*",
     as_json: Json = False,
 ) -> None:

@@ -16,6 +16,7 @@ from robust_restoration.cli.options import (
     Limit,
     Overwrite,
     Seed,
+    names,
 )
 
 
@@ -24,6 +25,7 @@ def certify(
     data: Annotated[
         str,
         typer.Option(
+            autocompletion=names("datasets"),
             help="Labelled images: a data set's name (see: robust-restoration datasets), a folder "
             "with labels.csv or one subfolder a class, or an .npz."
         ),
@@ -34,6 +36,7 @@ def certify(
     denoiser: Annotated[
         str,
         typer.Option(
+            autocompletion=names("denoisers"),
             help=f"What cleans noisy copies before the classifier: {DENOISER_HELP} Without one the "
             "classifier itself must know noise."
         ),

@@ -17,6 +17,7 @@ from robust_restoration.cli.options import (
     Limit,
     Overwrite,
     Seed,
+    names,
 )
 from robust_restoration.errors import InputError
 
@@ -30,6 +31,7 @@ def evaluate(
     data: Annotated[
         str,
         typer.Option(
+            autocompletion=names("datasets"),
             help="A data set's name (see: robust-restoration datasets) or a folder. For "
             "classifiers labelled images: a folder with labels.csv or one subfolder a class, or an "
             ".npz.",
@@ -46,6 +48,7 @@ def evaluate(
     threat: Annotated[
         list[str] | None,
         typer.Option(
+            autocompletion=names("attacks"),
             help="An attack with its options, such as 'NAME steps=20 eps=3', or gray-box, "
             "white-box, white-box-quick, black-box for classifiers; may be given several "
             "times."
@@ -58,6 +61,7 @@ def evaluate(
     denoiser: Annotated[
         list[str] | None,
         typer.Option(
+            autocompletion=names("denoisers"),
             help=f"{DENOISER_HELP} May be given several times.", rich_help_panel=DENOISERS
         ),
     ] = None,
@@ -84,6 +88,7 @@ def evaluate(
     purifier: Annotated[
         list[str] | None,
         typer.Option(
+            autocompletion=names("purifiers"),
             help="NAME, or NAME=WEIGHTS; may be given several times.", rich_help_panel=PURIFIERS
         ),
     ] = None,

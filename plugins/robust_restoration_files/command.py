@@ -15,11 +15,14 @@ from robust_restoration.cli.options import (
     Overwrite,
     Seed,
     Set,
+    names,
 )
 
 Images = Annotated[list[Path], typer.Argument(help="Image files and folders.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
-Denoiser = Annotated[str, typer.Option(help=DENOISER_HELP)]
+Denoiser = Annotated[
+    str, typer.Option(autocompletion=names("denoisers"), help=DENOISER_HELP)
+]
 LEFT = "files that were finished are in {}, and the same command goes on from there"
 
 
@@ -33,6 +36,7 @@ def purify(
     purifier: Annotated[
         str,
         typer.Option(
+            autocompletion=names("purifiers"),
             help="NAME, or NAME=WEIGHTS with a tag, file or hub repository; the usual purifier of "
             "classifiers by default."
         ),
@@ -127,6 +131,7 @@ def attack(
     attack: Annotated[
         str,
         typer.Option(
+            autocompletion=names("attacks"),
             help="NAME, or 'NAME option=value ...'; see: robust-restoration list attacks. The "
             "usual attack on denoisers by default."
         ),

@@ -11,6 +11,8 @@ from robust_restoration.errors import InputError
 from robust_restoration.evaluation.result import UNATTACKED, Result
 from robust_restoration.evaluation.result.table import HEADS, label, level, title
 
+CURVES = 5  # beside what is bare; more lie over each other
+
 
 def plot(result: Result, *, metric: str) -> Figure:
     """The figure that shows a result: curves, a heat map of transfer, or conditions with dots.
@@ -40,7 +42,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _conditions(result: Result, metric: str) -> Figure:
-    """Each condition's mean with its interval, and a dot an image."""
+    """Each condition's mean with its interval, and a small dot an image."""
     cells = [(k, c[metric]) for k, c in result.cells().items() if metric in c]
     figure = _figure(7, 1.2 + 0.36 * len(cells))
     axes = figure.subplots()
@@ -49,9 +51,9 @@ def _conditions(result: Result, metric: str) -> Figure:
             key.threat, metric, subject=key.subject, data=key.data, control=key.control, eps=key.eps
         )
         color = "0.6" if key.control else "C0" if key.threat == UNATTACKED else "C3"
-        axes.barh(place, middle, color=color, alpha=0.5, height=0.7)
+        axes.scatter(list(values.values()), [place] * len(values), s=9, color=color, alpha=0.5)
         axes.plot([low, high], [place, place], color=color, linewidth=3)
-        axes.scatter(list(values.values()), [place] * len(values), s=9, color=color, zorder=3)
+        axes.scatter([middle], [place], s=70, color=color, edgecolor="white", zorder=3)
     names = [
         " ".join(
             filter(None, [
@@ -77,6 +79,7 @@ def _conditions(result: Result, metric: str) -> Figure:
 def _curves(result: Result, metric: str) -> Figure:
     """A metric against strength, one panel a threat, one curve a subject."""
     threats = result.threats or [UNATTACKED]
+    shown = _shown(result, metric)
     figure = _figure(4.6 * len(threats) + 1.6, 4.2)
     panels = figure.subplots(1, len(threats), sharey=True, squeeze=False)[0]
     scale = 100 if metric == "accuracy" else 1
@@ -84,7 +87,7 @@ def _curves(result: Result, metric: str) -> Figure:
     many = len(result.data) > 1
     for panel, threat in zip(panels, threats, strict=True):
         strengths = [0.0, *(e for e in result.strengths(threat) if e)]
-        for number, subject in enumerate(result.subjects):
+        for number, subject in enumerate(shown):
             for data in result.data:
                 heights = []
                 for eps in strengths:
@@ -113,7 +116,7 @@ def _curves(result: Result, metric: str) -> Figure:
         panel.set_xticks(
             range(len(strengths)), [level(e) for e in strengths], rotation=60, fontsize=8
         )
-        panel.set_title(_explained(result, threat), fontsize=10)
+        panel.set_title(_explained(result, threat) + _fewer(result, threat), fontsize=10)
         panel.set_xlabel("attack strength eps (share of the range [0, 1])", fontsize=9)
         if metric == "accuracy":
             panel.set_ylim(-2, 102)
@@ -121,8 +124,39 @@ def _curves(result: Result, metric: str) -> Figure:
     panels[0].set_ylabel(HEADS.get(metric, metric))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
-    figure.suptitle(title(result, ", ".join(result.data)), fontsize=11)
+    left_out = len(result.subjects) - len(shown)
+    note = f"\n{left_out} subjects that keep less are in the table alone" if left_out else ""
+    figure.suptitle(title(result, ", ".join(result.data)) + note, fontsize=11)
     return figure
+
+
+def _shown(result: Result, metric: str) -> list[str]:
+    """The subjects whose curves are drawn: what is bare, and of many the `CURVES` best.
+
+    The best are those that keep most in the mean over all attacks.
+    """
+    others = [subject for subject in result.subjects if subject != "none"]
+    if len(others) <= CURVES:
+        return result.subjects
+    kept: dict[str, list[float]] = {subject: [] for subject in others}
+    for key, cell in result.cells().items():
+        if key.subject in kept and key.threat != UNATTACKED and not key.control and metric in cell:
+            kept[key.subject].append(statistics.fmean(cell[metric].values()))
+    lowest = metric == "mae"
+    mean = {s: statistics.fmean(v) if v else float("-inf") for s, v in kept.items()}
+    best = sorted(others, key=lambda s: mean[s] if lowest else -mean[s])[:CURVES]
+    return [subject for subject in result.subjects if subject == "none" or subject in best]
+
+
+def _fewer(result: Result, threat: str) -> str:
+    """How many images a panel is of, where it is not all of them."""
+    counts = {
+        len(values)
+        for key, cell in result.cells().items() if key.threat == threat and not key.control
+        for values in cell.values()
+    }
+    fewest = min(counts, default=0)
+    return f"\n{fewest} of {len(result.images())} images" if fewest < len(result.images()) else ""
 
 
 def _explained(result: Result, threat: str) -> str:

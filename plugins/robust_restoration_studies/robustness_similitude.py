@@ -100,11 +100,15 @@ class SimilitudeResult:
                 closed = [*radii, radii[0]]
                 axes.plot(angles, closed, color=f"C{number}", label=name, linewidth=1.2)
                 axes.fill(angles, closed, color=f"C{number}", alpha=0.12)
-            axes.set_yticklabels([])
+            axes.set_ylim(0, 1)
+            axes.set_yticks([0.5, 1.0], ["half", ""], fontsize=6)
             axes.tick_params(labelsize=7)
             if self.images:
                 axes.set_title(self.images[image_number], fontsize=8)
-        figure.suptitle("drop of PSNR by direction (90°: along the noise)", fontsize=10)
+        figure.suptitle(
+            "drop of PSNR by direction: 90° makes the noise longer, 0° is across it, on the side "
+            "of the attack;\nthe rim is each denoiser's largest drop on that image", fontsize=8,
+        )
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
                       ncols=len(self.names), fontsize=8)
         if path is not None:

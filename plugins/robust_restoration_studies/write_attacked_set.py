@@ -50,14 +50,15 @@ class AttackedSetFindings(Findings):
         return table(["image", "noisy", "attacked", "change"], rows)
 
     def draw(self, figure: Any) -> None:
-        """Bars of both, image by image."""
+        """Dots of both, image by image; no bars, since the axis does not begin at 0."""
         figure.set_size_inches(1.8 + 0.45 * len(self.names), 3.4)
         axes = figure.subplots()
         places = np.arange(len(self.names))
-        axes.bar(places - 0.2, self.noisy, 0.4, label="noisy")
-        axes.bar(places + 0.2, self.attacked, 0.4, label="attacked")
+        axes.vlines(places, self.attacked, self.noisy, color="0.7", zorder=1)
+        axes.scatter(places, self.noisy, label="noisy")
+        axes.scatter(places, self.attacked, label="attacked")
         axes.set_xticks(places, self.names, rotation=45, ha="right", fontsize=8)
-        axes.set_ylim(bottom=min(self.attacked) - 1)
+        axes.grid(axis="y", alpha=0.3)
         axes.set_ylabel("PSNR in dB, restored")
         axes.legend(fontsize=8)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from robust_restoration.cli.app import leaves, say
-from robust_restoration.cli.options import CLASSIFIER_HELP, LEVEL_HELP, Limit, Set
+from robust_restoration.cli.options import CLASSIFIER_HELP, LEVEL_HELP, Limit, Set, names
 from robust_restoration.numbers import parse_levels, parse_options, parse_value
 from robust_restoration.training.settings import Settings
 
@@ -57,16 +57,23 @@ def train(
     defense: Annotated[
         str,
         typer.Argument(
+            autocompletion=names("defenses"),
             help="Which training, where no run's recipe says it; see: robust-restoration list "
             "defenses."
         ),
     ] = "",
     denoiser: Annotated[
-        str, typer.Option(help="The denoiser that is trained.", rich_help_panel=WHAT)
+        str,
+        typer.Option(
+            autocompletion=names("denoisers"),
+            help="The denoiser that is trained.",
+            rich_help_panel=WHAT,
+        ),
     ] = "",
     purifier: Annotated[
         str,
         typer.Option(
+            autocompletion=names("purifiers"),
             help="The purifier that is trained; NAME, or FAMILY:NAME.", rich_help_panel=WHAT
         ),
     ] = "",
@@ -107,6 +114,7 @@ def train(
     data: Annotated[
         str,
         typer.Option(
+            autocompletion=names("datasets"),
             help="A data set's name or a folder of images; where a classifier takes part labelled "
             "ones, a folder with labels.csv or one subfolder a class, or an .npz with x and y.",
             rich_help_panel=DATA,

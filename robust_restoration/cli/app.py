@@ -24,7 +24,6 @@ app = typer.Typer(
     help="Attack, robustify, measure and purify: adversarial robustness for image restoration.",
     no_args_is_help=True,
     rich_markup_mode="rich",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+
+
+def names(kind: str) -> Callable[[str], list[str]]:
+    """What the shell offers for an option that takes a name, once completion is installed.
+
+    Args:
+        kind: Of what is named, as ``robust-restoration list`` takes it; with weights ``NAME=TAG``.
+    """
+
+    def offered(incomplete: str) -> list[str]:
+        from robust_restoration.models.shipped import known_weights
+        from robust_restoration.plugins.registry import registry
+
+        name, equals, _ = incomplete.partition("=")
+        if equals and kind in ("denoisers", "purifiers"):
+            words = [f"{name}={tag}" for tag in known_weights(kind, name)]
+        else:
+            words = registry().list(kind)
+        return [word for word in words if word.startswith(incomplete)]
+
+    return offered
+
 
 CLASSIFIER_HELP = (
     "A timm name, a folder saved by timm, ARCHITECTURE:FILE.safetensors, or "

@@ -318,3 +318,24 @@ def test_train_has_an_option_for_each_setting_of_the_loop(run: Run) -> None:
     for option, value in (("--betas", "0.5"), ("--betas", "0.5,2"), ("--milestones", "3")):
         status, _, err = run(*words, option, value)
         assert (status, f"{option[2:]} is " in err) == (2, True), err
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("list purif", {"purifiers"}),
+        ("list attacks obsatk", {"obsatk", "obsatk_auto"}),
+        ("evaluate --denoiser dncnn_b=nt", {"dncnn_b=nt", "dncnn_b=nt_25"}),
+        ("evaluate --data set12", {"set12", "set12-adv-l2", "set12-adv-linf"}),
+        ("train trad", {"trades"}),
+        ("radius --denoiser ffd", {"ffdnet"}),
+    ],
+)
+def test_the_shell_completes_names(
+    typed: str, offered: set[str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = f"robust-restoration {typed}"
+    monkeypatch.setenv("_ROBUST_RESTORATION_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    assert set(run()[1].split()) == offered

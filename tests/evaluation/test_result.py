@@ -203,6 +203,22 @@ def test_warnings() -> None:
     ]
 
 
+def test_of_many_curves_the_best_are_drawn() -> None:
+    """Five beside the bare one; the title says that others are left out, a panel its images."""
+    rows = []
+    for number, subject in enumerate(["none", *"abcdefgh"]):
+        for threat, eps in (("unattacked", 0.0), ("t", 0.1), ("t", 0.2), ("t", 0.3)):
+            rows += [
+                Record(subject, "set", str(n), threat, eps, "", "accuracy", float(n < number))
+                for n in range(10 if threat == "unattacked" else 8)
+            ]
+    figure = Result(rows, {"classifier": "c", "threats": {"t": told()}}).plot()
+    (panel,) = figure.axes
+    assert {line.get_label() for line in panel.get_lines()} == {"no purifier", *"defgh"}
+    assert "3 subjects that keep less are in the table alone" in figure.get_suptitle()
+    assert panel.get_title().endswith("8 of 10 images")
+
+
 def test_several_as_one() -> None:
     both = restored("one") + restored("two", 1.0)
     assert both.subjects == ["one", "two"]

@@ -7,23 +7,34 @@ from typing import Annotated, Any
 
 import typer
 
-from robust_restoration.cli.options import DENOISER_HELP, LEVEL_HELP
+from robust_restoration.cli.options import DENOISER_HELP, LEVEL_HELP, names
 
-Denoiser = Annotated[str, typer.Option("--denoiser", help=DENOISER_HELP)]
+Denoiser = Annotated[
+    str, typer.Option("--denoiser", autocompletion=names("denoisers"), help=DENOISER_HELP)
+]
 Denoisers = Annotated[
     list[str],
-    typer.Option("--denoiser", help=f"{DENOISER_HELP} Give several; the first is attacked."),
+    typer.Option(
+        "--denoiser",
+        autocompletion=names("denoisers"),
+        help=f"{DENOISER_HELP} Give several; the first is attacked.",
+    ),
 ]
 Several = Annotated[
     list[str], typer.Option("--denoiser", help=f"{DENOISER_HELP} Give several.")
 ]
 Data = Annotated[
-    str, typer.Option(help="A data set's name (see: robust-restoration datasets) or a folder.")
+    str,
+    typer.Option(
+        autocompletion=names("datasets"),
+        help="A data set's name (see: robust-restoration datasets) or a folder.",
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Write OUT.json, OUT.md, OUT.png.")]
 Attack = Annotated[
     str,
     typer.Option(
+        autocompletion=names("attacks"),
         help="An attack with its options, such as 'NAME eps=3 steps=5'; see: robust-restoration "
         "list attacks."
     ),
