@@ -44,7 +44,7 @@ def main() -> None:
     add_plugin_commands()
     sys.path.insert(0, "")  # package.module:function finds modules of the current folder
     try:
-        app()
+        app(prog_name="robust-restoration")
     except RobustRestorationError as error:
         say(f"Error: {error}")
         sys.exit(2)

@@ -328,7 +328,7 @@ def test_train_has_an_option_for_each_setting_of_the_loop(run: Run) -> None:
         ("evaluate --denoiser dncnn_b=nt", {"dncnn_b=nt", "dncnn_b=nt_25"}),
         ("evaluate --data set12", {"set12", "set12-adv-l2", "set12-adv-linf"}),
         ("train trad", {"trades"}),
-        ("radius --denoiser ffd", {"ffdnet"}),
+        ("radius --denoiser ffd", {"ffdnet", "ffdnet_test"}),
     ],
 )
 def test_the_shell_completes_names(
