@@ -35,8 +35,8 @@ EPS = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3]
 PIXELS = [0, 1, 5, 10, 20, 40]
 NOISES = {"Gaussian": "replacement_gaussian", "salt and pepper": "salt_and_pepper"}
 SHOWN = (3, 6)  # feature maps a layer: those that differ most among the four images
-KNOWN = 4000  # training images among which the nearest are looked for
-UNTIL = 2000  # test images among which an example is looked for
+KNOWN = 1000  # training images among which the nearest are looked for
+UNTIL = 500  # test images among which an example is looked for
 
 
 def predictions(model: nn.Module, images: Tensor) -> Tensor:
