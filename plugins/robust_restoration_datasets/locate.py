@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robust_restoration.data.folders import ROOT_VARIABLE, inside
-from robust_restoration.data.labels import TABLES, label_table
+from robust_restoration.data.label_tables import TABLES, label_table
 from robust_restoration.errors import DataError, InputError, did_you_mean
 from robust_restoration.images.folders import images_in, natural_order
 

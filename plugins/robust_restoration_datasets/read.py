@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from robust_restoration.data.labelled import LabelledImages
-from robust_restoration.data.pairs import RestorationImages, read_files, some
+from robust_restoration.data.restoration_images import RestorationImages, read_files, some
 from robust_restoration.errors import DataError
 from robust_restoration.images.files import read_image
 from robust_restoration.images.pixels import compact

@@ -12,7 +12,7 @@ from .locate import PARENTS
 
 if TYPE_CHECKING:
     from robust_restoration.data.labelled import LabelledImages
-    from robust_restoration.data.pairs import RestorationImages
+    from robust_restoration.data.restoration_images import RestorationImages
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from robust_restoration.data.folders import data_root, inside
 from robust_restoration.errors import DataError
 
 if TYPE_CHECKING:
-    from robust_restoration.data.pairs import RestorationImages
+    from robust_restoration.data.restoration_images import RestorationImages
 
 ARRAYS = ("clean", "attacked")
 
@@ -119,7 +119,7 @@ def _read(folder: Path, name: str, limit: int | None) -> RestorationImages:
     import numpy as np
     import torch
 
-    from robust_restoration.data.pairs import RestorationImages, some
+    from robust_restoration.data.restoration_images import RestorationImages, some
 
     found = RestorationImages(name, [], [], noisy=[])
     files = sorted(folder.glob("*.npz"))

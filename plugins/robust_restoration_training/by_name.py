@@ -25,7 +25,7 @@ from robust_restoration.models.origin import member_of
 from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.weights import load_weights, read_weights
 from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.suggestions import train_command
+from robust_restoration.plugins.suggested_commands import train_command
 from robust_restoration.plugins.targets import call, check_names, load_target, options_of
 from robust_restoration.training import CHECKPOINT, Recipe, Settings, save_with_card, train
 from robust_restoration.training.recipes import path_or_name, plain

@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     submod_attrs={
         "folders": ["data_root"],
         "labelled": ["LabelledImages", "load_labelled"],
-        "pairs": ["RestorationImages", "load_images"],
+        "restoration_images": ["RestorationImages", "load_images"],
     },
 )

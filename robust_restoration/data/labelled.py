@@ -16,7 +16,7 @@ from robust_restoration.images.folders import images_in
 from robust_restoration.images.pixels import to_channels
 from robust_restoration.numbers import check_count
 
-from .labels import listed_labels
+from .label_tables import listed_labels
 from .names import load_offered, offered_sets, understand
 from .stored import read_alike
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from robust_restoration.errors import InputError, one_line
 from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.suggestions import train_command
+from robust_restoration.plugins.suggested_commands import train_command
 
 from .origin import Origin, remember
 

@@ -20,7 +20,7 @@ from typing import Any
 from robust_restoration.errors import WeightsError, cleaned, did_you_mean
 from robust_restoration.files import cache_folder
 from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.suggestions import train_command
+from robust_restoration.plugins.suggested_commands import train_command
 
 SUFFIX = ".safetensors"
 MIDDLE = 64  # pixels: what general weights are for lies on one side of it or on the other

@@ -31,8 +31,8 @@ from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
 
 from .classifiers import check_module
-from .described import build, check_types, read_json
 from .shipped import find_weights, is_file, shipped
+from .weights_header import build, check_types, read_json
 
 FORMAT = "robust_restoration"
 LARGEST_HEADER = 2**24  # bytes; real ones have some thousands

@@ -8,7 +8,7 @@ import lazy_loader as _lazy
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
-        "card": ["minutes_trained", "save_with_card"],
+        "model_card": ["minutes_trained", "save_with_card"],
         "loop": ["train"],
         "recipes": ["Recipe"],
         "run_folder": ["CHECKPOINT"],

@@ -30,7 +30,7 @@ FACE = (
     "cli/__init__",
     "data/__init__",
     "data/folders",
-    "data/labels",
+    "data/label_tables",
     "data/names",
     "degradations/names",
     "errors",
