@@ -111,9 +111,8 @@ class AdversarialPairs:
         """A short hash of all pairs, by which a run that goes on knows them again."""
         digest = hashlib.sha256(f"{self.clean_share} {self.fusion_clean_share}".encode())
         for name in (*PARTS, "classifiers", "images"):
-            tensor = getattr(self, name)
-            digest.update(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
-            digest.update(tensor.contiguous().numpy().tobytes())
+            part = getattr(self, name)
+            digest.update(part.described() if isinstance(part, Rows) else _bytes(part))
         return digest.hexdigest()[:16]
 
     def batch(self, indices: Tensor, generator: Generator, stage: str) -> Batch:
@@ -134,6 +133,10 @@ class AdversarialPairs:
             "classifier": self.classifiers[indices],
             "expected": self.log_probabilities[indices].float(),
         }
+
+
+def _bytes(part: Tensor) -> bytes:
+    return f"{part.dtype} {tuple(part.shape)} ".encode() + part.contiguous().numpy().tobytes()
 
 
 def _chosen(part: Tensor | Rows, indices: Tensor) -> Tensor | Rows:

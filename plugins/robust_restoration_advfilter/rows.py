@@ -47,6 +47,14 @@ class Rows:
             for file, row in zip(files.tolist(), within.tolist(), strict=True)
         ])
 
+    def described(self) -> bytes:
+        """What tells them from others: files' names, which say what was attacked how, and places.
+
+        The files themselves, which may be more than one wants to read, are not looked at.
+        """
+        files = [f"{path.parent.name}/{path.name}" for path in self.paths]
+        return f"{self.name} {files} ".encode() + self.chosen.numpy().tobytes()
+
     def take(self, which: Tensor) -> Rows:
         """The rows at some places, not yet read."""
         return Rows(self.paths, self.name, self.counts, self.chosen[which])
