@@ -9,7 +9,6 @@ cost before any work.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import subprocess
 import sys
@@ -24,23 +23,33 @@ from timing import load, medians, told, write
 
 PARTS = ("attacks", "purifiers", "filter", "trainings", "starts")
 STARTS = {
-    "python -c pass": [sys.executable, "-c", "pass"],
-    "import robust_restoration": [sys.executable, "-c", "import robust_restoration"],
-    "robust-restoration plugins": [sys.executable, "-m", "robust_restoration.cli", "plugins"],
-    "import torch": [sys.executable, "-c", "import torch"],
+    "python -c pass": "pass",
+    "import robust_restoration": "import robust_restoration",
+    "robust-restoration plugins": "from robust_restoration.cli import main; main()",
+    "import torch": "import torch",
 }
+PEAK = """
+import atexit, sys
+sys.argv = ["robust-restoration", "plugins"]
+def peak():
+    said = open("/proc/self/status").read().split("VmHWM:")[1].split()[0]
+    sys.stderr.write(chr(10) + said)
+atexit.register(peak)
+"""
 
 
 def starts(rounds: int) -> dict[str, dict[str, float]]:
     """Seconds and peak memory in MB until a process has imported or listed, and ended."""
-    def call(words: list[str]) -> None:
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    said: dict[str, str] = {}
 
-    found = medians({n: (lambda w=w: call(w)) for n, w in STARTS.items()}, rounds=rounds)
-    for name, words in STARTS.items():
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-        _, _, usage = os.wait4(process.pid, 0)
-        found[name]["megabytes"] = usage.ru_maxrss / 1024
+    def call(name: str) -> None:
+        words = [sys.executable, "-c", PEAK + STARTS[name]]
+        ended = subprocess.run(words, check=True, capture_output=True, text=True)
+        said[name] = ended.stderr.split()[-1]
+
+    found = medians({name: (lambda n=name: call(n)) for name in STARTS}, rounds=rounds, warmup=1)
+    for name, row in found.items():
+        row["megabytes"] = int(said[name]) / 1024
     return found
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import robust_restoration as rr
 from robust_restoration.files import atomic_path
+from robust_restoration.numbers import format_level
 
 SIGMA, EPS = 20 / 255, 5 / 255
 MODELS = {"nt": "normal training", "hat": "HAT"}
@@ -110,10 +111,10 @@ def draw_photographs(clean: Tensor, path: Path, *, seed: int = 0) -> None:
             if number == 0:
                 panel.set_title(title, fontsize=11)
             if measured:
-                panel.set_xlabel(f"{rr.psnr(image, clean[None]).item():.1f} dB", fontsize=11)
+                panel.set_xlabel(f"PSNR {rr.psnr(image, clean[None]).item():.1f} dB", fontsize=11)
         row[0].set_ylabel(label, fontsize=12)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=110, bbox_inches="tight")
 
 
 def _panels(
@@ -124,9 +125,9 @@ def _panels(
         before, after = denoiser(noisy), denoiser(attacked)
     return [
         ("clean", clean, False),
-        ("noisy", noisy, True),
+        (f"noisy\nσ = {format_level(SIGMA)}", noisy, True),
         ("noisy, restored", before, True),
-        ("attacked", attacked, True),
+        (f"and attacked\nObsAtk, adaptive, eps = {format_level(EPS)}", attacked, True),
         ("attacked, restored", after, True),
         ("what the attack changed\nin the output (x 4)", 0.5 + 4 * (after - before), False),
     ]

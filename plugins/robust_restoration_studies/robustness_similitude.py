@@ -90,8 +90,9 @@ class SimilitudeResult:
         columns = min(4, len(shown))
         rows = -(-len(shown) // columns)
         side = 5.6 if len(shown) == 1 else 2.9
-        figure = Figure(figsize=(side * columns, 0.6 + 0.95 * side * rows), layout="constrained")
+        figure = Figure(figsize=(side * columns, 1.6 + 0.95 * side * rows), layout="constrained")
         FigureCanvasAgg(figure)
+        figure.set_layout_engine("constrained", h_pad=0.15)  # room for the angles
         for place, image_number in enumerate(shown):
             axes = figure.add_subplot(rows, columns, place + 1, projection="polar")
             for number, name in enumerate(self.names):
