@@ -99,6 +99,16 @@ def test_what_does_not_hold_together_is_refused(changed, edit, reason):
         read_submission(changed(edit))
 
 
+def test_what_lies_beyond_a_limit_by_rounding_is_taken(changed):
+    def edit(content):
+        for group in content["records"]:
+            group["values"]["ssim"] = [1.0000001192092896 for _ in group["values"]["ssim"]]
+        for row in content["summary"]:
+            row["ssim"] = 1.0000001192092896
+
+    assert read_submission(changed(edit)).result.mean(metric="ssim") > 1
+
+
 def test_refused_files_are_named_on_the_page_and_others_are_taken(files, changed, tmp_path):
     folder = tmp_path / "mixed"
     folder.mkdir()
