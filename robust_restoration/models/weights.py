@@ -7,6 +7,7 @@ costs memory or time: the network is tried out on the meta device and compared w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from .shipped import find_weights, is_file, shipped
 from .weights_header import build, check_types, read_json
 
 FORMAT = "robust_restoration"
+CHECKSUM = "sha256"  # of all else in the file; a bit that flips would go unnoticed without
 LARGEST_HEADER = 2**24  # bytes; real ones have some thousands
 Build = Callable[[], nn.Module]
 
@@ -117,7 +119,13 @@ class WeightsFile:
     def fill(self, module: nn.Module) -> None:
         """Load the tensors into a module, all or nothing; see `load_weights`."""
         self.compare(module)
-        tensors, _ = read_weights(self.path)
+        tensors, metadata = read_weights(self.path)
+        said = metadata.get(CHECKSUM)  # files of other writers have none
+        if said is not None and said != checksum(tensors, metadata):
+            raise WeightsError(
+                f"{self.path} is not what was saved: its checksum does not fit its content. Get it "
+                "again from where it came; if it was changed on purpose, save it by save_weights."
+            )
         state = module.state_dict()
         for name, tensor in tensors.items():
             expected = state[name]
@@ -183,6 +191,16 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     with _opened(path) as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+
+
+def checksum(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    """The SHA-256 of tensors, with names, shapes and kinds, and of what is said beside."""
+    said = sorted((key, value) for key, value in metadata.items() if key != CHECKSUM)
+    digest = hashlib.sha256(json.dumps(said).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def load_weights(module: nn.Module, path: Path | str) -> dict[str, str]:
@@ -251,6 +269,7 @@ def save_weights(
         metadata["build"] = json.dumps(described())
     else:
         metadata["options"] = json.dumps(getattr(module, "options", {}))
+    metadata[CHECKSUM] = checksum(tensors, metadata)
     text = None if card is None else json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     with ExitStack() as files:  # both take their places at the end, the weights first
         if text is not None:

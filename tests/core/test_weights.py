@@ -133,3 +133,11 @@ def test_shipped_weights_load_offline_and_have_cards() -> None:
             expected = {"entry", "options", "classifier", "data", "training", "budget"}
             assert expected | {"environment", "numbers"} <= set(card)
             assert card["options"] == model.options
+
+
+def test_one_bit_that_flips_is_noticed(saved: Path) -> None:
+    content = bytearray(saved.read_bytes())
+    content[-3] ^= 1  # the last bit of some weight
+    saved.write_bytes(content)
+    with pytest.raises(WeightsError, match="checksum does not fit"):
+        rr.create_purifier("additive", weights=str(saved))
