@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -51,7 +52,8 @@ class Bar:
         self.progress.update(self.task, completed=step, description=stage, figures=text)
         if not self.console.is_terminal and time.monotonic() - self.said > 30:
             self.said = time.monotonic()
-            self.console.print(f"{stage}: step {step}/{self.total}, {text}")
+            left = timedelta(seconds=round((self.total - step) / max(rate, 1e-9)))
+            self.console.print(f"{stage}: step {step}/{self.total}, {text}, {left} left")
 
     def note(self, row: dict[str, Any]) -> None:
         """Keep a validation's figures on the screen."""
