@@ -41,7 +41,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         ],
         "images.files": ["read_image", "write_image"],
         "images.metrics": ["accuracy", "mae", "psnr", "ssim"],
-        "images.tiling": ["Tiled"],
         "models.classifiers": ["load_classifier", "NormalizedClassifier"],
         "models.create": [
             "create_attack",
@@ -61,6 +60,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "plugins.hooks": ["Entry", "hookimpl"],
         "plugins.registry": ["registry"],
         "training": ["train"],
-        "verbs": ["certify", "create_certifier", "explain", "fit_purifier"],
+        "verbs": ["Tiled", "certify", "create_certifier", "explain", "fit_purifier"],
     },
 )

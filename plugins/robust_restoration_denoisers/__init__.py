@@ -15,6 +15,13 @@ TESTS = "tiny, for fast tests"
 
 
 @hookimpl
+def verbs() -> list[Entry]:
+    """What ``rr.Tiled`` is."""
+    target = "robust_restoration_denoisers.tiling:Tiled"
+    return [Entry("tiled", target, "any denoiser, on large images in tiles", roles=("Tiled",))]
+
+
+@hookimpl
 def denoisers() -> list[Entry]:
     """The architectures; the ``*_test`` ones are tiny, as timm's are."""
     at = "robust_restoration_denoisers"

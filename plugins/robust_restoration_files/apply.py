@@ -25,7 +25,6 @@ from robust_restoration.files import atomic_path, check_folder
 from robust_restoration.images.files import read_image, write_image
 from robust_restoration.images.folders import STRIP
 from robust_restoration.images.pixels import compact
-from robust_restoration.images.tiling import Tiled
 from robust_restoration.models.create import create_attack
 from robust_restoration.models.device import device_of
 from robust_restoration.models.purify import find_purifier
@@ -131,7 +130,7 @@ def denoise_files(
         InputError: If a result would replace an original, or the denoiser needs a level.
     """
     device = device_of(device)
-    model = Tiled(denoiser.to(device), tile=tile)
+    model = verbs.Tiled(denoiser.to(device), tile=tile)
 
     def change(image: Tensor, number: int, target: Path) -> Tensor:
         with torch.no_grad(), frozen(model):
@@ -181,7 +180,7 @@ def attack_files(
     """
     device = device_of(device)
     level = sigma if takes_sigma(denoiser) and not getattr(denoiser, "blind", False) else None
-    model = Tiled(denoiser.to(device), tile=1024)
+    model = verbs.Tiled(denoiser.to(device), tile=1024)
     attacker = create_attack(
         attack or registry().default("attacks", "denoiser"),
         model,

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from robust_restoration import verbs
 from robust_restoration.contracts import Degradation, Denoiser, unwrapped
 from robust_restoration.data import load_images
 from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.degradations.names import parse_noise
 from robust_restoration.errors import InputError
-from robust_restoration.images.tiling import Tiled
 from robust_restoration.models.restore import conditioning, quality, restored
 
 from .controls import CLAMP, DIRECTION, ENERGY
@@ -69,7 +69,7 @@ class Restoration(Task):
         self.weights = {name: weights_hash(module) for name, module in subjects.items()}
         tile = options.tile
         if tile and max(max(shape[-2:]) for shape in self.shapes) > WHOLE_SIDE:
-            subjects = {name: Tiled(module, tile=tile) for name, module in subjects.items()}
+            subjects = {name: verbs.Tiled(module, tile=tile) for name, module in subjects.items()}
         self.subjects = subjects
         self.settings = {
             "denoiser": ", ".join(subjects), "noise": said, "sigma": sigma,

@@ -1,1 +1,1 @@
-"""Images: checks, files, metrics, tiling."""
+"""Images: checks, files, metrics."""

@@ -34,9 +34,9 @@ class Entry:
             ``"black-box"`` (an attack on classifiers that takes no gradients); a purifier for
             ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
             ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
-            defense by its name, which comes first; a verb for ``"certify"``,
-            ``"create_certifier"``, ``"explain"``, ``"fit_purifier"``, ``"tables"``, ``"plot"``,
-            ``"to_html"``, ``"write_strip"`` or ``"curves"``. See `Registry.default`.
+            defense by its name, which comes first; a verb for ``"Tiled"``,
+            ``"certify"``, ``"create_certifier"``, ``"explain"``, ``"fit_purifier"``, ``"tables"``,
+            ``"plot"``, ``"to_html"``, ``"write_strip"`` or ``"curves"``. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 

@@ -34,7 +34,7 @@ BRIDGE = "tests/attacks/test_torchattacks_bridge.py"
 ENSEMBLE = "tests/attacks/test_classifier_ensemble.py"
 PROJECTIONS = "tests/attacks/test_projections.py"
 METRICS = "tests/core/test_metrics.py"
-TILING = "tests/core/test_tiling.py"
+TILING = "tests/denoisers/test_tiling.py"
 IMAGES = "tests/core/test_images.py"
 FILES = "tests/core/test_files.py"
 DENOISERS = "tests/evaluation/test_restorers.py"
@@ -402,14 +402,14 @@ FAULTS = [
     ),
     Fault(
         "tiles do not see beyond their core",
-        f"{CORE}/images/tiling.py",
+        "plugins/robust_restoration_denoisers/tiling.py",
         "first = max(0, start - self.overlap)",
         "first = start",
         (f"{TILING}::test_same_as_whole",),
     ),
     Fault(
         "a pixel that several tiles see has the gradient of one",
-        f"{CORE}/images/tiling.py",
+        "plugins/robust_restoration_denoisers/tiling.py",
         "total[outer] += found",
         "total[outer] = found",
         (f"{TILING}::test_gradients_are_those_of_slices_to_the_bit",),

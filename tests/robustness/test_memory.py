@@ -14,7 +14,7 @@ SCRIPT = """
 import json, resource, sys
 import torch
 import robust_restoration as rr
-from robust_restoration.images.tiling import Tiled
+from robust_restoration_denoisers.tiling import Tiled
 torch.set_num_threads(1)
 what, side = sys.argv[1], int(sys.argv[2])
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,11 +1,11 @@
 import pytest
 import torch
+from robust_restoration_denoisers.tiling import WITH_GRADIENT, Tiled
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import robust_restoration as rr
 from robust_restoration.errors import InputError
-from robust_restoration.images.tiling import WITH_GRADIENT, Tiled
 from robust_restoration.models.restore import conditioning
 
 
