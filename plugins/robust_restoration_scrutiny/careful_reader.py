@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from robust_restoration.evaluation.result import Result
+from robust_restoration.evaluation.result.result import UNATTACKED
 from robust_restoration.evaluation.result.table import level
 
 
 def remarks_on(result: Result) -> list[str]:
     """What a careful reader would remark, one sentence each."""
-    found = [*_controls(result)]
+    found = [*_harm(result), *_controls(result)]
     if "accuracy" in result.metrics:
         found += [*_masked(result), *_gaps(result)]
     return found
+
+
+def _harm(result: Result) -> Iterator[str]:
+    """Denoisers that leave more noise than there was, as those on another scale do."""
+    sigma = result.settings.get("sigma")
+    known = str(result.settings.get("noise", "")).startswith("Gaussian noise of")
+    if "psnr" not in result.metrics or not known or not sigma:
+        return
+    noisy = -20 * math.log10(sigma)
+    for key in result.cells():
+        if key.threat == UNATTACKED and not key.control:
+            found = result.mean(metric="psnr", subject=key.subject, data=key.data)
+            if found < noisy - 1:
+                yield (
+                    f"{key.subject} leaves {found:.1f} dB of images that the noise left "
+                    f"{noisy:.1f} dB, which is worse than nothing: is it for another noise, or for "
+                    "values from 0 to 255? Its forward is given values from 0 to 1 and has to "
+                    "return such."
+                )
 
 
 def _controls(result: Result) -> Iterator[str]:

@@ -312,3 +312,24 @@ def test_transfer(images, tmp_path):
         assert column(foreign, "x", subject=name) == column(
             result, "obsatk on five", subject=name
         )
+
+
+def test_a_denoiser_on_another_scale_is_warned_of(images):
+    class Bytes(nn.Module):
+        """Restores values from 0 to 255, whatever it is given."""
+
+        def forward(self, noisy):
+            return 255 * Blur()(noisy)
+
+    class Rough(nn.Module):
+        """Takes what is below a grey level of 255 for noise."""
+
+        def forward(self, noisy):
+            return Blur()(noisy) * 0
+
+    options = {"sigma": 25 / 255, "progress": False, "checks": False, "threats": []}
+    for denoiser in (Bytes(), Rough()):
+        said = rr.evaluate(denoiser, images, **options).warnings()
+        assert any("worse than nothing" in s and "from 0 to 255" in s for s in said)
+    for denoiser in (Blur(), nn.Identity()):
+        assert not any("worse" in s for s in rr.evaluate(denoiser, images, **options).warnings())
