@@ -193,8 +193,9 @@ def _write(result: Any, out: Path) -> None:
 
 
 def beside(out: Path, kind: str) -> Path:
-    """The file of a kind that a result called ``out`` is written to."""
-    return out.with_name(f"{out.name}.{kind}")
+    """The file of a kind that a result called ``out``, or ``out.json``, is written to."""
+    name = out.stem if out.suffix.removeprefix(".") in FORMS else out.name
+    return out.with_name(f"{name}.{kind}")
 
 
 def check_out(out: Path | None, overwrite: bool, *, goes_on: bool = False) -> None:

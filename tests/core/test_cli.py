@@ -339,3 +339,12 @@ def test_the_shell_completes_names(
     monkeypatch.setenv("COMP_WORDS", words)
     monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
     assert set(run()[1].split()) == offered
+
+
+def test_a_result_s_name_may_end_in_one_of_its_forms() -> None:
+    """``-o result.json`` wrote result.json.json."""
+    from robust_restoration.cli.app import beside
+
+    assert beside(Path("a/r.json"), "csv") == Path("a/r.csv")
+    assert beside(Path("r.v2"), "json") == Path("r.v2.json")
+    assert beside(Path("r"), "md") == Path("r.md")
