@@ -12,7 +12,13 @@ from torch import nn
 import robust_restoration as rr
 from robust_restoration.errors import InputError, WeightsError
 from robust_restoration.models.shipped import find_weights, model_card, shipped
-from robust_restoration.models.weights import load_weights, read_weights, save_weights
+from robust_restoration.models.weights import (
+    CHECKSUM,
+    checksum,
+    load_weights,
+    read_weights,
+    save_weights,
+)
 
 
 @pytest.fixture
@@ -141,3 +147,11 @@ def test_one_bit_that_flips_is_noticed(saved: Path) -> None:
     saved.write_bytes(content)
     with pytest.raises(WeightsError, match="checksum does not fit"):
         rr.create_purifier("additive", weights=str(saved))
+
+
+def test_shipped_weights_have_a_checksum() -> None:
+    files = sorted((Path(__file__).parents[2] / "plugins").glob("*/weights/*.safetensors"))
+    assert files
+    for file in files:
+        tensors, header = read_weights(file)
+        assert header.get(CHECKSUM) == checksum(tensors, header), file.name
