@@ -74,6 +74,18 @@ def resnet32_cifar10() -> nn.Module:
     return _cifar(5, "resnet32_cifar10")
 
 
+def resnet4b_cifar10_robust_2px() -> nn.Module:
+    """A small CIFAR ResNet without batch norm, adversarially trained (L-infinity, 2/255)."""
+    model = _PlainResNet(width=16, blocks=2)
+    model.pretrained_cfg = {
+        "architecture": "resnet4b_cifar10_robust_2px",
+        "input_size": (3, 32, 32),
+        "mean": (0.4914, 0.4822, 0.4465),
+        "std": (0.247, 0.2435, 0.2616),
+    }
+    return _loaded(model, "resnet4b_cifar10_robust_2px")
+
+
 def lenet5_mnist_clean() -> nn.Module:
     """LeNet-5 on MNIST, trained on clean images; takes [0, 1]."""
     return _loaded(_LeNet5(), "lenet5_mnist_clean")
@@ -143,6 +155,38 @@ class _CifarResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
         return self.linear(x.mean(dim=(2, 3)))
+
+
+class _PlainBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or inputs != outputs:
+            self.shortcut.append(nn.Conv2d(inputs, outputs, 1, stride))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.conv2(F.relu(self.conv1(x))) + self.shortcut(x))
+
+
+class _PlainResNet(nn.Module):
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3, 2, 1)
+        self.layer1, self.layer2 = (
+            nn.Sequential(
+                *(_PlainBlock(inputs if i == 0 else 2 * width, 2 * width, 2 if i == 0 else 1)
+                  for i in range(blocks))
+            )
+            for inputs in (width, 2 * width)
+        )
+        self.linear1 = nn.Linear(2 * width * 16, 100)
+        self.linear2 = nn.Linear(100, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer2(self.layer1(F.relu(self.conv1(x))))
+        return self.linear2(F.relu(self.linear1(x.flatten(1))))
 
 
 class _LeNet5(nn.Module):
