@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 import robust_restoration as rr
 from robust_restoration.files import atomic_path
-from robust_restoration.numbers import format_level
 
 SIGMA, EPS = 20 / 255, 5 / 255
 MODELS = {"nt": "normal training", "hat": "HAT"}
@@ -125,9 +124,9 @@ def _panels(
         before, after = denoiser(noisy), denoiser(attacked)
     return [
         ("clean", clean, False),
-        (f"noisy\nσ = {format_level(SIGMA)}", noisy, True),
+        (f"noisy\nσ = {255 * SIGMA:g}/255", noisy, True),
         ("noisy, restored", before, True),
-        (f"and attacked\nObsAtk, adaptive, eps = {format_level(EPS)}", attacked, True),
+        (f"and attacked\nObsAtk, adaptive, eps = {255 * EPS:g}/255", attacked, True),
         ("attacked, restored", after, True),
         ("what the attack changed\nin the output (x 4)", 0.5 + 4 * (after - before), False),
     ]

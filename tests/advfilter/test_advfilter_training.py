@@ -261,7 +261,7 @@ def test_a_folder_of_photographs_of_any_size_will_do(
     )
     for data in (folder, str(folder), [folder]):
         pairs, _ = method.prepare(data, val_fraction=0, progress=False)
-        assert pairs.clean.shape == (4, 3, 32, 32)
+        assert pairs.clean[:].shape == (4, 3, 32, 32)
 
 
 def test_validation_counts_kept_predictions(

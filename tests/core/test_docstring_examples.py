@@ -28,6 +28,7 @@ SMALLER = {
     'create_denoiser("mine")': 'create_denoiser("dncnn", depth=3)',
     'create_defense("mine")': 'create_defense("hat", patch=16)',
     'train_by_name("mine"': 'train_by_name("hat"',
+    'purifier="mine", draws=100': 'purifier="median", draws=2',
     'denoiser="mine"': 'denoiser="dncnn", options={"patch": 16}',
 }
 
