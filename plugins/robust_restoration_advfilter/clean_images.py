@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.data import LabelledImages, RestorationImages, load_images
+from robust_restoration.data.labelled import fit
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
 from robust_restoration.models.classifiers import input_channels, input_size
@@ -46,21 +47,16 @@ def clean_images(data: Any, classifier: nn.Module, size: int | None = None) -> T
     """
     if isinstance(data, LabelledImages | Tensor):
         return as_bytes(data)
-    from torchvision.transforms import InterpolationMode
-    from torchvision.transforms import functional as tv
-
     size = size or input_size(classifier) or USUAL_SIZE
     if not isinstance(data, str | Path | RestorationImages):
         data = _of_samples(data)
     channels = input_channels(classifier)
     images = load_images(data, channels=channels if channels in (1, 3) else None)
-    found = []
+    squares = []
     for number in range(len(images)):
         image = images.image(number)
-        if min(image.shape[-2:]) != size:
-            image = tv.resize(image, [size], InterpolationMode.BICUBIC, antialias=True)
-        found.append(tv.center_crop(image, [size, size]).clamp(0, 1))
-    return as_bytes(torch.stack(found))
+        squares.append(fit(image, size, len(image)))
+    return as_bytes(torch.stack(squares))
 
 
 def _of_samples(data: Any) -> list[Tensor]:
