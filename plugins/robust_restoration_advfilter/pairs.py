@@ -213,10 +213,14 @@ def make_pairs(
                 "weights": hash_of_weights(classifier),
                 "data": hash_of_images(images),
                 **plan,
+                # Attacks and eps are drawn for a group at a time, and seeded for a shard: with
+                # other sizes the same seed gives other pairs.
+                "together": _together(images),
+                "shard": SHARD,
             }
             key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
             folder = Path(cache or cache_folder() / "pairs") / f"{about['classifier']}-{key}"
-            write_json(folder / "pairs.json", {**about, "images": len(images), "shard": SHARD})
+            write_json(folder / "pairs.json", {**about, "images": len(images)})
             for start in range(0, len(images), SHARD):
                 path = folder / f"{start:06d}.safetensors"
                 jobs.append((number, first + start, images[start : start + SHARD], path))
@@ -248,6 +252,11 @@ def make_pairs(
     )
 
 
+def _together(images: Tensor) -> int:
+    """How many images of a size get the same attack and eps."""
+    return max(1, min(PIXELS_TOGETHER // (images.shape[-2] * images.shape[-1]), IMAGES_TOGETHER))
+
+
 def _attacked(
     classifier: nn.Module,
     images: Tensor,
@@ -265,8 +274,7 @@ def _attacked(
         torch.manual_seed(seed)
         # Which images get the same attack: not neighbours, which may be of one class.
         order = torch.randperm(len(copies))
-        together = PIXELS_TOGETHER // (images.shape[-2] * images.shape[-1])
-        for rows in order.split(max(1, min(together, IMAGES_TOGETHER))):
+        for rows in order.split(_together(images)):
             clean = copies[rows].float() / 255
             if augment is not None:
                 clean = (augment(clean).clamp(0, 1) * 255).round() / 255

@@ -152,6 +152,24 @@ def test_cache_is_read_and_keyed(
     assert len(list(tmp_path.iterdir())) == 6
 
 
+@pytest.mark.parametrize("size", ["PIXELS_TOGETHER", "IMAGES_TOGETHER", "SHARD"])
+def test_a_cache_that_was_begun_with_other_sizes_is_not_gone_on_with(
+    tiny_classifier: nn.Module,
+    images: Tensor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: str,
+) -> None:
+    """How many images are drawn for at once decides what is drawn."""
+    begun = quick(tiny_classifier, images, tmp_path / "begun", steps=1)
+    monkeypatch.setattr(pairs_module, size, 10 * 32**2 if size == "PIXELS_TOGETHER" else 10)
+    found = quick(tiny_classifier, images, tmp_path / "begun", steps=1)
+    fresh = quick(tiny_classifier, images, tmp_path / "fresh", steps=1)
+    assert torch.equal(found.epsilons, fresh.epsilons)
+    assert torch.equal(found.perturbations[:], fresh.perturbations[:])
+    assert not torch.equal(found.perturbations[:], begun.perturbations[:])
+
+
 def test_interruption_keeps_finished_shards(
     tiny_classifier: nn.Module,
     images: Tensor,
