@@ -177,6 +177,16 @@ def parse_call(
     return words[0], parse_options(words[1:], levels=levels)
 
 
+def parse_attack(text: str) -> tuple[str, dict[str, Any]]:
+    """An attack's name and its options: as `parse_call`, with ``alpha`` as a level.
+
+    Example:
+        >>> parse_attack("mine eps=51 alpha=51")
+        ('mine', {'eps': 0.2, 'alpha': 0.2})
+    """
+    return parse_call(text, levels=ATTACK_LEVELS)
+
+
 def is_number(value: object) -> bool:
     """Whether a value is a finite real number; True and False are not."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

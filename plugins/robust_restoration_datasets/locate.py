@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robust_restoration.data.folders import ROOT_VARIABLE, inside
-from robust_restoration.data.label_tables import TABLES, label_table
+from robust_restoration.data.label_tables import TABLE
 from robust_restoration.errors import DataError, InputError, did_you_mean
 from robust_restoration.images.folders import images_in, natural_order
 
@@ -140,7 +140,8 @@ def _in_folder(named: NamedSet, folder: Path, split: str | None) -> Located | No
         format, files = found
         return Located(named, folder, split, files, format.count(files), format=format)
     if named.kind == "labelled":
-        table = label_table(folder)
+        tables = (folder / name for name in (TABLE, *named.tables))
+        table = next((table for table in tables if table.is_file()), None)
         if table is None:
             return None
         with table.open(newline="", encoding="utf-8", errors="replace") as file:
@@ -193,4 +194,4 @@ def _files_expected(named: NamedSet, split: str | None) -> str:
         return f"{named.clean} and {named.noisy}"
     if split:
         return " or ".join(" and ".join(FORMATS[f].patterns(split)) for f in named.formats)
-    return f"{' or '.join(TABLES)}" if named.kind == "labelled" else "images"
+    return " or ".join((TABLE, *named.tables)) if named.kind == "labelled" else "images"

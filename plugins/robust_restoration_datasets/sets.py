@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robust_restoration.data.label_tables import read_table
 from robust_restoration.errors import DataError
 
 from .locate import PARENTS
@@ -34,6 +35,9 @@ class NamedSet:
         noisy: For pairs, the noisy images' file name; its ``*`` is the same text.
         splits: For labelled sets that have them, (name, number of images) pairs.
         formats: Of what format the splits' files are (keys of `FORMATS`).
+        tables: For labelled sets without splits, the names that its table of labels goes by beside
+            ``labels.csv``: columns ``ImageId`` and ``TrueLabel``, labels from 1, as the NeurIPS
+            2017 competition has them.
         without: File names without suffix that do not belong to it, though they lie beside it.
     """
 
@@ -50,6 +54,7 @@ class NamedSet:
     noisy: str = ""
     splits: tuple[tuple[str, int], ...] = ()
     formats: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
     without: frozenset[str] = frozenset()
 
     def __call__(
@@ -81,17 +86,24 @@ class NamedSet:
 
     def recognise(
         self, folder: Path, split: str | None, limit: int | None
-    ) -> LabelledImages | None:
-        """A split of a folder with files as this set is published in; ``None`` for other folders.
+    ) -> LabelledImages | list[tuple[Path, int]] | None:
+        """What a folder has that holds this set as it is published; ``None`` for other folders.
+
+        Returns:
+            The images of a split, or, of a set with a table of labels, (file, label from 0).
 
         Raises:
             DataError: If the split must be chosen, is not there, or is in files that are not read.
         """
         from .locate import splits_in
-        from .read import read_split
 
         if not folder.is_dir():
             return None
+        tables = [folder / name for name in self.tables if (folder / name).is_file()]
+        if tables and not split:
+            return rows_of(tables[0])
+        from .read import read_split
+
         held = splits_in(self, folder)
         if not held:
             return None
@@ -115,3 +127,14 @@ class NamedSet:
     def expected(self, split: str | None = None) -> int:
         """How many images it has, or how many the split has."""
         return dict(self.splits)[split] if split else self.count
+
+
+def rows_of(table: Path) -> list[tuple[Path, int]]:
+    """(file, label from 0) of a table of the NeurIPS 2017 competition.
+
+    Raises:
+        DataError: If it is damaged.
+    """
+    folder = table.parent / "images" if (table.parent / "images").is_dir() else table.parent
+    rows = read_table(table, "ImageId", "TrueLabel", first=1)
+    return [(folder / f"{name}.png", label) for name, label in rows]

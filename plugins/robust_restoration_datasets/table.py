@@ -196,6 +196,7 @@ NAMED: tuple[NamedSet, ...] = (
         ),
         channels=3,
         count=1000,
+        tables=("images.csv", "dev_dataset.csv"),
         terms="CC BY, by image",
         source="https://www.kaggle.com/datasets/google-brain/"
         "nips-2017-adversarial-learning-development-set",

@@ -157,7 +157,7 @@ def attack(
     from robust_restoration.models.create import load_denoiser
     from robust_restoration.numbers import (
         ATTACK_LEVELS,
-        parse_call,
+        parse_attack,
         parse_level,
         parse_options,
     )
@@ -166,7 +166,7 @@ def attack(
     from .apply import attack_files
 
     chosen = attack or registry().default("attacks", "denoiser")
-    name, options = parse_call(chosen, levels=ATTACK_LEVELS)
+    name, options = parse_attack(chosen)
     usual = registry().accepted("attacks", name, {"eps": parse_level(eps)})
     leaves(LEFT.format(out))
     summary = attack_files(

@@ -9,13 +9,7 @@ from typing import Any
 from torch import nn
 
 from robust_restoration.errors import InputError
-from robust_restoration.numbers import (
-    ATTACK_LEVELS,
-    check_count,
-    check_level,
-    check_positive,
-    parse_call,
-)
+from robust_restoration.numbers import check_count, check_level, check_positive, parse_attack
 
 from .findings import Findings, table
 from .scenes import PAPER, Scenes, attack_on
@@ -108,7 +102,7 @@ def minimal_perturbation(
     check_positive("threshold", threshold, "dB")
     check_positive("highest", check_level("highest", highest))
     check_count("halvings", halvings)
-    _, options = parse_call(attack, levels=ATTACK_LEVELS)
+    _, options = parse_attack(attack)
     if options.get("alpha") is not None:
         raise InputError("alpha would stay while eps changes; leave it out of the attack.")
     scenes = Scenes(denoiser, data, attack=attack, sigma=sigma, limit=limit, root=root, seed=seed)

@@ -15,7 +15,7 @@ from robust_restoration.data import load_images
 from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.models.create import create_attack
 from robust_restoration.models.restore import conditioning, quality, restored
-from robust_restoration.numbers import ATTACK_LEVELS, check_level, parse_call
+from robust_restoration.numbers import check_level, parse_attack
 from robust_restoration.plugins.registry import registry
 
 from .watching import watched
@@ -135,7 +135,7 @@ def attack_on(denoiser: nn.Module, word: str, sigma: float | None, seed: int) ->
         UnknownNameError: If there is no such attack.
         InputError: If an option is not one of it.
     """
-    name, options = parse_call(word, levels=ATTACK_LEVELS)
+    name, options = parse_attack(word)
     usual = registry().accepted("attacks", name, {"seed": seed})
     made: Attack = create_attack(
         name, denoiser, **{"sigma": conditioning(denoiser, sigma), **usual, **options}

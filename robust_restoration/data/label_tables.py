@@ -8,26 +8,26 @@ from pathlib import Path
 from robust_restoration.errors import DataError
 from robust_restoration.images.folders import images_in
 
-TABLES = ("labels.csv", "images.csv", "dev_dataset.csv")
-
-
-def label_table(folder: Path) -> Path | None:
-    """The table of labels in a folder of images, if there is one."""
-    return next((folder / n for n in TABLES if (folder / n).is_file()), None)
+TABLE = "labels.csv"
 
 
 def listed_labels(folder: Path) -> list[tuple[Path, int]]:
-    """(file, label from 0) of each image a folder lists.
+    """(file, label from 0) of each image that a folder's ``labels.csv`` lists.
 
     Returns:
-        Nothing where the folder has neither a table of labels nor subfolders of images.
+        Nothing where the folder has no such table.
 
     Raises:
         DataError: If the table cannot be understood.
     """
-    table = label_table(folder)
-    if table is not None:
-        return _from_table(table)
+    table = folder / TABLE
+    if not table.is_file():
+        return []
+    return [(folder / name, label) for name, label in read_table(table, "file", "label")]
+
+
+def class_folders(folder: Path) -> list[tuple[Path, int]]:
+    """(file, label from 0) of each image in a folder's subfolders, one a class, by the alphabet."""
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     return [
         (file, label)
@@ -36,14 +36,25 @@ def listed_labels(folder: Path) -> list[tuple[Path, int]]:
     ]
 
 
-def _from_table(table: Path) -> list[tuple[Path, int]]:
+def read_table(
+    table: Path, name: str, label: str, *, first: int = 0
+) -> list[tuple[str, int]]:
+    """(name, label from 0) of each row of a CSV file.
+
+    Args:
+        table: The file.
+        name: The column of the names.
+        label: The column of the labels.
+        first: The lowest label that the table has, which becomes 0.
+
+    Raises:
+        DataError: If the file is damaged, lacks a column, or has other labels.
+    """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{table} is damaged or no CSV file ({error}).") from error
-    ours = table.name == "labels.csv"
-    name, label, first = ("file", "label", 0) if ours else ("ImageId", "TrueLabel", 1)
     if not rows or not {name, label} <= set(rows[0]):
         raise DataError(f"{table} has no columns '{name}' and '{label}', or has no row.")
     try:
@@ -52,9 +63,4 @@ def _from_table(table: Path) -> list[tuple[Path, int]]:
         raise DataError(f"{table} has a label that is not an integer: {error}.") from error
     if min(labels) < 0:
         raise DataError(f"{table} has the label {min(labels) + first}; expected {first} or more.")
-    folder = table.parent
-    if ours:
-        return [(folder / row[name], label) for row, label in zip(rows, labels, strict=True)]
-    if (folder / "images").is_dir():
-        folder = folder / "images"
-    return [(folder / f"{row[name]}.png", label) for row, label in zip(rows, labels, strict=True)]
+    return [(row[name], label) for row, label in zip(rows, labels, strict=True)]

@@ -16,7 +16,7 @@ from robust_restoration.images.folders import images_in
 from robust_restoration.images.pixels import to_channels
 from robust_restoration.numbers import check_count
 
-from .label_tables import listed_labels
+from .label_tables import class_folders, listed_labels
 from .names import load_offered, offered_sets, understand
 from .stored import read_alike
 
@@ -116,10 +116,8 @@ def load_labelled(
             (N, H, W[, C]) uint8 and ``y`` (N,); or a folder with
 
             - ``labels.csv`` (columns ``file,label``, labels from 0),
-            - ``images.csv`` or ``dev_dataset.csv`` of the NeurIPS 2017 competition (columns
-              ``ImageId,TrueLabel``, labels from 1, which are made to start at 0),
-            - one subfolder a class, in alphabetical order,
-            - the files of a set as they are published, where a plugin knows them.
+            - the files or the table of a set as it is published, where a plugin knows them,
+            - one subfolder a class, in alphabetical order.
 
             An existing path comes before a name.
         size: Images are scaled (bicubic) so that their shorter side is size, and cropped in the
@@ -174,10 +172,15 @@ def _from_path(
         return _from_listed(path, listed[:limit], size, channels)
     for _, target in offered_sets():
         made = target.recognise(path, split, limit) if hasattr(target, "recognise") else None
+        if isinstance(made, list):
+            return _from_listed(path, made[:limit], size, channels)
         if made is not None:
             name = f"{path.name}:{split}" if split else path.name
             name = name if path.is_dir() else made.name
             return replace(_adapted(made, size, channels, limit), name=name)
+    listed = class_folders(path) if path.is_dir() and not split else []
+    if listed:
+        return _from_listed(path, listed[:limit], size, channels)
     if not path.is_dir():
         raise DataError(f"{path} is neither a folder nor an .npz file.")
     if split:

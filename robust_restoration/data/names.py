@@ -9,7 +9,7 @@ Where it has them, these further attributes are used; their module loads no torc
   ``expected``, ``size`` (bytes), ``terms``, ``source``, ``folder``, ``problem``;
 - ``places``: names of folders under the data root that belong to it;
 - ``recognise(path, split, limit)``: `LabelledImages` of a folder or a file that a user gave by its
-  path, or ``None`` where that is not of its kind.
+  path, or a list of (file, label from 0) to be read, or ``None`` where that is not of its kind.
 
 Nothing here loads torch.
 """

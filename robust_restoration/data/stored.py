@@ -69,12 +69,12 @@ def read_alike(
             for image in _alike(first, images, folder):
                 file.write(image.contiguous().numpy().data)
         write_json(card, {"kept": kept, "damaged": damaged, "shape": shape})
-    told = json.loads(card.read_text(encoding="utf-8"))
-    count = len(told["kept"])
+    facts = json.loads(card.read_text(encoding="utf-8"))
+    count = len(facts["kept"])
     mapped = torch.from_file(
         str(path), shared=True, size=count * first.numel(), dtype=torch.uint8
     )
-    return Read(mapped.view(count, *shape), told["kept"], told["damaged"])
+    return Read(mapped.view(count, *shape), facts["kept"], facts["damaged"])
 
 
 def _decoded(
@@ -105,6 +105,6 @@ def _key(files: Sequence[Path], options: str) -> str:
     digest = hashlib.sha256(options.encode())
     for file in files:
         facts = file.stat() if file.exists() else None
-        told = (facts.st_size, facts.st_mtime_ns) if facts else "missing"
-        digest.update(f"{file.resolve()} {told}\n".encode())
+        state = (facts.st_size, facts.st_mtime_ns) if facts else "missing"
+        digest.update(f"{file.resolve()} {state}\n".encode())
     return digest.hexdigest()[:16]

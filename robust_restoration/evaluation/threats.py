@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from robust_restoration.contracts import Attack
 from robust_restoration.errors import InputError
 from robust_restoration.models.create import create_attack
-from robust_restoration.numbers import check_count, is_number, parse_call
+from robust_restoration.numbers import check_count, is_number, parse_attack
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target, parameters_of
 
@@ -188,7 +188,7 @@ def parse_threats(given: Any, role: str, subjects: Sequence[str]) -> list[Threat
 
 def _parse(item: Any, name: str) -> Threat:
     if isinstance(item, str):
-        attack, options = parse_call(item)
+        attack, options = parse_attack(item)
         item = {"attack": attack, "name": item, **options}
     if isinstance(item, Mapping):
         known = {f.name for f in dataclasses.fields(Threat)} - {"options"}

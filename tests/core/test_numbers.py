@@ -10,7 +10,6 @@ import torch
 
 from robust_restoration import InputError
 from robust_restoration.numbers import (
-    ATTACK_LEVELS,
     check_count,
     check_fraction,
     check_level,
@@ -18,6 +17,7 @@ from robust_restoration.numbers import (
     check_positive,
     check_range,
     format_level,
+    parse_attack,
     parse_call,
     parse_level,
     parse_levels,
@@ -76,7 +76,7 @@ def test_values(text, name, value):
 
 def test_options_and_calls():
     assert parse_options(["max-iter=3", "eps=8"]) == {"max_iter": 3, "eps": 8 / 255}
-    assert parse_call("torchattacks/pgd eps=8 alpha=2 steps=10", levels=ATTACK_LEVELS) == (
+    assert parse_attack("torchattacks/pgd eps=8 alpha=2 steps=10") == (
         "torchattacks/pgd",
         {"eps": 8 / 255, "alpha": 2 / 255, "steps": 10},
     )

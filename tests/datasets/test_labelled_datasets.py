@@ -182,6 +182,17 @@ def test_neurips2017_dev(tmp_path: Path, layout: str) -> None:
     assert [round(float(p.mean()), 1) for p in data.pixels(slice(None))] == [0.8, 0.2]
 
 
+def test_a_published_table_in_a_folder_of_ones_own(tmp_path: Path) -> None:
+    for name in ("aa", "bb"):
+        write_image(torch.rand(3, 8, 8), tmp_path / "images" / f"{name}.png")
+    (tmp_path / "images.csv").write_text("ImageId,TrueLabel\nbb,1\naa,4\n")
+    data = load_labelled(tmp_path)  # not one class, named images
+    assert data.labels.tolist() == [0, 3]
+    assert data.name == tmp_path.name
+    (tmp_path / "labels.csv").write_text("file,label\nimages/aa.png,7\n")
+    assert load_labelled(tmp_path).labels.tolist() == [7]
+
+
 def test_a_table_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00file,label")
     with pytest.raises(DataError, match=r"labels\.csv is damaged or no CSV"):

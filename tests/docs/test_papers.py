@@ -11,7 +11,7 @@ import typer.main
 
 from robust_restoration import registry
 from robust_restoration.cli.app import add_plugin_commands, app
-from robust_restoration.numbers import ATTACK_LEVELS, parse_call
+from robust_restoration.numbers import parse_attack
 from robust_restoration.plugins.targets import load_target, options_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -63,7 +63,7 @@ def test_commands_exist(command, verbs):
         if not getattr(known[word], "is_flag", False):
             values.setdefault(word, []).append(words.pop(0))
     for word in (*values.get("--attack", []), *values.get("--threat", [])):
-        name, options = parse_call(word, levels=ATTACK_LEVELS)
+        name, options = parse_attack(word)
         offer, _ = registry().find("attacks", name)
         takes = options_of(load_target(offer.entry))
         assert not set(options) - set(takes) - {"eps"}, f"{name} does not take {options}"

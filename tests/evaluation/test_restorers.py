@@ -6,6 +6,7 @@ from torch import nn
 import robust_restoration as rr
 from robust_restoration.errors import InputError
 from robust_restoration.evaluation.controls import control
+from robust_restoration.evaluation.threats import parse_threats
 
 
 class Blur(nn.Module):
@@ -47,6 +48,12 @@ def table(denoiser, images, **options):
 
 def column(result, *words, **which):
     return list(result.values(*words, **which).values())
+
+
+def test_a_step_length_in_words_is_a_level():
+    (threat,) = parse_threats(["torchattacks/pgd eps=8 alpha=2 steps=3"], "denoiser", ["mine"])
+    assert threat.eps == 8 / 255
+    assert threat.options == {"alpha": 2 / 255, "steps": 3}
 
 
 def test_rows_and_what_they_mean(images):

@@ -14,6 +14,8 @@ from scipy.stats import binom
 from robust_restoration import DataError, InputError, Result
 from robust_restoration.evaluation.result import Record
 from robust_restoration.evaluation.result.intervals import share as share_of
+from robust_restoration.plugins.discovery import DISABLE_VARIABLE
+from robust_restoration.plugins.registry import registry
 
 
 def told(through: str = "whole", differentiates: bool = True, **more: object) -> dict:
@@ -49,6 +51,19 @@ def classified(**accuracies: float) -> Result:
         "gray": told("bare"), "white": told(), "black": told(differentiates=False),
     }
     return Result(rows, {"classifier": "c", "threats": threats})
+
+
+def test_it_is_printed_without_a_plugin_that_draws_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DISABLE_VARIABLE, "scrutiny")
+    registry.cache_clear()
+    try:
+        printed, markdown = str(restored()), restored().to_markdown()
+    finally:
+        monkeypatch.undo()
+        registry.cache_clear()
+    for word in ("unattacked", "clamp only", "29", "25.5"):
+        assert word in printed
+        assert word in markdown
 
 
 def test_means_and_what_there_is() -> None:

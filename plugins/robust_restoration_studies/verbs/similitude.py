@@ -38,10 +38,10 @@ def similitude(
     --data set12 --limit 2 --count 24 -o results/similitude
     """
     check_out(out, overwrite)
-    from robust_restoration.numbers import ATTACK_LEVELS, parse_call
+    from robust_restoration.numbers import parse_attack
     from robust_restoration_studies.robustness_similitude import similitude as study
 
-    name, options = parse_call(attack, levels=ATTACK_LEVELS)
+    name, options = parse_attack(attack)
     result = study(
         load_all(denoiser, device),
         data,

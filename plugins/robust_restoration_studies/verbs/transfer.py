@@ -34,10 +34,10 @@ def transfer(
     --data set12 --limit 4 -o results/transfer
     """
     check_out(out, overwrite)
-    from robust_restoration.numbers import ATTACK_LEVELS, parse_call
+    from robust_restoration.numbers import parse_attack
     from robust_restoration_studies.transferability import transfer as study
 
-    name, options = parse_call(attack, levels=ATTACK_LEVELS)
+    name, options = parse_attack(attack)
     result = study(
         load_all(denoiser, device),
         data,

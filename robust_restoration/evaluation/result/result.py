@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robust_restoration import verbs
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, UnknownNameError
 from robust_restoration.files import atomic_path, write_json
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import call, load_target
 
 from .intervals import Interval, of_difference, of_mean
+from .table import Table
 
 if TYPE_CHECKING:
     import pandas
@@ -355,13 +356,25 @@ class Result:
         with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
             csv.writer(file).writerows([Record._fields, *self.records])
 
+    def _tables(self, metric: str | None = None) -> list[Table]:
+        """As a plugin draws them; where none in use does, all conditions' means in one table."""
+        try:
+            draw = verbs.tables
+        except UnknownNameError:
+            rows = self.summary()
+            heads = list(dict.fromkeys(name for row in rows for name in row))
+            words = [(bool(r["control"]), [str(r.get(name, "")) for name in heads]) for r in rows]
+            return [Table("means, as no plugin in use draws tables", heads, words)]
+        drawn: list[Table] = draw(self, metric)
+        return drawn
+
     def to_markdown(self, metric: str | None = None) -> str:
         """Tables of means: by strength where something is classified, else by condition.
 
         Args:
             metric: Of the table by strength; by default the first one.
         """
-        return "\n\n".join(table.markdown() for table in verbs.tables(self, metric))
+        return "\n\n".join(table.markdown() for table in self._tables(metric))
 
     def to_latex(self, metric: str | None = None) -> str:
         """The same tables as LaTeX, for the package booktabs.
@@ -369,7 +382,7 @@ class Result:
         Args:
             metric: Of the table by strength; by default the first one.
         """
-        return "\n\n".join(table.latex() for table in verbs.tables(self, metric))
+        return "\n\n".join(table.latex() for table in self._tables(metric))
 
     def to_html(self, path: Path | str, **options: Any) -> None:
         """Write one page that asks for nothing from elsewhere, by the plugin that offers this verb.
@@ -386,7 +399,7 @@ class Result:
         from rich.text import Text
 
         remarks = [Text(f"! {sentence}", style="yellow") for sentence in self.warnings()]
-        return Group(*verbs.tables(self), *remarks)
+        return Group(*self._tables(), *remarks)
 
     def __str__(self) -> str:
         from rich.console import Console
