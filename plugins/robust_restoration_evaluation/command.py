@@ -22,6 +22,8 @@ from robust_restoration.cli.options import (
 from robust_restoration.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from robust_restoration.evaluation import Result
 
 DENOISERS, PURIFIERS = "Denoisers", "Purifiers"  # panels of the help
@@ -161,6 +163,9 @@ def evaluate(
     from robust_restoration.numbers import parse_level
     from robust_restoration.processes import Processes
 
+    measured = _measured(metric or (), bool(classifier))
+    for name in (name for name, _ in thresholds if name not in measured):
+        raise InputError(f"--fail-below names {name!r}; measured are {', '.join(measured)}.")
     processes, where = Processes(), device_of(device)
     main = processes.main
     subject: Any
@@ -197,11 +202,12 @@ def evaluate(
         state=state,
         progress=not as_json,
     )
-    below = [sentence for metric, value in thresholds for sentence in _below(result, metric, value)]
     if main:
         for sentence in result.damaged:
             say(f"Skipped: {sentence}")
         hand_over(result, out, as_json)
+    below = [words for name, value in thresholds for words in _below(result, name, value)]
+    if main:
         for sentence in below:
             say(sentence)
     if result.damaged or below:
@@ -219,6 +225,16 @@ def _threshold(word: str) -> tuple[str, float]:
         raise InputError(
             f"--fail-below is {word!r}; expected METRIC=VALUE, such as psnr=24."
         ) from None
+
+
+def _measured(metrics: Sequence[str], classifies: bool) -> list[str]:
+    """Names of what an evaluation measures."""
+    from robust_restoration.evaluation.classification import Classification
+    from robust_restoration.evaluation.restoration import Restoration
+    from robust_restoration.evaluation.result.result import APART
+
+    task = Classification if classifies else Restoration
+    return [*(["accuracy"] if classifies else []), *(metrics or task.usual), *APART]
 
 
 def _below(result: Result, metric: str, value: float) -> list[str]:

@@ -400,6 +400,7 @@ def test_another_network_or_defense_is_noticed(tmp_path: Path) -> None:
         train(net(), Other(), Points(), out=tmp_path, **COMMON)
 
 
+@pytest.mark.slow
 def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     refused: list[str] = []
 

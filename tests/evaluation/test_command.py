@@ -44,6 +44,7 @@ def classifier(tmp_path: Path) -> str:
     return f"test_resnet:{tmp_path / 'tiny.safetensors'}"
 
 
+@pytest.mark.slow
 def test_a_denoiser(run: Run, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "results/r"
     words = (*DENOISER, "--data", photos, "--threat", "obsatk steps=2", "--threat",
@@ -122,6 +123,7 @@ def test_exit_status(run: Run, photos: Path) -> None:
         ((*DENOISER, "--data", ".", "--size", 32), "--size is for classifiers"),
         ((*DENOISER, "--data", ".", "--purifier", "median"), "--purifier is for classifiers"),
         ((*DENOISER, "--data", ".", "--fail-below", "psnr"), "METRIC=VALUE"),
+        ((*DENOISER, "--data", "none", "--fail-below", "pnsr=3"), "names 'pnsr'; measured"),
         (("evaluate", "--classifier", "c", "--data", ".", "--sigma", 25), "--sigma is for denois"),
         (("evaluate", "--classifier", "c", "--data", ".", "--noise", "x"), "--noise is for denois"),
         ((*DENOISER, "--data", ".", "-o", "file/out"), "file"),

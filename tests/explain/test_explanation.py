@@ -73,6 +73,7 @@ def test_a_chain_shows_its_members_maps_of_what_reaches_it(images: Tensor) -> No
     torch.testing.assert_close(found.maps["mean"], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_is_written(channels: int, images: Tensor, tmp_path: Path) -> None:
     torch.manual_seed(0)

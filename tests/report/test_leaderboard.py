@@ -46,6 +46,7 @@ def changed(files, tmp_path):
     return change
 
 
+@pytest.mark.slow
 def test_rows_measured_alike_stand_in_one_table(files, tmp_path):
     assert build(files, tmp_path / "site") == []
     (board,) = json.loads((tmp_path / "site" / "leaderboard.json").read_text())["boards"]

@@ -22,6 +22,7 @@ def result(path, subject="mine"):
     Result(found, {}, {}, [], []).to_json(path)
 
 
+@pytest.mark.slow
 def test_report_writes_a_page_and_does_not_replace_one(tmp_path):
     result(tmp_path / "a.json")
     result(tmp_path / "b.json", "yours")

@@ -177,7 +177,13 @@ def names() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("section", table())
+@pytest.mark.parametrize(
+    "section",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name.startswith("The command line") else ())
+        for name in table()
+    ],
+)
 def test_each_row_is_one_sentence(
     section: str, folder: Path, run: Callable[..., tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,

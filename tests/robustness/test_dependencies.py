@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import importlib, pkgutil, sys
 class Absent:
@@ -24,6 +26,7 @@ print(len([name for name in sys.modules if name.startswith("robust_restoration")
 """
 
 
+@pytest.mark.slow
 def test_the_whole_package_imports_without_requests() -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-c", SCRIPT]

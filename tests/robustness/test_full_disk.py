@@ -135,6 +135,7 @@ def photos(folder: Path) -> Iterator[None]:
 WORK = (train, save, denoise, attack, measure, put)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "every",
     [

@@ -58,6 +58,7 @@ def facts() -> dict[str, tuple[str, int]]:
     return {p.name: (p.status, sum(map(len, p.entries.values()))) for p in discover() if p.builtin}
 
 
+@pytest.mark.slow
 def test_sixty_hostile_plugins_at_once(
     fake_plugin: Callable[..., Path], run: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -169,9 +169,15 @@ VERBS = {
     "log-density": ["--side", "16"],
     "local-worst-case": ["--steps", "2", "--probes", "2"],
 }
+SLOW = ("adversarial-space", "local-worst-case", "patch")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    "verb",
+    [
+        pytest.param(verb, marks=pytest.mark.slow if verb in SLOW else ()) for verb in VERBS
+    ],
+)
 def test_commands(verb, clean, tmp_path, run):
     rr.write_image(clean[0], tmp_path / "photos" / "0.png")
     words = ["--denoiser", "dncnn_b=nt", "--data", tmp_path / "photos", "-o", tmp_path / "out"]

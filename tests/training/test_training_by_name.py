@@ -82,6 +82,7 @@ def test_a_purifier_from_a_folder_in_python(here):
     assert any(not torch.equal(a, b) for a, b in zip(before, purifier.parameters(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defense", ["madry", "trades"])
 def test_a_classifier_itself(here, run, defense):
     status, _, err = run(
@@ -104,6 +105,7 @@ def test_a_classifier_itself(here, run, defense):
     assert same("run/sequential.safetensors", "again/sequential.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(), ("--size", 24)])
 def test_a_purifier_for_a_classifier_without_labels(here, run, monkeypatch, size):
     """It said that a folder of photographs holds no labels, which are not used."""
@@ -145,6 +147,7 @@ def test_a_denoiser_as_a_purifier_for_a_classifier(here, run):
     rr.create_purifier("denoiser:dncnn_test", weights=str(here / "run/dncnn_test.safetensors"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["labelled", "photos"])
 def test_a_denoiser_for_a_classifier(here, run, data):
     """It was refused: a classifier was for purifiers. Images need no labels."""
@@ -170,6 +173,7 @@ def test_a_denoiser_for_a_classifier(here, run, data):
         assert "'stability' trains a denoiser for a classifier: name both" in err
 
 
+@pytest.mark.slow
 def test_a_purifier_and_a_classifier_together(here, run):
     words = ("joint", "--purifier", "filtering", "--classifier", "tinymodule:tiny")
     status, _, err = run(
