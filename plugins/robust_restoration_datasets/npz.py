@@ -26,7 +26,7 @@ class NpzFile:
     def _read(self, file: Path, limit: int | None) -> LabelledImages:
         from .arrays import from_arrays, read_npz
 
-        return from_arrays(*read_npz(file, limit), file)
+        return from_arrays(*read_npz(file, limit), file, file.name)
 
 
 NPZ = NpzFile()

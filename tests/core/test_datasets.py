@@ -44,6 +44,7 @@ def test_npz(tmp_path: Path, shape: tuple[int, ...]) -> None:
     data = load_labelled(tmp_path / "d.npz", channels=1)
     assert data.images.shape == (5, 1, 8, 8)
     np.testing.assert_array_equal(data.images.numpy().ravel(), x.ravel())
+    assert data.name == load_labelled(f"npz:{tmp_path / 'd.npz'}", channels=1).name == "d.npz"
 
 
 def test_size_and_channels(listed: Path) -> None:

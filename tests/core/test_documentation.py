@@ -31,9 +31,9 @@ SMALLER = {
 }
 
 
-def public_names_module():
-    """The hook of the site's builder, which is no package's module."""
-    spec = importlib.util.spec_from_file_location("public_names", DOCS / "public_names.py")
+def hook(name):
+    """A hook of the site's builder, which is no package's module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -46,7 +46,7 @@ def test_every_public_name_is_in_the_reference():
 
 
 def test_the_reference_finds_where_names_are_defined():
-    module = public_names_module()
+    module = hook("public_names")
     assert module.defined_at("psnr") == "robust_restoration.images.metrics.psnr"
     page = module.on_page_markdown("::: rr.psnr\n\ntext ::: rr.nothing\n")
     assert page == "::: robust_restoration.images.metrics.psnr\n\ntext ::: rr.nothing\n"
@@ -63,6 +63,19 @@ def test_every_page_is_in_the_menu_and_links_lead_somewhere():
     for path in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
             assert (path.parent / link).exists(), f"{path.name} links to {link}"
+
+
+def test_the_figures_are_a_page_of_the_site():
+    module = hook("results_page")
+    assert f": {module.PAGE}\n" in (ROOT / "mkdocs.yml").read_text()
+    links = re.findall(r"\]\(([^)#:]+)\)", module.page())
+    assert len(links) > 3
+    for link in links:
+        assert (DOCS / link).exists(), f"the page links to {link}"
+    for page, link in (("PAPERS.md", "RESULTS.md"), ("for/researchers.md", "../RESULTS.md")):
+        text = module.on_page_markdown((DOCS / page).read_text())
+        assert f"]({link})" in text
+        assert "benchmarks/RESULTS.md)" not in text
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(DOCS).as_posix())
