@@ -75,25 +75,25 @@ DENOISERS = {
          "total_variation", "perona_malik"),
         ("dncnn_gray_sigma25", "dncnn_blind_gray_sigma0-30", "dncnn_blind_gray_sigma0-55",
          "ffdnet_gray", "ecndnet_gray_sigma25", "adnet_gray_sigma25", "rddcnn_gray_sigma25"),
-        "set12", "set12-64", 12, AT_25,
+        "set12", "set12-64", 4, AT_25,
     ),
     "colour": Denoisers(
         tuple(f"dncnn_c={tag}" for tag in ("nt", "vat", "hat")),
         ("dncnn_blind_color_sigma0-55", "ffdnet_color", "adnet_color_sigma25",
          "n2n_unet_color_gaussian", "n2n_unet_color_gaussian-clean"),
-        "cbsd68", "cbsd68-64", 8, AT_25,
+        "cbsd68", "cbsd68-64", 4, AT_25,
     ),
     "cifar-gaussian": Denoisers(
         ("resunet_denoiser=cifar10-sigma025", "dncnn_c=nt"),
         ("n2n_unet_cifar_gaussian50", "dncnn_blind_color_sigma0-55", "ffdnet_color"),
-        "cifar10:test", "", 16, {"sigma": 50 / 255},
+        "cifar10:test", "", 8, {"sigma": 50 / 255},
     ),
     "cifar-poisson": Denoisers(
-        (), ("n2n_unet_cifar_poisson100",), "cifar10:test", "", 16,
+        (), ("n2n_unet_cifar_poisson100",), "cifar10:test", "", 8,
         {"sigma": None, "noise": CIFAR_UNETS["n2n_unet_cifar_poisson100"]},
     ),
     "cifar-impulse": Denoisers(
-        (), ("n2n_unet_cifar_impulse02",), "cifar10:test", "", 16,
+        (), ("n2n_unet_cifar_impulse02",), "cifar10:test", "", 8,
         {"sigma": None, "noise": CIFAR_UNETS["n2n_unet_cifar_impulse02"]},
     ),
 }
@@ -126,10 +126,10 @@ class Purifiers:
 PURIFIERS = {
     "purifiers-cifar10": Purifiers(
         "resnet20_cifar10", ("advfilter=general-32", "resunet=resnet20_cifar10"),
-        "cifar10_subset/test.npz", 48, 2.55 / 255, "white-box steps=10",
+        "cifar10_subset/test.npz", 32, 2.55 / 255, "white-box steps=10",
     ),
     "purifiers-photographs": Purifiers(
-        "mobilenetv1_075", ("advfilter=general",), "neurips2017_dev_110", 20, 0.003,
+        "mobilenetv1_075", ("advfilter=general",), "neurips2017_dev_110", 12, 0.003,
         "white-box-quick steps=10", 224,
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,13 @@ from torch import Tensor, nn
 
 from robust_restoration.data import LabelledImages, RestorationImages, load_images
 from robust_restoration.data.labelled import fit
+from robust_restoration.data.names import understand
+from robust_restoration.data.stored import read_alike
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
+from robust_restoration.images.files import read_image
+from robust_restoration.images.folders import images_in
+from robust_restoration.images.pixels import as_float, compact, to_channels
 from robust_restoration.models.classifiers import input_channels, input_size
 
 USUAL_SIZE = 224
@@ -43,20 +49,55 @@ def clean_images(data: Any, classifier: nn.Module, size: int | None = None) -> T
         size: The side that images of any size are brought to, in place of the classifier's.
 
     Returns:
-        (N, C, H, W) uint8.
+        (N, C, H, W) uint8; of more than a gigabyte from a folder, mapped from a file in the cache
+        folder.
     """
     if isinstance(data, LabelledImages | Tensor):
         return as_bytes(data)
     size = size or input_size(classifier) or USUAL_SIZE
+    channels = input_channels(classifier)
+    channels = channels if channels in (1, 3) else None
+    folder = _folder(data)
+    if folder is not None:
+        return _of_files(images_in(folder), folder, size, channels)
     if not isinstance(data, str | Path | RestorationImages):
         data = _of_samples(data)
-    channels = input_channels(classifier)
-    images = load_images(data, channels=channels if channels in (1, 3) else None)
-    squares = []
-    for number in range(len(images)):
-        image = images.image(number)
-        squares.append(fit(image, size, len(image)))
-    return as_bytes(torch.stack(squares))
+    images = load_images(data, channels=channels)
+    return torch.stack([_square(images.image(number), size) for number in range(len(images))])
+
+
+def _folder(data: Any) -> Path | None:
+    """The folder of images that a user's word means, if it means one."""
+    if not isinstance(data, str | Path):
+        return None
+    meaning = understand(data)
+    if meaning.path is None:
+        return None
+    path = meaning.path / meaning.split if meaning.split else meaning.path
+    return path if path.is_dir() and images_in(path) else None
+
+
+def _of_files(files: list[Path], folder: Path, size: int, channels: int | None) -> Tensor:
+    """Image files one by one, so that no more than one is in memory at its full size."""
+
+    def read(file: Path) -> Tensor:
+        image = compact(read_image(file))
+        return _square(as_float(image if channels is None else to_channels(image, channels)), size)
+
+    found = read_alike(files, read, folder, f"squares of {size}, channels {channels}")
+    if found.damaged:
+        warnings.warn(
+            f"{len(found.damaged)} of {len(files)} files in {folder} are left out, such as: "
+            f"{found.damaged[0]}",
+            stacklevel=4,
+        )
+    return found.images
+
+
+def _square(image: Tensor, size: int) -> Tensor:
+    """The middle of an image (C, H, W) in [0, 1], uint8."""
+    square = fit(image, size, len(image))
+    return (square * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def _of_samples(data: Any) -> list[Tensor]:

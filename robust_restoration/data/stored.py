@@ -48,7 +48,7 @@ def read_alike(
 
     Raises:
         DataError: If none can be read.
-        InputError: If they are of several sizes.
+        InputError: If they are of several sizes, or have several numbers of channels.
     """
     damaged: list[str] = []
     kept: list[int] = []
@@ -93,6 +93,11 @@ def _decoded(
 def _alike(first: Tensor, others: Iterator[Tensor], folder: Path) -> Iterator[Tensor]:
     yield first
     for image in others:
+        if len(image) != len(first):
+            raise InputError(
+                f"The images in {folder} have {len(first)} and {len(image)} channels; expected one "
+                "number, all gray or all colour."
+            )
         if image.shape != first.shape:
             raise InputError(
                 f"The images in {folder} have different sizes, such as {tuple(first.shape)} and "
