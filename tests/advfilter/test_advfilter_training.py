@@ -204,6 +204,7 @@ def test_heads_learn_from_their_own_strengths() -> None:
     assert rows == {"head_1": [0, 1], "head_2": [2, 3], "head_3": [4, 5], "head_4": [6, 7]}
 
 
+@pytest.mark.slow
 def test_training_takes_noise_out(tiny_classifier: nn.Module, pairs: AdversarialPairs) -> None:
     model = create_purifier("filtering", width=0.05)
     method = create_defense("advfilter", classifier=tiny_classifier, semantic=0.0, image=1.0)
@@ -214,6 +215,7 @@ def test_training_takes_noise_out(tiny_classifier: nn.Module, pairs: Adversarial
     assert after < 0.9 * before
 
 
+@pytest.mark.slow
 def test_fusion_weight_learns_to_follow_the_strength(
     tiny_classifier: nn.Module, pairs: AdversarialPairs
 ) -> None:

@@ -26,6 +26,7 @@ def subject(request: pytest.FixtureRequest, tiny_classifier: nn.Module) -> nn.Mo
 both = pytest.mark.parametrize("subject", ["advfilter", "before a classifier"], indirect=True)
 
 
+@pytest.mark.slow
 @both
 def test_exported_for_any_number_of_images(subject: nn.Module, images: Tensor) -> None:
     program = torch.export.export(subject, (images[:2],), dynamic_shapes=(BATCH,))

@@ -58,6 +58,7 @@ def classifier(tmp_path: Path) -> str:
     return f"test_resnet:{tmp_path / 'tiny.safetensors'}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help_with_an_example(run: Run, command: str) -> None:
     status, out, _ = run(command, "--help")

@@ -35,6 +35,7 @@ def trained(run, photos, tmp_path):
     return out, f"dncnn_test={out / 'dncnn_test.safetensors'}"
 
 
+@pytest.mark.slow
 def test_train_evaluate_attack_denoise(run, photos, trained, tmp_path):
     _, denoiser = trained
     status, out, err = run(
@@ -124,6 +125,7 @@ def test_weights_pack(run, trained, tmp_path):
     assert "holds no run" in err
 
 
+@pytest.mark.slow
 def test_weights_push(run, trained, monkeypatch):
     import huggingface_hub
 

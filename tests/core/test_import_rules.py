@@ -163,6 +163,7 @@ def test_importing_and_listing_load_nothing_heavy():
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.slow
 def test_each_module_imports_first():
     # A circle of imports shows only when a module is the first to be imported.
     modules = ["robust_restoration"] + [
@@ -240,6 +241,7 @@ def test_the_core_names_no_plugin_and_no_entry():
     assert not offending, "\n".join(sorted(offending))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     ["robust_restoration.degradations.draws", "robust_restoration.contracts.randomness"],

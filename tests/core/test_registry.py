@@ -317,6 +317,7 @@ def test_families_of_one_name_are_told_apart(fake_plugin):
     assert rr.create_purifier("zz_right/zz_family:x") == ("x", 1.0)
 
 
+@pytest.mark.slow
 def test_the_public_names_are_all_there_and_functions_hide_their_modules():
     # purify and registry are both a module and a function of it: users get the function,
     # whatever was imported before. In a fresh process, since order matters.

@@ -98,6 +98,7 @@ def test_resume_is_bit_equal(tmp_path: Path, ema: float, stop: int) -> None:
     assert equal(whole, resumed)
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_bit_equal(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(

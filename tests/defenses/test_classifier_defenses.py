@@ -37,6 +37,7 @@ def test_conforms(name, options, data):
     check_defense(rr.create_defense(name, **QUICK, **options), classifier(), data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), DEFENSES)
 def test_it_makes_a_classifier_hold(name, options, data):
     defense = rr.create_defense(name, **QUICK, **options)

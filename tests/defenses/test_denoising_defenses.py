@@ -45,6 +45,7 @@ def test_conforms(name, options, denoiser, images):
     check_defense(rr.create_defense(name, patch=20, **options), denoiser, images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), KINDS)
 def test_training_lowers_the_error(name, options, denoiser, images):
     defense = rr.create_defense(name, patch=20, **options)

@@ -97,6 +97,7 @@ class TestThePackage:
     def test_keeps_the_contract(self):
         check_denoiser(BM3D(), sizes=((17, 23),), dtypes=(torch.float32,))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("channels", [1, 3])
     def test_takes_noise_away(self, photographs, channels):
         clean = photographs[:2, :channels]

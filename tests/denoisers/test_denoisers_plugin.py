@@ -21,6 +21,7 @@ NETWORKS = sorted(
     for name, entry in ENTRIES.items()
     if not entry.requires and not name.endswith(":") and name not in WEIGHTLESS
 )
+QUICK = ("dncnn", "dncnn_b", "ffdnet")  # the others are tried along with what takes long
 SMALL = {
     "dncnn": {"depth": 5, "features": 8},
     "dncnn_b": {"depth": 4, "features": 8},
@@ -41,17 +42,24 @@ SMALL = {
 }
 
 
+def networks(names=NETWORKS):
+    return [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names
+    ]
+
+
 def create(name, **options):
     torch.manual_seed(0)
     return load_target(ENTRIES[name])(**{**SMALL.get(name, {}), **options}).eval()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", networks())
 def test_keeps_the_contract(name):
     check_denoiser(create(name))
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "fan"])  # colour alone
+# fan is for colour alone
+@pytest.mark.parametrize("name", networks([name for name in NETWORKS if name != "fan"]))
 def test_keeps_the_contract_with_another_number_of_channels(name):
     usual = create(name).channels
     check_denoiser(create(name, channels=3 if usual == 1 else 1))
@@ -80,7 +88,7 @@ def test_options_build_the_same_network_again(name):
     assert again.sigma_range == model.sigma_range
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", networks())
 def test_trains(name):
     model = create(name).train()
     model(torch.rand(4, model.channels, 32, 32), 0.1).square().mean().backward()

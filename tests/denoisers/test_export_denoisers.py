@@ -10,6 +10,7 @@ import torch
 import robust_restoration as rr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [

@@ -24,6 +24,7 @@ def quick(name, **options):
     return rr.create_denoiser(name, **{**QUICK[name], **options}).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_conforms(name):
     check_denoiser(quick(name), sizes=[(5, 7), (8, 8)])
@@ -50,6 +51,7 @@ def test_noise2self_removes_noise():
     assert (restored - clean).square().mean() < 0.6 * (noisy - clean).square().mean()
 
 
+@pytest.mark.slow
 def test_deep_image_prior_takes_up_the_image():
     clean = torch.linspace(0.2, 0.8, 16).expand(1, 1, 16, 16)
     early, late = (quick("deep_image_prior", steps=n)(clean) for n in (1, 120))

@@ -40,6 +40,7 @@ def test_loads_whole_and_strictly(weights_root, name):
         assert torch.equal(value, state[key]), key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_restores_a_part_of_an_image(weights_root, data_root, name):
     model = load_published(weights_root, name)

@@ -39,6 +39,7 @@ def batch(count):  # one number for all, from a generator that is not torch's
     return torch.full((count,), random.random())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [rows, batch])
 def test_attempts_of_a_synthetic_defence(draw):
     count = COUNT if draw is rows else 300

@@ -24,6 +24,7 @@ assert all(hasattr(studies, name) for name in studies.__all__)
 """
 
 
+@pytest.mark.slow
 def test_the_face_is_lazy():
     run = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
@@ -41,6 +42,7 @@ def folder(tmp_path):
     return tmp_path / "photos"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "further", "heading"),
     [

@@ -742,6 +742,7 @@ def test_the_builtin_plugins_pass(name):
     assert check_plugin(name).status == "active"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [

@@ -21,6 +21,8 @@ from robust_restoration.models.weights import read_weights
 from robust_restoration.plugins.registry import registry
 from robust_restoration.training.recipes import Recipe, read_recipe, write_recipe
 
+pytestmark = pytest.mark.slow  # each of them trains
+
 QUICK = {"steps": 2, "batch_size": 4, "progress": False, "precision": "fp32"}
 CLASSIFIER = """
 import torch
