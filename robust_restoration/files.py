@@ -58,7 +58,7 @@ def check_folder(path: Path | str) -> None:
         OSError: If it cannot be made, or takes none.
     """
     Path(path).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=path):
+    with tempfile.TemporaryFile(dir=path, prefix=".check-"):  # without a name, where that goes
         pass
 
 

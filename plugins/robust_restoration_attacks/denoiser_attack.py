@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Attack, frozen
+from robust_restoration.contracts import Attack, Denoiser, frozen
 from robust_restoration.contracts.budgets import in_range, within
 from robust_restoration.contracts.freezing import ordinary
 from robust_restoration.errors import InputError
@@ -35,6 +35,16 @@ def squared_error(restored: Tensor, clean: Tensor) -> Tensor:
     """Sum of squared errors of each image, (N,)."""
     both = torch.promote_types(restored.dtype, clean.dtype)
     return F.mse_loss(restored.to(both), clean.to(both), reduction="none").flatten(1).sum(1)
+
+
+def _error_of(clean: Tensor) -> Callable[[Tensor, Any], Tensor]:
+    """The squared error of a part of restored images, given with its place."""
+    return lambda restored, place: squared_error(restored.float(), clean[place])
+
+
+def _adds_up(model: Any) -> bool:
+    """Whether a model gives the sum of a loss over its parts, and gradients flow through it."""
+    return isinstance(model, Denoiser) and model.adds_up and model.differentiable
 
 
 def check_steps(steps: int, alpha: float | None) -> None:
@@ -134,8 +144,16 @@ class DenoiserAttack(Attack):
     def gradient(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of each image, (N,), and its gradient, (N, C, H, W), in float32."""
         images = images.detach().requires_grad_()
-        value = (self.loss or squared_error)(self.output(images), targets)
+        value = self.value(images, targets)
         return value.detach(), self.derivative(value.sum(), images).float()
+
+    def value(self, images: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each image, (N,), differentiable in ``images``."""
+        source, sigma = self.source, ordinary(self.sigma)
+        if self.loss is None and _adds_up(source):
+            with autocast(images, self.autocast):
+                return cast(Tensor, source(images, sigma, loss=_error_of(targets)))
+        return (self.loss or squared_error)(self.output(images), targets)
 
     def derivative(self, value: Tensor, images: Tensor) -> Tensor:
         """The gradient of a number with respect to ``images``."""
@@ -168,8 +186,11 @@ class DenoiserAttack(Attack):
 
     def evaluate(self, images: Tensor, targets: Tensor) -> Tensor:
         """The loss of each image, (N,), on the model itself, without a gradient."""
+        sigma = ordinary(self.sigma)
         with torch.no_grad(), autocast(images, self.autocast):
-            restored = restore(self.model, images, ordinary(self.sigma))
+            if self.loss is None and _adds_up(self.model):
+                return cast(Tensor, self.model(images, sigma, loss=_error_of(targets)))
+            restored = restore(self.model, images, sigma)
         return (self.loss or squared_error)(restored.float(), targets)
 
     def budget(self, inputs: Tensor) -> Tensor:

@@ -67,10 +67,14 @@ class DenoisingPGD(DenoiserAttack):
         expected = targets if away else inputs
         start = eps * (2 * torch.rand_like(inputs) - 1) if self.random else 0 * inputs
         attacked = self.add(inputs, start)
+        del start  # nothing that large images do not need is kept
         for _ in range(self.steps):
             _, gradient = self.gradient(attacked, expected)
-            moved = attacked + (step if away else -step) * gradient.sign()
-            attacked = self.add(inputs, (moved - inputs).clamp(-eps, eps))
+            moved = gradient.sign()
+            del gradient
+            moved = attacked + moved.mul_(step if away else -step)
+            attacked = self.add(inputs, moved.sub_(inputs).clamp_(-eps, eps))
+            del moved
         return attacked
 
 

@@ -74,9 +74,8 @@ class L2DenoisingPGD(DenoiserAttack):
     def _within(self, delta: Tensor, inputs: Tensor, clean: Tensor) -> Tensor:
         if self.center == "clean":
             return on_sphere(delta, inputs - clean, self.radius(inputs))
-        low, high = self.room(inputs)
-        radius = self.radius(inputs)
-        return project(delta, radius=radius, low=low, high=high, zero_mean=False)
+        radius, about = self.radius(inputs), inputs if self.clip == "project" else None
+        return project(delta, radius=radius, about=about, zero_mean=False)
 
     def radius(self, inputs: Tensor) -> Tensor:
         """The largest L2 norm of each image's perturbation, (N,)."""

@@ -93,9 +93,8 @@ class ObsAtk(DenoiserAttack):
 
     def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
         """The nearest perturbation that keeps to all constraints."""
-        low, high = self.room(inputs)
-        radius = self.radius(inputs)
-        return project(delta, radius=radius, low=low, high=high, zero_mean=self.zero_mean)
+        radius, about = self.radius(inputs), inputs if self.clip == "project" else None
+        return project(delta, radius=radius, about=about, zero_mean=self.zero_mean)
 
     def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
         """Within the budget about ``inputs``; as the authors left it with ``clip="paper"``."""

@@ -66,7 +66,7 @@ class ObsAtkAuto(ObsAtk):
         for _ in range(1, self.restarts):
             start = self.within(torch.randn_like(inputs) * self.budget(inputs), inputs)
             found, value = self._run(start, inputs, targets)
-            best = torch.where(_wide(value > highest), found, best)
+            best = _choose(value > highest, found, best)
             highest = torch.maximum(highest, value)
         return self.add(inputs, best)
 
@@ -84,28 +84,31 @@ class ObsAtkAuto(ObsAtk):
         mark, halved = highest, torch.zeros_like(value, dtype=torch.bool)
         checkpoints, passed = _checkpoints(self.steps), 0
         for number in range(1, self.steps + 1):
-            aim = self.within(now + step * self.direction(gradient), inputs)
+            aim = self.direction(gradient)
+            del gradient  # nothing that large images do not need is kept
+            aim = step * aim
+            aim = self.within(now + aim, inputs)
             if number > 1:
                 aim = aim.sub_(now).mul_(1 - self.momentum).add_(now)
                 aim = self.within(aim.add_((now - last).mul_(self.momentum)), inputs)
             last, now = now, aim
-            del aim, gradient  # nothing that large images do not need is kept
+            del aim
             if number == self.steps:
                 break
             value, gradient = self.gradient(inputs + now, targets)
             rises, former = rises + (value > former), value
-            further = _wide(value > highest)
-            best, ascent = torch.where(further, now, best), torch.where(further, gradient, ascent)
+            further = value > highest
+            best, ascent = _choose(further, now, best), _choose(further, gradient, ascent)
             highest = torch.maximum(highest, value)
             if number in checkpoints:
                 halved = (rises < ENOUGH * (number - passed)) | (~halved & (highest <= mark))
                 mark, rises, passed = highest, torch.zeros_like(rises), number
-                back = _wide(halved)
-                step = torch.where(back, step / 2, step)
-                now, last = torch.where(back, best, now), torch.where(back, best, last)
-                gradient = torch.where(back, ascent, gradient)
+                step = torch.where(_wide(halved), step / 2, step)
+                now, last = _choose(halved, best, now), _choose(halved, best, last)
+                gradient = _choose(halved, ascent, gradient)
+        del ascent, last
         value = self.evaluate(inputs + now, targets)  # nobody needs the last gradient
-        return torch.where(_wide(value > highest), now, best), torch.maximum(highest, value)
+        return _choose(value > highest, now, best), torch.maximum(highest, value)
 
 
 def _checkpoints(steps: int) -> set[int]:
@@ -115,6 +118,13 @@ def _checkpoints(steps: int) -> set[int]:
         gap = max(gap - 0.03, 0.06)
         marks.append(marks[-1] + gap)
     return {math.ceil(mark * steps) for mark in marks}
+
+
+def _choose(rows: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """``new`` in the rows that say so, (N,), ``old`` in the others; a copy only of both."""
+    if bool(rows.all()):
+        return new
+    return torch.where(_wide(rows), new, old) if bool(rows.any()) else old
 
 
 def _wide(values: Tensor) -> Tensor:

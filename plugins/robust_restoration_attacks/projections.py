@@ -17,7 +17,7 @@ from torch import Tensor
 
 ROUNDS = 30
 HALVINGS = 60
-PIECE = 2**20  # pixels of an image that are worked on at once, in float64
+PIECE = 2**18  # values of an image that are worked on at once, in float64
 
 
 def room(images: Tensor, bounds: tuple[float, float] = (0.0, 1.0)) -> tuple[Tensor, Tensor]:
@@ -45,6 +45,7 @@ def project(
     radius: Tensor | float,
     low: Tensor | None = None,
     high: Tensor | None = None,
+    about: Tensor | None = None,
     zero_mean: bool = True,
 ) -> Tensor:
     """The nearest perturbation within an L2 ball, a box, and of zero mean, all at once.
@@ -54,13 +55,19 @@ def project(
         radius: Largest L2 norm, a number or (N,).
         low: Lowest value of each pixel, at most 0, shaped like ``perturbation``; none without.
         high: Highest value of each pixel, at least 0.
+        about: In place of the two, the images (N, C, H, W) whose `room` they are: on large images
+            a third of the memory.
         zero_mean: Whether the mean over all of C, H, W must be 0.
 
     Returns:
         (N, C, H, W), in the dtype of ``perturbation``.
     """
     z = perturbation.flatten(1)
-    bounds = [] if low is None or high is None else [low.flatten(1), high.flatten(1)]
+    bounds: list[Any] = []
+    if about is not None:
+        bounds = [_Room(about.flatten(1), side) for side in (0, 1)]
+    elif low is not None and high is not None:
+        bounds = [low.flatten(1), high.flatten(1)]
     limit = torch.as_tensor(radius, dtype=torch.float64, device=z.device).expand(len(z))[:, None]
     mean = torch.zeros_like(limit)
     if zero_mean:
@@ -85,7 +92,17 @@ def project(
     return found.view_as(perturbation)
 
 
-def _pieces(*images: Tensor) -> Callable[[], Iterable[tuple[Any, ...]]]:
+class _Room:
+    """One side of the `room` of images (N, P), of what is asked for at a time."""
+
+    def __init__(self, images: Tensor, side: int) -> None:
+        self.images, self.side = images, side
+
+    def __getitem__(self, at: Any) -> Tensor:
+        return room(self.images[at])[self.side]
+
+
+def _pieces(*images: Any) -> Callable[[], Iterable[tuple[Any, ...]]]:
     """(N, P) tensors piece by piece, in float64: again and again what is called for.
 
     Returns:
@@ -111,7 +128,7 @@ def _clip(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.maximum(torch.minimum(values, high), low)
 
 
-def _boxed(z: Tensor, radius: Tensor, low: Tensor, high: Tensor, zero_mean: bool) -> Tensor:
+def _boxed(z: Tensor, radius: Tensor, low: Any, high: Any, zero_mean: bool) -> Tensor:
     """Guess which pixels are at a bound, solve for the others, mend the guess."""
     pieces = _pieces(z, low, high)
     below = torch.zeros(z.shape, dtype=torch.bool, device=z.device)
@@ -160,7 +177,7 @@ def _boxed(z: Tensor, radius: Tensor, low: Tensor, high: Tensor, zero_mean: bool
     return found
 
 
-def _by_bisection(z: Tensor, radius: Tensor, low: Tensor, high: Tensor, zero_mean: bool) -> Tensor:
+def _by_bisection(z: Tensor, radius: Tensor, low: Any, high: Any, zero_mean: bool) -> Tensor:
     """Bisection of the scale, and within it of the shift: slow, and always right."""
     pieces = _pieces(z, low, high)
 

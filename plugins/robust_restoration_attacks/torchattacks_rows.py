@@ -4,7 +4,7 @@ In torchattacks, APGD, FAB and Square seed the global generator, and each restar
 goes on with the images that are still right, so that what an image is given depends on the others.
 Here the runs are the library's, and which images go into the next one, with whose random numbers,
 is said to `only`. The squares of Square and the sizes of TI-FGSM are one for a whole batch there,
-as in the papers' code; here they are one for a whole seed (`alike`).
+as in the papers' code; here they are one for a whole seed (`alike`). Jitter needs one precision.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from robust_restoration.contracts.budgets import within
 from robust_restoration.contracts.randomness import alike, only
@@ -109,6 +111,31 @@ class TIFGSM:
             return self.original.input_diversity(self, x)
 
 
+class Jitter:
+    """Its loss compares logits, also in float64, with labels in float32: older torch cannot."""
+
+    def forward(self: Any, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The original's."""
+        with _OnePrecision():
+            return super().forward(inputs, targets)  # type: ignore[misc]
+
+
+class _OnePrecision(TorchFunctionMode):
+    """Inside, squared errors are taken in the precision of what is compared, not of both."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is F.mse_loss:
+            args = (args[0], args[1].to(args[0].dtype), *args[2:])
+        return func(*args, **(kwargs or {}))
+
+
 ROWS: dict[str, type] = {
-    "apgd": APGD, "apgdt": APGDT, "fab": FAB, "square": Square, "tifgsm": TIFGSM
+    "apgd": APGD,
+    "apgdt": APGDT,
+    "fab": FAB,
+    "jitter": Jitter,
+    "square": Square,
+    "tifgsm": TIFGSM,
 }

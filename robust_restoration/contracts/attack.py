@@ -119,7 +119,7 @@ class Attack(torchattacks.attack.Attack):
             attacked = self.run(wide, targets, numbers, *args, **kw).detach()
             exact = images.double() if narrow else images
             attacked = self.limit(attacked.to(exact), exact)
-            if still is not None:
+            if still is not None and bool(still.any()):
                 attacked = torch.where(still, exact, attacked)
             attacked = rounded(attacked, images)
             if normalized:

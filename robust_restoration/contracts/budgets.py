@@ -83,17 +83,18 @@ def within(
         return attacked
     limit = radius.to(inputs).view(-1, 1, 1, 1)
     delta = attacked - inputs
+    length = delta.abs() if norm == math.inf else size(delta, norm).view(-1, 1, 1, 1)
+    outside = length > limit
+    if not bool(outside.any()):  # as after most attacks: large images are spared the copies
+        return attacked
     if norm == math.inf:
-        nearest, outside = delta.clamp(-limit, limit), delta.abs() > limit
+        nearest = delta.clamp(-limit, limit)
+    elif norm == 2:
+        nearest = delta * (limit / length.clamp(min=1e-30))
+    elif norm == 1:
+        nearest = _l1(delta, limit)
     else:
-        length = size(delta, norm).view(-1, 1, 1, 1)
-        outside = length > limit
-        if norm == 2:
-            nearest = delta * (limit / length.clamp(min=1e-30))
-        elif norm == 1:
-            nearest = _l1(delta, limit)
-        else:
-            nearest = _largest(delta, limit)
+        nearest = _largest(delta, limit)
     attacked = torch.where(outside, inputs + nearest, attacked)
     return attacked if bounds is None else in_range(attacked, inputs, bounds)
 

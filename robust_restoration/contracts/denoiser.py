@@ -19,6 +19,9 @@ class Denoiser(nn.Module):
         sigma_range: The lowest and highest noise level it is made for.
         differentiable: Whether gradients flow through it.
         trained: Whether it comes with its weights, so that it can be used as it is made.
+        adds_up: Whether `forward` takes ``loss`` too, a function of a part of the restored images
+            and its place in them, as an index, that gives (N,), and returns the sum over all
+            parts: for what works in parts, and whose whole image then need not be kept.
     """
 
     channels: int | None = None
@@ -26,6 +29,7 @@ class Denoiser(nn.Module):
     sigma_range: tuple[float, float] = (0.0, 1.0)
     differentiable: bool = True
     trained: bool = False
+    adds_up: bool = False
 
     def forward(self, observed: Tensor, sigma: float | Tensor | None = None) -> Tensor:
         """Restore ``observed``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,11 @@ except ImportError:  # Windows, where a folder goes without a lock
 CHECKPOINT, SETTINGS, HISTORY = "checkpoint.safetensors", "settings.json", "history.json"
 FREE = ("save_every",)  # may change while a run goes on
 UNKNOWN = object()
+# What `atomic_path` and `check_folder` name files that are not whole yet, and safetensors, which
+# since 0.8 writes beside the file that it is told, too.
+HALF_WRITTEN = re.compile(
+    r"\..{1,20}-\w{8}\.(safetensors|json|csv|png|yaml)|\.check-\w{8}|\.tmp\w{6}"
+)
 
 
 class RunFolder:
@@ -70,10 +76,9 @@ class RunFolder:
             os.close(handle)
 
     def _clean(self) -> None:
-        """Remove what a killed process left half written, by the names `atomic_path` gives."""
-        for name in (CHECKPOINT, SETTINGS, HISTORY, "curves.csv", "curves.png", "recipe.yaml"):
-            stem, suffix = name.split(".")
-            for left in self.path.glob(f".{stem}-*.{suffix}"):
+        """Remove what a killed process left half written, by the names it gives such files."""
+        for left in self.path.glob(".*"):
+            if HALF_WRITTEN.fullmatch(left.name) and left.is_file():
                 left.unlink(missing_ok=True)
 
     def begun(self) -> bool:

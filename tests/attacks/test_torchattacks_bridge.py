@@ -49,6 +49,24 @@ def test_every_attack_is_listed_and_creatable(tiny_classifier: nn.Module) -> Non
         assert isinstance(attack, original)
 
 
+def test_jitter_in_float64_compares_one_precision(
+    tiny_classifier: nn.Module, images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = torch._C._nn.mse_loss
+
+    def strict(first: Tensor, second: Tensor, *more: Any) -> Tensor:  # as torch 2.6 is in backward
+        if first.dtype != second.dtype:
+            raise RuntimeError("Found dtype Float but expected Double")
+        return inner(first, second, *more)
+
+    monkeypatch.setattr(torch._C._nn, "mse_loss", strict)
+    images = images[:2].double()
+    labels = tiny_classifier(images.float()).argmax(1)
+    attacked = create_attack("torchattacks/jitter", tiny_classifier, seed=0)(images, labels)
+    assert attacked.dtype == torch.float64
+    assert not torch.equal(attacked, images)
+
+
 SLOW = [pytest.param(n, marks=pytest.mark.slow if n == "autoattack" else ()) for n in TORCHATTACKS]
 
 

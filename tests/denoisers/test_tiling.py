@@ -1,6 +1,10 @@
+import gc
+from weakref import ref
+
 import pytest
 import torch
-from robust_restoration_denoisers.tiling import WITH_GRADIENT, Tiled
+from robust_restoration_denoisers import tiling
+from robust_restoration_denoisers.tiling import Tiled
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -72,17 +76,18 @@ def test_bad_options(options):
         Tiled(nn.Identity(), **options)
 
 
-def test_with_gradients_tiles_are_smaller_and_the_gradient_is_the_same(denoiser):
+def test_with_gradients_tiles_are_smaller_and_the_gradient_is_the_same(denoiser, monkeypatch):
+    monkeypatch.setattr(tiling, "KEPT", 2**20)
     seen = []
     denoiser.register_forward_pre_hook(lambda _, args: seen.append(max(args[0].shape[-2:])))
     noisy = torch.rand(1, 1, 400, 330)
     gradients = []
     for model in (denoiser, Tiled(denoiser, tile=352, overlap=32)):
-        seen.clear()
         x = noisy.clone().requires_grad_()
         gradients.append(torch.autograd.grad(model(x).square().sum(), x)[0])
+        sides, seen = seen, []
     assert torch.allclose(*gradients, atol=1e-4)
-    assert max(seen) <= WITH_GRADIENT + 2 * 32
+    assert max(sides) <= 160  # the image that the network is looked at with
 
 
 def test_plain_modules_are_told_the_level_in_tiles_too():
@@ -99,7 +104,7 @@ def test_plain_modules_are_told_the_level_in_tiles_too():
 def in_slices(tiled, noisy):
     """What tiles give and their gradients, by autograd's own slices of the image."""
     restored = torch.empty_like(noisy)
-    for outer, inner, core in tiled._tiles(noisy, min(tiled.tile, WITH_GRADIENT)):
+    for outer, inner, core in tiled._tiles(noisy, None, gradient=True):
         restored[core] = tiled.denoiser(noisy[outer])[inner]
     return restored
 
@@ -118,6 +123,87 @@ def test_gradients_are_those_of_slices_to_the_bit(denoiser):
         assert torch.equal(now, twice)
         assert torch.allclose(now, then, rtol=1e-5, atol=1e-6)
     assert torch.equal(first[0], torch.autograd.grad(in_slices(tiled, noisy), noisy, along)[0])
+
+
+def test_a_sum_over_tiles_has_the_gradient_of_the_whole_to_the_bit(denoiser, monkeypatch):
+    monkeypatch.setattr(tiling, "KEPT", 2**20)
+    noisy, clean = torch.rand(2, 1, 2, 200, 170).unbind(2)
+    tiled = Tiled(denoiser.requires_grad_(False), tile=96, overlap=32)
+
+    def error(restored, at):
+        return (restored - clean[at]).square().sum((1, 2, 3))
+
+    calls = []
+    denoiser.register_forward_pre_hook(lambda _, args: calls.append(len(args[0])))
+    found = []
+    for count in (
+        lambda images: tiled(images, loss=error),
+        lambda images: error(tiled(images), (...,)),
+    ):
+        calls.clear()
+        images = noisy.clone().requires_grad_()
+        values = count(images)
+        (gradient,) = torch.autograd.grad(values[0] + 2 * values[1], images)
+        found.append((values.detach(), gradient, len(calls)))
+    (values, gradient, once), (wanted, expected, twice) = found
+    assert torch.allclose(values, wanted, rtol=1e-5)
+    assert torch.equal(gradient, expected)
+    assert once < 0.6 * twice
+    with torch.no_grad():
+        assert torch.allclose(tiled(noisy, loss=error), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("radius", "overlap"), [(0, 0), (3, 32), (32, 32), (33, 64), (100, 64)])
+def test_a_tile_sees_as_far_as_the_network_looks(radius, overlap):
+    class Far(nn.Module):
+        def forward(self, noisy):
+            return noisy + noisy.roll(radius, -1) + noisy.roll(-radius, -2)
+
+    widths = []
+    far = Far()
+    tiled = Tiled(far, tile=64)
+    state = torch.get_rng_state()
+    tiled(torch.zeros(1, 1, 64, 640))
+    assert torch.equal(torch.get_rng_state(), state)
+    far.register_forward_pre_hook(lambda _, args: widths.append(args[0].shape[-1]))
+    tiled(torch.zeros(1, 1, 64, 640))
+    assert max(widths) == 64 + 2 * overlap
+
+
+def test_new_weights_may_look_further():
+    convolution = nn.Conv2d(1, 1, 65, padding=32, bias=False)
+    nn.init.dirac_(convolution.weight)
+    tiled, images = Tiled(convolution, tile=64), torch.rand(1, 1, 40, 200)
+    with torch.no_grad():
+        assert torch.allclose(tiled(images), images)
+        nn.init.constant_(convolution.weight, 1 / 65**2)
+        assert torch.allclose(tiled(images), convolution(images), atol=1e-6)
+
+
+def test_looking_at_a_network_keeps_nothing_of_it_alive(denoiser):
+    made = []
+    denoiser.net[1].register_forward_hook(lambda _, args, output: made.append(ref(output)))
+    tiled = Tiled(denoiser, tile=64)
+    gc.disable()
+    try:
+        tiled(torch.rand(1, 1, 70, 70, requires_grad=True))
+        assert made
+        assert not any(tensor() is not None for tensor in made)
+    finally:
+        gc.enable()
+
+
+def test_what_keeps_much_gets_small_tiles_and_what_keeps_little_large_ones(monkeypatch):
+    sides = {}
+    for features in (4, 64):
+        denoiser = rr.create_denoiser("dncnn_test", features=features).eval()
+        tiled, seen = Tiled(denoiser), []
+        tiled(torch.rand(1, 1, 600, 40, requires_grad=True))  # how far it looks, and what it keeps
+        denoiser.register_forward_pre_hook(lambda _, args, to=seen: to.append(args[0].shape[-2]))
+        monkeypatch.setattr(tiling, "KEPT", 2**24)
+        tiled(torch.rand(1, 1, 600, 40, requires_grad=True))
+        sides[features] = max(seen)
+    assert sides[64] == 128 < 400 < sides[4]
 
 
 def test_a_gradient_has_a_gradient():

@@ -403,7 +403,7 @@ FAULTS = [
     Fault(
         "tiles do not see beyond their core",
         "plugins/robust_restoration_denoisers/tiling.py",
-        "first = max(0, start - self.overlap)",
+        "first = max(0, start - overlap)",
         "first = start",
         (f"{TILING}::test_same_as_whole",),
     ),

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
+
+from robust_restoration.files import check_folder, write_json
+from robust_restoration.models.weights import save_weights
+from robust_restoration.training.run_folder import RunFolder
 
 SCRIPT = Path(__file__).resolve().with_name("kills.py")
 
@@ -27,3 +36,43 @@ def test_killed_runs_end_alike(one_thread: dict[str, str]) -> None:
     assert found["kills"] >= count
     assert found["failed"] == 0
     assert found["differing"] == []
+
+
+def named(path: Path) -> None:
+    """As where the system gives no files without a name."""
+    tempfile._O_TMPFILE_WORKS = False  # type: ignore[attr-defined]
+    os.unlink = lambda *_, **__: os.kill(os.getpid(), signal.SIGXFSZ)  # type: ignore[assignment]
+    check_folder(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: RunFolder(path).save({"x": torch.zeros(9999)}, {}),
+        lambda path: save_weights(
+            nn.Linear(99, 99), path / "a.safetensors", kind="denoisers", name="a"
+        ),
+        lambda path: write_json(path / "history.json", ["row"] * 9999),
+        named,
+    ],
+    ids=["checkpoint", "weights", "history", "check"],
+)
+def test_nothing_half_written_stays(write: Callable[[Path], None], tmp_path: Path) -> None:
+    child = os.fork()
+    if not child:  # the system kills it while it writes
+        import resource
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999))
+        try:
+            write(tmp_path)
+        finally:
+            os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGXFSZ
+    left = [path.name for path in tmp_path.iterdir()]
+    assert left
+    (tmp_path / ".mine-of_2026.txt").touch()
+    with RunFolder(tmp_path).locked():
+        assert [path.name for path in tmp_path.iterdir()] == [".mine-of_2026.txt"], left
