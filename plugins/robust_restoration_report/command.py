@@ -12,7 +12,8 @@ from robust_restoration.cli.app import Json, emit, say, show
 
 def report(
     results: Annotated[
-        list[Path], typer.Argument(help="Files that evaluate wrote, OUT.json; one or several.")
+        list[Path],
+        typer.Argument(help="Files that evaluate or certify wrote, OUT.json; one or several."),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path(
         "report.html"
@@ -34,11 +35,10 @@ def report(
 
     if out.exists() and not overwrite:
         raise InputError(f"{out} is there already; give another -o, or --overwrite.")
-    from robust_restoration.evaluation import Result
-
+    from .certificates import read_result
     from .write import write_report
 
-    found = [Result.from_json(path) for path in results]
+    found = [read_result(path) for path in results]
     write_report(found, out, title=title, strips=strips, limit=limit)
     say(f"Wrote {out}.")
 

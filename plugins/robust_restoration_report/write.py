@@ -20,6 +20,8 @@ from robust_restoration.evaluation import Result
 from robust_restoration.evaluation.result.table import level
 from robust_restoration.files import atomic_path
 
+from .certificates import METRIC as CERTIFIED
+from .certificates import certified_summary
 from .charts import Chart, charts
 from .figures import Row, head, rows, shown_metrics, summary
 from .gallery import Strip, gallery
@@ -110,7 +112,8 @@ def render(template: str, **context: Any) -> str:
 
 def _together(results: list[Result]) -> list[Result]:
     """All in one where they can stand in one table, else each by itself."""
-    if len(results) == 1 or len({"accuracy" in r.metrics for r in results}) > 1:
+    kinds = {tuple(metric in r.metrics for metric in ("accuracy", CERTIFIED)) for r in results}
+    if len(results) == 1 or len(kinds) > 1:
         return results
     try:
         return [Result.concat(results)]
@@ -130,7 +133,7 @@ def _section(result: Result) -> Section:
         several=len(result.data) > 1,
         warnings=list(dict.fromkeys(result.warnings())),
         damaged=result.damaged,
-        summary=summary(result, table),
+        summary=(certified_summary if CERTIFIED in metrics else summary)(result, table),
         metrics=metrics,
         rows=table,
         charts=charts(table, metrics),

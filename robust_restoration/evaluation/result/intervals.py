@@ -49,7 +49,7 @@ def share(successes: int, count: int) -> Interval:
 
 def of_mean(values: Sequence[float], metric: str, seed: int = 0) -> Interval:
     """The mean of a metric over images: accuracy's as a share, others' by the bootstrap."""
-    if metric == "accuracy" and set(values) <= {0.0, 1.0}:
+    if metric.endswith("accuracy") and set(values) <= {0.0, 1.0}:
         return share(int(sum(values)), len(values))
     return _bootstrap(values, seed)
 
@@ -60,7 +60,7 @@ def of_difference(values: Sequence[float], metric: str, seed: int = 0) -> Interv
     Their interval (Statistics in Medicine, 2005) adds half an image to each way of differing, so
     that it has a width also where no image differs.
     """
-    if metric != "accuracy" or not set(values) <= {-1.0, 0.0, 1.0}:
+    if not metric.endswith("accuracy") or not set(values) <= {-1.0, 0.0, 1.0}:
         return _bootstrap(values, seed)
     more, less = (sum(v == sign for v in values) + 0.5 for sign in (1, -1))
     count = len(values) + 2

@@ -70,11 +70,12 @@ def _latex(words: str) -> str:
 
 
 def level(eps: float) -> str:
-    """A budget as people write it: ``8/255``, or ``0.03``; infinity is none."""
+    """A budget as people write it: ``8/255``, or ``0.03``, or ``1``; infinity is none."""
     if math.isinf(eps):
         return "no budget"
     parts = eps * 255
-    return f"{round(parts)}/255" if eps and abs(parts - round(parts)) < 1e-6 else f"{eps:g}"
+    whole = 0 < eps < 1 and abs(parts - round(parts)) < 1e-6
+    return f"{round(parts)}/255" if whole else f"{eps:g}"
 
 
 def title(result: Result, data: str) -> str:
