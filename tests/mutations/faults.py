@@ -49,6 +49,7 @@ COMBINED = "tests/core/test_chain.py"
 NOISES = "tests/noises/test_noises.py"
 NUMBERS = "tests/core/test_numbers.py"
 THEORY = "tests/studies/test_typical_set_theory.py"
+PAIRS = "tests/advfilter/test_pairs.py"
 TRANSFER = "tests/studies/test_transfer_and_similitude.py"
 
 FAULTS = [
@@ -535,6 +536,20 @@ FAULTS = [
         "return self.classifier(self.normalize(images))",
         "return self.classifier(images)",
         (f"{BRIDGE}::test_the_classifiers_normalisation_is_applied",),
+    ),
+    Fault(
+        "cached pairs are not known by how many are drawn for together",
+        "plugins/robust_restoration_advfilter/pairs.py",
+        '                "together": _together(images),\n',
+        "",
+        (f"{PAIRS}::test_a_cache_that_was_begun_with_other_sizes_is_not_gone_on_with",),
+    ),
+    Fault(
+        "cached pairs are not known by how many lie in a file",
+        "plugins/robust_restoration_advfilter/pairs.py",
+        '                "shard": SHARD,\n',
+        "",
+        (f"{PAIRS}::test_a_cache_that_was_begun_with_other_sizes_is_not_gone_on_with",),
     ),
     # -- registry -----------------------------------------------------------------------------
     Fault(
