@@ -28,6 +28,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         InputError: If something other than a plain file stands there, such as a pipe or a device.
     """
     path = Path(os.path.realpath(path))
+    if path.is_symlink():  # what is left of links that lead to each other
+        raise InputError(f"{path} is a link that leads back to itself; expected a plain file.")
     if path.exists() and not path.is_file():
         raise InputError(
             f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}; expected a plain "

@@ -4,7 +4,8 @@ In torchattacks, APGD, FAB and Square seed the global generator, and each restar
 goes on with the images that are still right, so that what an image is given depends on the others.
 Here the runs are the library's, and which images go into the next one, with whose random numbers,
 is said to `only`. The squares of Square and the sizes of TI-FGSM are one for a whole batch there,
-as in the papers' code; here they are one for a whole seed (`alike`). Jitter needs one precision.
+as in the papers' code; here they are one for a whole seed (`alike`). Jitter and JSMA take
+for granted what need not be: one precision, ten classes.
 """
 
 from __future__ import annotations
@@ -120,6 +121,17 @@ class Jitter:
             return super().forward(inputs, targets)  # type: ignore[misc]
 
 
+class JSMA:
+    """Where no target is given it takes the next of ten classes, of which there may be fewer."""
+
+    def perturbation_single(self: Any, image: Tensor, target: Tensor) -> Tensor:
+        """The original's, towards a class that the classifier has."""
+        if not self.targeted:
+            target = target % self.get_logits(image).shape[1]
+        made: Tensor = self.original.perturbation_single(self, image, target)
+        return made
+
+
 class _OnePrecision(TorchFunctionMode):
     """Inside, squared errors are taken in the precision of what is compared, not of both."""
 
@@ -136,6 +148,7 @@ ROWS: dict[str, type] = {
     "apgdt": APGDT,
     "fab": FAB,
     "jitter": Jitter,
+    "jsma": JSMA,
     "square": Square,
     "tifgsm": TIFGSM,
 }

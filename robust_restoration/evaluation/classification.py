@@ -125,5 +125,10 @@ class Classification(Task):
 
 
 def _purifier(classifier: nn.Module, word: str, side: int) -> nn.Module:
+    if not isinstance(word, str):
+        raise InputError(
+            f"purifiers holds a {type(word).__name__}; expected names, or names with modules: "
+            "purifiers={'mine': module}."
+        )
     name, _, weights = word.partition("=")
     return find_purifier(classifier, name, weights=weights or None, size=side)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from robust_restoration.errors import InputError, TrainingError
 from robust_restoration.files import atomic_path, check_folder, write_json
+from robust_restoration.models.weights import CHECKSUM, checksum
 
 try:
     import fcntl
@@ -99,9 +100,10 @@ class RunFolder:
         from safetensors.torch import save_file
 
         kept = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        header = {**header, CHECKSUM: checksum(kept, dict(header))}
         try:
             with atomic_path(self.path / CHECKPOINT) as temporary:
-                save_file(kept, temporary, dict(header))
+                save_file(kept, temporary, header)
         except SafetensorError as error:  # also a full disk, which the library reports as this
             raise TrainingError(
                 f"The checkpoint in {self.path} could not be written ({error}); the earlier one, "
@@ -121,7 +123,11 @@ class RunFolder:
             with safe_open(path, "pt") as file:
                 header = dict(file.metadata() or {})
                 int(header["step"]), json.loads(header["settings"])
-                return {name: file.get_tensor(name) for name in file.keys()}, header
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+            said = header.get(CHECKSUM)  # older runs have none
+            if said is not None and said != checksum(tensors, header):
+                raise ValueError("its checksum does not fit its content")
+            return tensors, header
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise TrainingError(f"{path} is damaged ({error}); remove it to begin anew.") from error
 

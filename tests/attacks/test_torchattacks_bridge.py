@@ -67,6 +67,19 @@ def test_jitter_in_float64_compares_one_precision(
     assert not torch.equal(attacked, images)
 
 
+def test_jsma_takes_a_class_that_there_is(images: Tensor) -> None:
+    torch.manual_seed(0)
+    classifier = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 3)).eval()
+    images = images[:3, :, :8, :8]
+    labels = torch.full((len(images),), 2)
+    with torch.no_grad():
+        classifier[1].bias[2] += 1.0
+    assert torch.equal(classifier(images).argmax(1), labels)
+    attacked = create_attack("torchattacks/jsma", classifier, gamma=0.3)(images, labels)
+    gained = classifier(attacked) - classifier(images)
+    assert (gained[:, 0] > gained[:, 2]).all()
+
+
 SLOW = [pytest.param(n, marks=pytest.mark.slow if n == "autoattack" else ()) for n in TORCHATTACKS]
 
 

@@ -44,6 +44,15 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache_folder() == tmp_path / "robust_restoration"
 
 
+def test_links_that_lead_to_each_other_stay(tmp_path):
+    (tmp_path / "a.json").symlink_to("b.json")
+    (tmp_path / "b.json").symlink_to("a.json")
+    with pytest.raises(InputError, match="leads back to itself"):
+        write_json(tmp_path / "a.json", {})
+    assert (tmp_path / "a.json").is_symlink()
+    assert (tmp_path / "b.json").is_symlink()
+
+
 def test_links_are_followed_and_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/real.json").write_text("old")

@@ -431,7 +431,7 @@ def test_a_kill_before_the_checkpoint_loses_and_doubles_no_row(
     def killed(folder: RunFolder, *rest: object) -> None:
         count[0] += 1
         if count[0] == 2:  # history and curves stand, the checkpoint is the earlier one
-            (folder.path / ".checkpoint-x1.safetensors").write_bytes(b"half")
+            (folder.path / ".checkpoint-abc_12xy.safetensors").write_bytes(b"half")
             raise KeyboardInterrupt
         original(folder, *rest)  # type: ignore[arg-type]
 

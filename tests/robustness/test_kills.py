@@ -15,9 +15,10 @@ import pytest
 import torch
 from torch import nn
 
+from robust_restoration.errors import TrainingError
 from robust_restoration.files import check_folder, write_json
 from robust_restoration.models.weights import save_weights
-from robust_restoration.training.run_folder import RunFolder
+from robust_restoration.training.run_folder import CHECKPOINT, RunFolder
 
 SCRIPT = Path(__file__).resolve().with_name("kills.py")
 
@@ -36,6 +37,21 @@ def test_killed_runs_end_alike(one_thread: dict[str, str]) -> None:
     assert found["kills"] >= count
     assert found["failed"] == 0
     assert found["differing"] == []
+
+
+def test_a_bit_that_flipped_is_noticed(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.save({"model.x": torch.ones(50), "y": torch.tensor(3)}, {"step": "1", "settings": "{}"})
+    tensors, header = folder.load()
+    assert torch.equal(tensors["model.x"], torch.ones(50))
+    assert header["step"] == "1"
+    content = (tmp_path / CHECKPOINT).read_bytes()
+    for place in (len(content) - 9, content.index(b'"step"') + 8):
+        flipped = bytearray(content)
+        flipped[place] ^= 1
+        (tmp_path / CHECKPOINT).write_bytes(flipped)
+        with pytest.raises(TrainingError, match="is damaged"):
+            folder.load()
 
 
 def named(path: Path) -> None:
