@@ -126,10 +126,10 @@ class Purifiers:
 PURIFIERS = {
     "purifiers-cifar10": Purifiers(
         "resnet20_cifar10", ("advfilter=general-32", "resunet=resnet20_cifar10"),
-        "cifar10_subset/test.npz", 32, 2.55 / 255, "white-box steps=10",
+        "cifar10_subset/test.npz", 32, 2.55 / 255, "white-box-quick steps=10",
     ),
     "purifiers-photographs": Purifiers(
-        "mobilenetv1_075", ("advfilter=general",), "neurips2017_dev_110", 12, 0.003,
+        "mobilenetv1_075", ("advfilter=general",), "neurips2017_dev_110", 8, 0.003,
         "white-box-quick steps=10", 224,
     ),
 }

@@ -42,7 +42,7 @@ def read_result(path: Path) -> Result:
 
 def _result(raw: dict[str, Any]) -> Result:
     settings = dict(raw["settings"])
-    subject = str(settings["classifier"])
+    subject = str(settings["classifier"]).rpartition(":")[2]
     if settings.get("denoiser"):
         subject += f" behind {settings['denoiser']}"
     subject += f", smoothed with sigma {settings['sigma']:g}"
