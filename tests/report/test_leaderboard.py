@@ -1,6 +1,7 @@
 """A site of result files: what is taken, what is refused, and whether a row stands."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -121,6 +122,12 @@ def test_refused_files_are_named_on_the_page_and_others_are_taken(files, changed
     (folder / "good.json").unlink()
     with pytest.raises(InputError, match="no result file that can be taken"):
         build(folder, tmp_path / "none")
+
+
+def test_the_seed_holds_together():
+    seed = Path(__file__).resolve().parents[2] / "benchmarks/results/leaderboard"
+    subjects = {s for path in seed.glob("*.json") for s in read_submission(path).result.subjects}
+    assert {"dncnn_b=hat", "dncnn_c=hat", "advfilter=general", "advfilter=general-32"} <= subjects
 
 
 def test_the_same_row_twice_is_refused(files, tmp_path):
