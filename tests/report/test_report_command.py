@@ -47,8 +47,8 @@ def certificates(path, **changed):
         for n, (p, r) in enumerate(zip(predictions, radii, strict=True))
     ]
     settings = {
-        "classifier": "my.module:net", "denoiser": "cleaner", "sigma": 0.25, "n": 500, "alpha": 0.001,
-        "data": "digits <b>",
+        "classifier": "my.module:net", "denoiser": "cleaner", "sigma": 0.25, "n": 500,
+        "alpha": 0.001, "data": "digits <b>",
     }
     share = {"share": 0.0, "low": 0.0, "high": 1.0}
     content = {
