@@ -255,7 +255,7 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, tiled: Tiled, sigma: Level, loss: Loss, noisy: Tensor) -> Tensor:
-        total, added, leads = torch.zeros_like(noisy), [], False
+        whole, added, leads = torch.zeros_like(noisy), [], False
         # From the last to the first, as a backward pass goes: the same gradient to the bit.
         for outer, inner, core in reversed(list(tiled._tiles(noisy, sigma, gradient=True))):
             part = noisy[outer].detach().requires_grad_()
@@ -267,10 +267,10 @@ class _Sum(torch.autograd.Function):
                 (found,) = torch.autograd.grad(summed, part, allow_unused=True)
                 del values, summed  # with what the network kept
                 if found is not None:
-                    total[outer] += found
+                    whole[outer] += found
                     leads = True
         result = torch.stack(added).sum(0).float()
-        ctx.save_for_backward(total)
+        ctx.save_for_backward(whole)
         if not leads:  # the caller is to see that there is no gradient
             ctx.mark_non_differentiable(result)
         return result
@@ -278,6 +278,6 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (total,) = ctx.saved_tensors
-        each = gradients[0].view(-1, 1, 1, 1).to(total)
-        return None, None, None, total if bool((each == 1).all()) else total * each
+        (whole,) = ctx.saved_tensors
+        each = gradients[0].view(-1, 1, 1, 1).to(whole)
+        return None, None, None, whole if bool((each == 1).all()) else whole * each
