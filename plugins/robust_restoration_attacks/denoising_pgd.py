@@ -65,14 +65,19 @@ class DenoisingPGD(DenoiserAttack):
         eps = self.budget(inputs)
         step = eps / self.steps if self.alpha is None and away else self.alpha or 2 / 255
         expected = targets if away else inputs
-        start = eps * (2 * torch.rand_like(inputs) - 1) if self.random else 0 * inputs
-        attacked = self.add(inputs, start)
-        del start  # nothing that large images do not need is kept
+        # Nothing that large images do not need is kept.
+        if self.random:
+            moved = torch.rand_like(inputs).mul_(2).sub_(1).mul_(eps)
+        else:
+            moved = 0 * inputs
+        attacked = self.add(inputs, moved)
+        del moved
         for _ in range(self.steps):
             _, gradient = self.gradient(attacked, expected)
             moved = gradient.sign()
             del gradient
-            moved = attacked + moved.mul_(step if away else -step)
+            moved.mul_(step if away else -step).add_(attacked)
+            del attacked
             attacked = self.add(inputs, moved.sub_(inputs).clamp_(-eps, eps))
             del moved
         return attacked

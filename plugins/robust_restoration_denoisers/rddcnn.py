@@ -91,6 +91,7 @@ class DeformableConvolution(nn.Module):
             wide = images.to(kind)
             shifts = _run(self.shift, wide)  # (N, 2 * TAPS, H, W)
             by_tap = shifts.unflatten(1, (2, TAPS)).transpose(1, 2).flatten(1, 2)
+            by_tap = by_tap.nan_to_num()  # torchvision reads outside of its memory at NaN
             weights = _run(self.weight, wide).sigmoid()
             kernel = self.convolution.weight.to(kind)
             found: Tensor = deform_conv2d(wide, by_tap, kernel, padding=1, mask=weights)

@@ -54,7 +54,8 @@ def size(perturbation: Tensor, norm: float) -> Tensor:
 def in_range(attacked: Tensor, inputs: Tensor, bounds: tuple[float, float]) -> Tensor:
     """``attacked`` within the range; a pixel of ``inputs`` outside it may go no further out."""
     low, high = bounds
-    return torch.minimum(torch.maximum(attacked, inputs.clamp(max=low)), inputs.clamp(min=high))
+    kept = attacked.clamp(min=inputs.clamp(max=low))
+    return kept.clamp_(max=inputs.clamp(min=high))
 
 
 def within(
@@ -81,22 +82,30 @@ def within(
         attacked = in_range(attacked, inputs, bounds)
     if norm is None or radius is None:
         return attacked
-    limit = radius.to(inputs).view(-1, 1, 1, 1)
+    nearest = _nearest(attacked, inputs, norm, radius.to(inputs).view(-1, 1, 1, 1))
+    if nearest is attacked or bounds is None:
+        return nearest
+    del attacked  # large images are spared every copy that can be
+    return in_range(nearest, inputs, bounds)
+
+
+def _nearest(attacked: Tensor, inputs: Tensor, norm: float, limit: Tensor) -> Tensor:
+    """``attacked`` itself where all of it is within the limit, else the nearest that is."""
     delta = attacked - inputs
     length = delta.abs() if norm == math.inf else size(delta, norm).view(-1, 1, 1, 1)
     outside = length > limit
-    if not bool(outside.any()):  # as after most attacks: large images are spared the copies
+    if not bool(outside.any()):
         return attacked
     if norm == math.inf:
-        nearest = delta.clamp(-limit, limit)
+        del length
+        delta.clamp_(-limit, limit)
     elif norm == 2:
-        nearest = delta * (limit / length.clamp(min=1e-30))
+        delta *= limit / length.clamp(min=1e-30)
     elif norm == 1:
-        nearest = _l1(delta, limit)
+        delta = _l1(delta, limit)
     else:
-        nearest = _largest(delta, limit)
-    attacked = torch.where(outside, inputs + nearest, attacked)
-    return attacked if bounds is None else in_range(attacked, inputs, bounds)
+        delta = _largest(delta, limit)
+    return torch.where(outside, delta.add_(inputs), attacked)
 
 
 def _l1(delta: Tensor, limit: Tensor) -> Tensor:

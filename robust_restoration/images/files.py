@@ -58,8 +58,8 @@ def read_image(path: Path | str) -> Tensor:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path} is damaged or not an image ({error}).") from error
     found = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-    try:
-        check_images(found[None], path.name)  # floating-point and 32-bit files may hold anything
+    try:  # floating-point and 32-bit files may hold anything
+        check_images(found[None], path.name, fix="save it with 8 or 16 bits a channel")
     except InputError as error:
         raise DataError(f"{path}: {error}") from error
     return found

@@ -74,3 +74,12 @@ def still(down, right):
 def moved(images, down, right):
     """What stands ``down`` and ``right`` of each pixel."""
     return images.roll((-int(down), -int(right)), dims=(-2, -1))
+
+
+def test_nan_in_an_image_is_nan_in_what_comes_of_it():
+    images = torch.rand(1, 1, 96, 96)
+    images[..., 40, 40] = float("nan")
+    with torch.no_grad():
+        restored = RDDCNN(features=8).eval()(images)
+    assert restored[..., 40, 40].isnan().all()
+    assert restored[..., 0, 0].isfinite().all()
