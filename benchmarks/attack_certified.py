@@ -22,13 +22,13 @@ from classifiers import resnet20_cifar10
 from scipy.stats import binom
 from torch import Tensor
 
+import robust_restoration as rr
 from robust_restoration.contracts import frozen
 from robust_restoration.data import load_labelled
 from robust_restoration.environment import environment
 from robust_restoration.evaluation.result.intervals import share
 from robust_restoration.evaluation.whitebox import log_mean_probability
 from robust_restoration.files import write_json
-from robust_restoration.models.create import create_certifier
 from robust_restoration.models.precision import autocast
 
 UNLIKELY = 1e-3 / 1000  # for an image; about one set of a thousand images in a thousand
@@ -65,7 +65,7 @@ def main(path: Path, root: Path, asked: dict[str, int]) -> None:
     """Attack, count, and write ``NAME-attacked.json`` beside the result."""
     certified = json.loads(path.read_text())
     told = certified["settings"]
-    smoothed = create_certifier(
+    smoothed = rr.create_certifier(
         resnet20_cifar10(), sigma=told["sigma"], denoiser=told["denoiser"],
         precision=told["autocast"], seed=told["seed"] + 1,
     )

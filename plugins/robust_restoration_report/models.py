@@ -131,6 +131,14 @@ def _figures(card: Mapping[str, Any], entry: str) -> tuple[str, str]:
         worst = [s for s in shares if _number(s)]
         if worst:
             attacked.append(f"white-box {eps}: {100 * min(worst):.1f} %")
+    certified = {
+        radius: 100 * _mapping(share)["share"]
+        for radius, share in _mapping(numbers.get("certified")).items()
+        if _number(_mapping(share).get("share"))
+    }
+    if certified:
+        said = ", ".join(f"{share:.1f} % at L2 {radius}" for radius, share in certified.items())
+        attacked.append(f"certified: {said}")
     return "; ".join(clean), "; ".join(attacked)
 
 

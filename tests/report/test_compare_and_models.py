@@ -62,8 +62,8 @@ def test_subjects_are_named_where_it_is_not_clear():
         compare_results(result("a"), two, [("a", "d")])
 
 
-def card_of(name, tag):
-    folder = Path(importlib.util.find_spec("robust_restoration_advfilter").origin).parent
+def card_of(name, tag, plugin="advfilter"):
+    folder = Path(importlib.util.find_spec(f"robust_restoration_{plugin}").origin).parent
     return json.loads((folder / "weights" / f"{name}.{tag}.json").read_text())
 
 
@@ -81,6 +81,10 @@ def test_weights_are_listed_with_what_their_cards_tell():
     assert f"pgd 0.003: {100 * share:.0f} % of 110" in general.attacked
     resunet = next(m for name, m in found.items() if name.startswith("resunet="))
     assert "white-box 8/255: 14.9 %" in resunet.attacked
+    smoothed = found["resunet_denoiser=cifar10-sigma025"]
+    numbers = card_of("resunet_denoiser", "cifar10-sigma025", "purifiers")["numbers"]
+    certified = numbers["certified"]["0.25"]["share"]
+    assert f"{100 * certified:.1f} % at L2 0.25" in smoothed.attacked
     assert not [m.problem for m in found.values() if m.problem]
     assert [m.name for m in known_models("*=general-32")] == ["advfilter=general-32"]
 
