@@ -199,7 +199,7 @@ def test_the_command(files, run):
     status, shown, said = run(*words(files, out))
     assert status == 0, said
     assert "| certified |" in shown
-    assert f"{BRIGHTNESS}, {files / 'gray.npz'}: 8 images, sigma 0.25, n 100" in shown
+    assert f"{BRIGHTNESS}, gray.npz: 8 images, sigma 0.25, n 100" in shown
     made = {file.name for file in out.parent.iterdir()}
     assert made == {f"gray.{kind}" for kind in ("json", "csv", "md", "png", "tex")}
     assert (out.parent / "gray.md").read_text().strip() == shown.strip()

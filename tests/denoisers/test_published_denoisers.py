@@ -25,6 +25,7 @@ def images_of(data_root, published):
 
 def restored_psnr(model, clean, published):
     """With the noise that the stated figures were measured with."""
+    model = model.to(memory_format=torch.channels_last)  # a third less time
     with torch.inference_mode():
         noisy = clean + SIGMA * published.noise(clean.shape)
         restored = model(noisy, SIGMA) if published.told_sigma else model(noisy)

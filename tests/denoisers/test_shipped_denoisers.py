@@ -1,6 +1,7 @@
 """The denoiser weights that the package ships: they load by name, and do what their cards say."""
 
 import pytest
+import torch
 
 import robust_restoration as rr
 from robust_restoration.models.shipped import model_card, shipped
@@ -27,7 +28,7 @@ def test_its_card_says_how_it_came_about(name, tag):
 def test_the_psnr_of_its_card(name, tag, data_root):
     card = model_card(shipped("denoisers", name)[tag])["psnr"]
     result = rr.evaluate(
-        rr.create_denoiser(name, weights=tag),
+        rr.create_denoiser(name, weights=tag).to(memory_format=torch.channels_last),
         card["test_set"],
         threats=[],
         sigma=25 / 255,
