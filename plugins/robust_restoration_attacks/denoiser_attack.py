@@ -22,8 +22,6 @@ from robust_restoration.models.restore import restore
 from robust_restoration.models.straight_through import straight_through
 from robust_restoration.numbers import check_count, check_level, check_positive
 
-from .projections import room
-
 Loss = Callable[[Tensor, Tensor], Tensor]
 NO_GRADIENT = (
     "{} gives no gradient to attack along: say `differentiable = False` on it, so that it is "
@@ -198,9 +196,9 @@ class DenoiserAttack(Attack):
         eps = torch.as_tensor(self.eps, dtype=torch.float32, device=inputs.device)
         return eps.expand(len(inputs)).view(-1, 1, 1, 1)
 
-    def room(self, inputs: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """How far each pixel may move where ``clip`` is ``"project"``."""
-        return room(inputs) if self.clip == "project" else (None, None)
+    def about(self, inputs: Tensor) -> Tensor | None:
+        """The images whose `room` perturbations keep to; none unless ``clip`` is ``"project"``."""
+        return inputs if self.clip == "project" else None
 
     def add(self, inputs: Tensor, perturbation: Tensor) -> Tensor:
         """Inputs plus a perturbation, within the range that ``clip`` says, to the last bit."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .obsatk_auto import ObsAtkAuto
+from .projections import room
 
 
 class DenoisingPGDAuto(ObsAtkAuto):
@@ -35,8 +36,9 @@ class DenoisingPGDAuto(ObsAtkAuto):
     def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
         """The nearest perturbation within the ball and the range."""
         eps = self.budget(inputs).to(delta)
-        low, high = self.room(inputs)
+        about = self.about(inputs)
         found = torch.maximum(torch.minimum(delta, eps), -eps)
-        if low is None or high is None:
+        if about is None:
             return found
+        low, high = room(about)
         return torch.maximum(torch.minimum(found, high), low)

@@ -74,7 +74,7 @@ class L2DenoisingPGD(DenoiserAttack):
     def _within(self, delta: Tensor, inputs: Tensor, clean: Tensor) -> Tensor:
         if self.center == "clean":
             return on_sphere(delta, inputs - clean, self.radius(inputs))
-        radius, about = self.radius(inputs), inputs if self.clip == "project" else None
+        radius, about = self.radius(inputs), self.about(inputs)
         return project(delta, radius=radius, about=about, zero_mean=False)
 
     def radius(self, inputs: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class ObsAtk(DenoiserAttack):
 
     def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
         """The nearest perturbation that keeps to all constraints."""
-        radius, about = self.radius(inputs), inputs if self.clip == "project" else None
+        radius, about = self.radius(inputs), self.about(inputs)
         return project(delta, radius=radius, about=about, zero_mean=self.zero_mean)
 
     def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
