@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .obsatk_auto import ObsAtkAuto
-from .projections import room
+from .projections import PIECE, room
 
 
 class DenoisingPGDAuto(ObsAtkAuto):
@@ -35,10 +35,13 @@ class DenoisingPGDAuto(ObsAtkAuto):
 
     def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
         """The nearest perturbation within the ball and the range."""
-        eps = self.budget(inputs).to(delta)
-        about = self.about(inputs)
-        found = torch.maximum(torch.minimum(delta, eps), -eps)
-        if about is None:
-            return found
-        low, high = room(about)
-        return torch.maximum(torch.minimum(found, high), low)
+        eps, about = self.budget(inputs).to(delta), self.about(inputs)
+        found = torch.minimum(delta, eps)
+        torch.maximum(found, -eps, out=found)
+        if about is not None:  # by rows: of a large image the room alone is two more of its size
+            rows = max(1, PIECE // found[:, :, 0].numel())
+            for part, there in zip(found.split(rows, 2), about.split(rows, 2), strict=True):
+                low, high = room(there)
+                torch.minimum(part, high, out=part)
+                torch.maximum(part, low, out=part)
+        return found

@@ -62,34 +62,42 @@ class ObsAtkAuto(ObsAtk):
         self, inputs: Tensor, targets: Tensor, gradient: Tensor | None = None
     ) -> Tensor:
         """The attack; see the class."""
-        best, highest = self._run(torch.zeros_like(inputs), inputs, targets)
+        best, highest = self._run(inputs, targets)
         for _ in range(1, self.restarts):
-            start = self.within(torch.randn_like(inputs) * self.budget(inputs), inputs)
-            found, value = self._run(start, inputs, targets)
+            found, value = self._run(inputs, targets, random_start=True)
             best = _choose(value > highest, found, best)
+            del found
             highest = torch.maximum(highest, value)
         return self.add(inputs, best)
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """Where a step of length one goes, from a gradient (N, C, H, W)."""
+        """Where a step of length one goes, from a gradient (N, C, H, W): a tensor of its own."""
         return gradient / lengths(gradient).clamp(min=1e-30)
 
-    def _run(self, start: Tensor, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The best perturbation of one run, and its loss (N,)."""
+    def _run(
+        self, inputs: Tensor, targets: Tensor, *, random_start: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """The best perturbation of one run, and its loss (N,).
+
+        Large images are why tensors are changed in place and dropped at once: beside the images
+        and the clean ones no more than six of their size are there together, and a half.
+        """
+        if random_start:
+            now = self.within(torch.randn_like(inputs) * self.budget(inputs), inputs)
+        else:
+            now = torch.zeros_like(inputs)
         step = 2 * _wide(self.radius(inputs))
-        value, gradient = self.gradient(inputs + start, targets)
-        best, highest, ascent = start, value, gradient
-        last = now = start
+        value, gradient = self.gradient(inputs + now, targets)
+        best, highest, ascent, last = now, value, gradient, now
         rises, former = torch.zeros_like(value), value
         mark, halved = highest, torch.zeros_like(value, dtype=torch.bool)
         checkpoints, passed = _checkpoints(self.steps), 0
         for number in range(1, self.steps + 1):
             aim = self.direction(gradient)
-            del gradient  # nothing that large images do not need is kept
-            aim = step * aim
-            aim = self.within(now + aim, inputs)
+            del gradient
+            aim = self.within(aim.mul_(step).to(now).add_(now), inputs)
             if number > 1:
-                aim = aim.sub_(now).mul_(1 - self.momentum).add_(now)
+                aim.sub_(now).mul_(1 - self.momentum).add_(now)
                 aim = self.within(aim.add_((now - last).mul_(self.momentum)), inputs)
             last, now = now, aim
             del aim

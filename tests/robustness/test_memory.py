@@ -6,8 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import robust_restoration as rr
+from robust_restoration_attacks import denoising_pgd_auto, projections
+from robust_restoration_denoisers.tiling import Tiled
 
 # What a process has above its imports, in MB; sides from $ROBUST_RESTORATION_MEMORY_SIDE.
 SCRIPT = """
@@ -46,3 +55,49 @@ def test_peak_memory(what: str) -> None:
     grown = json.loads(ended.stdout)
     print(f"{what} {SIDE}x{SIDE}: {grown:.0f} MB above the import")  # noqa: T201
     assert grown < FIXED + IMAGES * 4 * (SIDE / 1024) ** 2
+
+
+class Live(TorchDispatchMode):
+    """Inside, how many images' worth of memory large tensors take together at most.
+
+    Attributes:
+        peak: In images, those it is told of among them.
+    """
+
+    def __init__(self, *images: Tensor) -> None:
+        super().__init__()
+        self.image, self.peak = images[0].nbytes, 0.0
+        self.held: dict[int, tuple[StorageWeakRef, int]] = {}
+        for image in images:
+            self._note(image)
+
+    def _note(self, value: Any) -> None:
+        # Flags of every value count, tiles do not; a view's memory was seen before.
+        if isinstance(value, Tensor) and value.nbytes >= self.image / 5:
+            there = StorageWeakRef(value.untyped_storage())
+            self.held[there.cdata] = there, value.untyped_storage().nbytes()
+            self.held = {key: held for key, held in self.held.items() if not held[0].expired()}
+            total = sum(size for _, size in self.held.values())
+            self.peak = max(self.peak, total / self.image)
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+        made = function(*args, **(kwargs or {}))
+        for value in made if isinstance(made, tuple | list) else [made]:
+            self._note(value)
+        return made
+
+
+@pytest.mark.parametrize("name", ["obsatk_auto", "denoising_pgd_auto"])
+def test_attacks_hold_few_copies_of_an_image(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (projections, denoising_pgd_auto):
+        monkeypatch.setattr(module, "PIECE", 2**12)
+    monkeypatch.setattr(projections, "HALVINGS", 3)  # how near a projection comes is not asked here
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.rand(1, 3, 128, 128, generator=generator)
+    noisy = clean + 0.05 * torch.randn(clean.shape, generator=generator)
+    model = Tiled(nn.Conv2d(3, 3, 1), tile=32, overlap=0).requires_grad_(False)
+    attack = rr.create_attack(name, model, eps=5 / 255, steps=3, seed=0)
+    with Live(noisy, clean) as live:
+        attack(noisy, clean)
+    assert live.peak <= IMAGES
