@@ -7,13 +7,17 @@ fails rather than misses images.
 from __future__ import annotations
 
 import atexit
+import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch.distributed
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
+
+B = TypeVar("B")
 
 
 @cache
@@ -30,6 +34,19 @@ def leave_at_exit() -> None:
     atexit.register(leave)
 
 
+def part_file(path: Path, rank: int) -> Path:
+    """Where a process keeps its part of a file until all is gathered."""
+    return path.with_name(f"{path.stem}.part{rank}{path.suffix}")
+
+
+def part_files(path: Path) -> list[Path]:
+    """The parts of a file that are there; nothing else, whatever files are called."""
+    part = re.compile(re.escape(path.stem) + r"\.part[0-9]+" + re.escape(path.suffix))
+    if not path.parent.is_dir():
+        return []
+    return sorted(file for file in path.parent.iterdir() if part.fullmatch(file.name))
+
+
 class Processes:
     """The processes that share an evaluation; one, where nothing launched several.
 
@@ -44,7 +61,7 @@ class Processes:
         self._wait = state.wait_for_everyone
         leave_at_exit()
 
-    def share(self, blocks: Sequence[list[int]]) -> list[list[int]]:
+    def share(self, blocks: Sequence[B]) -> list[B]:
         """The blocks of this process: whole ones, dealt out in turn."""
         return list(blocks[self.rank :: self.count])
 

@@ -26,6 +26,7 @@ from robust_restoration.files import atomic_path, cache_folder, write_json
 from robust_restoration.models.classifiers import classifier_name, with_unit_range
 from robust_restoration.models.create import create_attack
 from robust_restoration.models.precision import autocast as autocast_to
+from robust_restoration.processes import Processes
 
 from .clean_images import as_bytes
 from .rows import Rows
@@ -50,6 +51,8 @@ SHARD = 96
 PIXELS_TOGETHER, IMAGES_TOGETHER = 8 * 224**2, 64
 PART = 256  # images that are hashed at a time
 PARTS = ("clean", "perturbations", "epsilons", "log_probabilities")
+# A shard: of which classifier, from which image on, counted over all sets, these, and its file.
+Job = tuple[int, int, Tensor, Path]
 
 
 class AdversarialPairs:
@@ -179,9 +182,13 @@ def make_pairs(
         seed: Of everything random.
         progress: Show a progress bar.
 
+    Several processes (``accelerate launch``, ``torchrun``) share the shards that are not there yet,
+    and all read the same cache then; what a process that died did not make is made by the next run.
+
     Raises:
         InputError: If there is nothing to draw from.
     """
+    processes = Processes()
     classifiers = [classifiers] if isinstance(classifiers, nn.Module) else list(classifiers)
     sets = [data] if isinstance(data, LabelledImages | Tensor) else list(data)
     tensors = [as_bytes(part) for part in sets]
@@ -203,8 +210,7 @@ def make_pairs(
         "autocast": autocast,
         "seed": seed,
     }
-    # One shard each: of which classifier and images, counted over all sets.
-    jobs: list[tuple[int, int, Tensor, Path]] = []
+    jobs: list[Job] = []
     for number, classifier in enumerate(classifiers):
         first = 0
         for images in tensors:
@@ -220,23 +226,22 @@ def make_pairs(
             }
             key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
             folder = Path(cache or cache_folder() / "pairs") / f"{about['classifier']}-{key}"
-            write_json(folder / "pairs.json", {**about, "images": len(images)})
+            if processes.main:
+                write_json(folder / "pairs.json", {**about, "images": len(images)})
             for start in range(0, len(images), SHARD):
                 path = folder / f"{start:06d}.safetensors"
                 jobs.append((number, first + start, images[start : start + SHARD], path))
             first += len(images)
     missing = [job for job in jobs if not job[-1].exists()]
-    if missing:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True), disable=not progress) as bar:
-            task = bar.add_task("attacking", total=sum(len(job[2]) for job in missing))
-            for number, start, images, path in missing:
-                shard = _attacked(classifiers[number], images, augment, plan, seed + start)
-                with atomic_path(path) as temporary:
-                    save_file(shard, temporary)
-                bar.advance(task, len(images))
+    if processes.count > 1:
+        # One process's list for all, or another's first shard would change who makes which. And
+        # where the caches of two machines are two, each makes what the others put elsewhere.
+        listed = set(processes.from_main([str(job[-1]) for job in missing]))
+        mine = processes.share([job for job in jobs if str(job[-1]) in listed])
+        _make(mine, classifiers, augment, plan, progress=progress and processes.main)
+        processes.wait()
+        missing = [job for job in jobs if not job[-1].exists()]
+    _make(missing, classifiers, augment, plan, progress=progress)
     paths = [path for *_, path in jobs]
     epsilons_of = [_epsilons(path) for path in paths]
     counts = [len(part) for part in epsilons_of]
@@ -250,6 +255,29 @@ def make_pairs(
         torch.cat(attacked_on),
         torch.cat(sources),
     )
+
+
+def _make(
+    jobs: Sequence[Job],
+    classifiers: Sequence[nn.Module],
+    augment: nn.Module | None,
+    plan: Mapping[str, Any],
+    *,
+    progress: bool,
+) -> None:
+    """Attack the images of shards, and write each whole."""
+    if not jobs:
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), disable=not progress) as bar:
+        task = bar.add_task("attacking", total=sum(len(images) for _, _, images, _ in jobs))
+        for number, start, images, path in jobs:
+            shard = _attacked(classifiers[number], images, augment, plan, plan["seed"] + start)
+            with atomic_path(path) as temporary:
+                save_file(shard, temporary)
+            bar.advance(task, len(images))
 
 
 def _together(images: Tensor) -> int:

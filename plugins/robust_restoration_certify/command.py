@@ -81,7 +81,7 @@ def certify(
     from robust_restoration.models.classifiers import load_classifier
     from robust_restoration.models.device import device_of
     from robust_restoration.numbers import parse_level
-    from robust_restoration.processes import Processes
+    from robust_restoration.processes import Processes, part_files
 
     from .smoothing import SmoothedClassifier
 
@@ -98,7 +98,8 @@ def certify(
         seed=seed,
     ).to(where)
     if overwrite and state is not None and processes.main:  # all that was asked for can be had
-        state.unlink(missing_ok=True)
+        for file in (state, *part_files(state)):
+            file.unlink(missing_ok=True)
     processes.wait()
     result = smoothed.certify_set(
         data,

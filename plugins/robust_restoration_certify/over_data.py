@@ -28,7 +28,7 @@ from robust_restoration.models.classifiers import (
     input_channels,
 )
 from robust_restoration.numbers import check_count
-from robust_restoration.processes import Processes
+from robust_restoration.processes import Processes, part_file, part_files
 
 from .certificates import Certificates, CertifiedImage
 from .smoothing import SmoothedClassifier
@@ -96,7 +96,7 @@ def certify_set(
     }
     kept = _State(Path(state) if state else None, told, images.damaged, processes)
     left = [number for number in numbers if number not in kept.found]
-    mine = left[processes.rank :: processes.count]
+    mine = processes.share(left)
     device = next((p.device for p in smoothed.parameters()), None)
     with kept, _bar(progress and processes.main, len(mine) * (n0 + n)) as advance:
         for number in mine:
@@ -140,13 +140,9 @@ class _State:
             self._read(file)
         processes.wait()  # before any process writes
 
-    def _parts(self) -> list[Path]:
-        assert self.path is not None
-        return sorted(self.path.parent.glob(f"{self.path.stem}.part*{self.path.suffix}"))
-
     def _files(self) -> Iterator[Path]:
         if self.path is not None:
-            yield from (file for file in (self.path, *self._parts()) if file.exists())
+            yield from (file for file in (self.path, *part_files(self.path)) if file.exists())
 
     def _read(self, file: Path) -> None:
         old = Certificates.from_json(file)
@@ -175,8 +171,8 @@ class _State:
 
     def _own(self) -> Path:
         assert self.path is not None
-        part = f"{self.path.stem}.part{self.processes.rank}{self.path.suffix}"
-        return self.path if self.processes.count == 1 else self.path.with_name(part)
+        several = self.processes.count > 1
+        return part_file(self.path, self.processes.rank) if several else self.path
 
     def _write(self, target: Path) -> None:
         self._result(sorted(self.found)).to_json(target)
@@ -195,7 +191,7 @@ class _State:
         """The result; written whole by the main process, which drops the parts."""
         if self.path is not None and self.processes.main:
             self._write(self.path)
-            for part in self._parts():
+            for part in part_files(self.path):
                 part.unlink(missing_ok=True)
         return self._result(numbers)
 

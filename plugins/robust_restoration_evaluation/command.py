@@ -161,7 +161,7 @@ def evaluate(
     from robust_restoration.models.create import load_denoiser
     from robust_restoration.models.device import device_of
     from robust_restoration.numbers import parse_level
-    from robust_restoration.processes import Processes
+    from robust_restoration.processes import Processes, part_files
 
     measured = _measured(metric or (), bool(classifier))
     for name in (name for name, _ in thresholds if name not in measured):
@@ -178,7 +178,8 @@ def evaluate(
         subject = load_classifier(classifier).to(where)
     state = beside(out, "json") if out else None
     if overwrite and state and main:  # all that is to be measured could be loaded
-        state.unlink(missing_ok=True)
+        for file in (state, *part_files(state)):
+            file.unlink(missing_ok=True)
     processes.wait()
     result = evaluation.evaluate(
         subject,

@@ -9,7 +9,7 @@ from typing import Any
 
 from robust_restoration.environment import environment
 from robust_restoration.errors import InputError
-from robust_restoration.processes import Processes
+from robust_restoration.processes import Processes, part_file, part_files
 
 from .controls import CONTROLS
 from .result import UNATTACKED, Record, Result
@@ -51,8 +51,7 @@ class State:
     def _files(self) -> list[Path]:
         if self.path is None:
             return []
-        parts = self.path.parent.glob(f"{self.path.stem}.part*{self.path.suffix}")
-        return [file for file in (self.path, *sorted(parts)) if file.exists()]
+        return [file for file in (self.path, *part_files(self.path)) if file.exists()]
 
     def _read(self, file: Path) -> None:
         found = Result.from_json(file)
@@ -117,8 +116,9 @@ class State:
         """
         if self.path is None or (soon and time.monotonic() - self.written < PAUSE):
             return
-        part = f".part{self.processes.rank}" if self.processes.count > 1 else ""
-        self.result().to_json(self.path.with_name(f"{self.path.stem}{part}{self.path.suffix}"))
+        several = self.processes.count > 1
+        own = part_file(self.path, self.processes.rank) if several else self.path
+        self.result().to_json(own)
         self.written = time.monotonic()
 
     def gather(self, threats: Iterable[Threat]) -> None:

@@ -39,8 +39,18 @@ class Curves:
         self._sums: dict[str, float] = {}
         self._count = 0
 
-    def resume(self, step: int) -> None:
-        """Take up the rows that were written, as far as the checkpoint goes."""
+    def begun(self) -> dict[str, Any]:
+        """The sums of the row that is not full yet, for `resume`."""
+        return {"count": self._count, "sums": self._sums}
+
+    def resume(self, step: int, begun: dict[str, Any]) -> None:
+        """Take up the rows that were written, as far as the checkpoint goes.
+
+        Args:
+            step: The checkpoint's.
+            begun: As `begun` gave it there; older checkpoints have nothing of it.
+        """
+        self._count, self._sums = begun.get("count", 0), begun.get("sums", {})
         if self.folder is None or not (self.folder / FILE).is_file():
             return
         try:

@@ -356,6 +356,7 @@ class _Run:
             "settings": json.dumps(plain(asdict(self.settings))),
             "identity": json.dumps(self._identity),
             "scaler": json.dumps(self.scaler.state_dict()),
+            "curves": json.dumps(self.curves.begun()),
         }
         self.folder.save(tensors, header)
 
@@ -394,5 +395,5 @@ class _Run:
         for key, value in part_of(tensors, "optimizer").items():
             number, name = key.split(".")
             self._loaded_state.setdefault(int(number), {})[name] = value
-        self.curves.resume(self.step)
+        self.curves.resume(self.step, json.loads(header.get("curves", "{}")))
         self.history = self.folder.history(self.step)

@@ -282,3 +282,60 @@ def test_usual_attacks_on_gray_images(tmp_path: Path) -> None:
     assert made.perturbations[:].shape == gray.shape
     with pytest.raises(InputError, match=r"1 channel\(s\); .* of 3 channels only"):
         quick(classifier, gray, tmp_path, attacks=["torchattacks/tifgsm"])
+
+
+SHARED = """
+import os, signal, sys
+import torch
+from torch import nn
+import robust_restoration_advfilter.pairs as pairs
+from robust_restoration.processes import Processes
+
+out, dies = sys.argv[1], len(sys.argv) > 2
+pairs.SHARD = 10
+rank, made, attacked = Processes().rank, [], pairs._attacked
+def spy(*given):
+    if dies and rank == 1 and len(made) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    made.append(given[-1])
+    return attacked(*given)
+pairs._attacked = spy
+images = torch.randint(0, 256, (45, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte()
+classifiers = []
+for seed in (1, 2):
+    torch.manual_seed(seed)
+    classifiers.append(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)).eval())
+found = pairs.make_pairs(classifiers, images, attacks=["torchattacks/pgd"], steps=2, cache=out,
+                         progress=False)
+with open(f"{out}.rank{rank}", "w") as file:
+    file.write(f"{found.fingerprint()} {len(made)}")
+"""
+
+
+@pytest.mark.slow
+def test_processes_share_the_shards_and_those_of_one_that_died_are_made_later(
+    launch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "pairs.py"
+    script.write_text(SHARED)
+
+    def facts(out: str) -> list[list[str]]:
+        return [p.read_text().split() for p in sorted(tmp_path.glob(f"{out}.rank*"))]
+
+    for name in ("SHARD", "_attacked"):  # which the script changes
+        monkeypatch.setattr(pairs_module, name, getattr(pairs_module, name))
+    monkeypatch.setattr("sys.argv", ["pairs.py", str(tmp_path / "one")])
+    exec(SHARED, {})
+    ((fingerprint, count),) = facts("one")
+    assert count == "10"  # two classifiers, five shards each
+    with pytest.raises(AssertionError):
+        launch(script, tmp_path / "two", "dies", processes=2)
+    assert not facts("two")
+    kept = len(list((tmp_path / "two").glob("*/*.safetensors")))
+    assert 0 < kept < 9
+    launch(script, tmp_path / "two", processes=2)
+    both = facts("two")
+    assert [own[0] for own in both] == [fingerprint] * 2
+    counts = [int(own[1]) for own in both]
+    assert sum(counts) == 10 - kept
+    assert max(counts) - min(counts) <= 1

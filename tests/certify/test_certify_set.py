@@ -229,16 +229,53 @@ def test_bad_input_is_one_sentence(files, run, option, message):
     assert not list(files.glob("bad*"))
 
 
+SHARED = """
+import os, signal, sys
+sys.path.insert(0, {folder!r})
+import robust_restoration_certify.over_data as over_data
+from robust_restoration import cli
+from robust_restoration.processes import Processes
+from robust_restoration_certify.smoothing import SmoothedClassifier
+
+out, dies = sys.argv[1], sys.argv[2] == "dies"
+over_data.PAUSE = 0
+mine, rank, certify = [], Processes().rank, SmoothedClassifier.certify
+def spy(*given, index, **more):
+    if dies and rank == 1 and len(mine) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    mine.append(index)
+    return certify(*given, index=index, **more)
+SmoothedClassifier.certify = spy
+del sys.argv[1:3]
+try:
+    cli.main()
+finally:
+    with open(f"{{out}}.rank{{rank}}", "w") as file:
+        file.write(" ".join(map(str, mine)))
+"""
+
+
 @pytest.mark.slow
-def test_several_processes_give_the_same_figures(files, launch, run, monkeypatch):
+def test_processes_share_the_images_and_those_of_one_that_died_are_certified_later(
+    files, launch, run
+):
     script = files / "script.py"
-    script.write_text(
-        f"import sys; sys.path.insert(0, {str(files)!r})\n"
-        "from robust_restoration import cli\ncli.main()\n"
-    )
-    launch(script, *words(files, files / "two"), processes=2)
+    script.write_text(SHARED.format(folder=str(files)))
     assert run(*words(files, files / "one"))[0] == 0
-    one, two = (Certificates.from_json(files / f"{n}.json") for n in ("one", "two"))
-    assert one.records == two.records
-    assert one.settings == two.settings
+    one = Certificates.from_json(files / "one.json")
+    with pytest.raises(AssertionError):
+        launch(script, files / "two", "dies", *words(files, files / "two"), processes=2)
+    assert len(Certificates.from_json(files / "two.part1.json").records) == 2
+    parts = [Certificates.from_json(file).records for file in files.glob("two.part*")]
+    kept = {record.image for records in parts for record in records}
+    (files / "two.rank0").unlink(missing_ok=True)
+    launch(script, files / "two", "lives", *words(files, files / "two"), processes=2)
+    two = Certificates.from_json(files / "two.json")
+    assert two.records == one.records
+    assert two.settings == one.settings
+    shares = [p.read_text().split() for p in sorted(files.glob("two.rank*"))]
+    assert len(shares) == 2
+    left = sorted({record.image for record in one.records} - kept)
+    assert sorted(int(image) for share in shares for image in share) == left
+    assert abs(len(shares[0]) - len(shares[1])) <= 1
     assert not list(files.glob("*part*"))

@@ -328,6 +328,24 @@ def test_curves_survive_an_interruption(tmp_path: Path) -> None:
     assert [row["step"] for row in tables[0] if row["val_mse"]] == ["6", "12"]
 
 
+def test_a_row_that_a_kill_cuts_is_still_of_all_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("robust_restoration.training.curves.ROWS", 4)  # a row every third step
+    options = {**COMMON, "save_every": 4}
+
+    def interrupt(step: int, _: object) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    train(net(), Line(), Points(), out=tmp_path / "whole", **options)
+    with pytest.raises(KeyboardInterrupt):
+        train(net(), Line(), Points(), out=tmp_path / "cut", on_step=interrupt, **options)
+    train(net(), Line(), Points(), out=tmp_path / "cut", **options)
+    whole, cut = ((tmp_path / run / "curves.csv").read_text() for run in ("whole", "cut"))
+    assert cut == whole
+
+
 def test_a_run_older_than_a_setting_goes_on(tmp_path: Path) -> None:
     train(net(), Line(), Points(), out=tmp_path, **COMMON)
     record = json.loads((tmp_path / "settings.json").read_text())

@@ -16,6 +16,7 @@ import robust_restoration as rr
 from robust_restoration.errors import InputError
 from robust_restoration.evaluation.engine import Engine
 from robust_restoration.evaluation.state import State
+from robust_restoration.processes import part_file, part_files
 
 
 class Blur(nn.Module):
@@ -144,6 +145,24 @@ def test_a_retrained_purifier_is_computed_anew(
     assert again.mean("unattacked", "psnr", subject="blur") != first.mean(
         "unattacked", "psnr", subject="blur"
     )
+
+
+def test_parts_are_those_that_processes_write_and_no_file_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "hat[1].json"
+    parts = ["hat[1].part0.json", "hat[1].part12.json"]
+    others = ["hat[1].partial.json", "hat1.part0.json", "hat[1].part0.csv", "hat[1].json"]
+    for name in (*parts, *others):
+        (tmp_path / name).touch()
+    assert [p.name for p in part_files(path)] == parts
+    assert part_file(path, 12) in part_files(path)
+    assert not part_files(tmp_path / "none" / "a.json")
+
+
+def test_a_result_whose_name_goes_on_alike_is_left_alone(tmp_path: Path) -> None:
+    table(Blur(), tmp_path / "s.partial.json")
+    before = (tmp_path / "s.partial.json").read_text()
+    table(Blur(), tmp_path / "s.json")
+    assert (tmp_path / "s.partial.json").read_text() == before
 
 
 DENOISER = """

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from robust_restoration_attacks import denoising_pgd_auto, projections
+from robust_restoration_denoisers.tiling import Tiled
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import robust_restoration as rr
-from robust_restoration_attacks import denoising_pgd_auto, projections
-from robust_restoration_denoisers.tiling import Tiled
 
 # What a process has above its imports, in MB; sides from $ROBUST_RESTORATION_MEMORY_SIDE.
 SCRIPT = """
@@ -80,7 +80,9 @@ class Live(TorchDispatchMode):
             total = sum(size for _, size in self.held.values())
             self.peak = max(self.peak, total / self.image)
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         made = function(*args, **(kwargs or {}))
         for value in made if isinstance(made, tuple | list) else [made]:
             self._note(value)
