@@ -85,7 +85,7 @@ def _names(image: str, subject: str, threat: str, eps: float) -> list[str]:
 def _read(path: Path, title: str) -> Strip:
     from PIL import Image
 
-    with Image.open(path) as opened:
+    with Image.open(path, formats=["PNG"]) as opened:
         picture: Image.Image = opened.copy()
     if picture.mode == "RGB":
         red, green, blue = picture.split()

@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import (
+    Image,
+    ImageOps,
+    TiffImagePlugin,  # noqa: F401  it and the next register themselves
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 from torch import Tensor
 
 from robust_restoration.errors import DataError, InputError
@@ -17,6 +23,10 @@ from .checks import check_images, check_layout
 from .folders import SUFFIXES
 
 DEEP = (".png", ".tif", ".tiff")  # formats that keep 16 bits
+# What a file may be, whatever it is called: of Pillow's other decoders one starts a program.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+WHOLE = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # modes that hold more than 8 bits
+BITS, PHOTOMETRIC, SIGN = 258, 262, 339  # TIFF's tags
 
 
 def read_image(path: Path | str) -> Tensor:
@@ -24,13 +34,14 @@ def read_image(path: Path | str) -> Tensor:
 
     Args:
         path: PNG, JPEG, WebP, BMP or TIFF; gray of 8, 16 or 32 bits, or colour of 8 bits.
-            Transparency is dropped.
+            Transparency is dropped; of several pages the first is read.
 
     Returns:
         (C, H, W) float32 in [0, 1], C = 1 or 3.
 
     Raises:
-        DataError: If the file is missing, damaged, too large, not an image, or colour of 16 bits.
+        DataError: If the file is missing, damaged, too large, not an image, or colour of 16 bits,
+            or its values mean something else than brightness from black up.
     """
     path = Path(path)
     if path.is_symlink() and not path.exists():
@@ -40,12 +51,8 @@ def read_image(path: Path | str) -> Tensor:
     if not path.is_file():  # opening a pipe would wait for ever
         raise DataError(f"{path} is not a file{' but a folder' if path.is_dir() else ''}.")
     try:
-        with Image.open(path) as image:
-            if image.mode in ("RGB", "RGBA") and any(";16" in str(t[3]) for t in image.tile):
-                raise DataError(
-                    f"{path} has 16 bits a channel in colour, which cannot be kept; save it with 8 "
-                    "bits, or each channel as a gray image."
-                )
+        with Image.open(path, formats=FORMATS) as image:
+            _check_kind(image, path)
             image.load()
             pixels = _pixels(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
@@ -63,6 +70,24 @@ def read_image(path: Path | str) -> Tensor:
     except InputError as error:
         raise DataError(f"{path}: {error}") from error
     return found
+
+
+def _check_kind(image: Image.Image, path: Path) -> None:
+    """Refuse what Pillow would read as something else without a word."""
+    tags: Any = getattr(image, "tag_v2", {})
+    raw = [str(tile[3]) for tile in getattr(image, "tile", [])]
+    deep = max(tags.get(BITS, (8,))) > 8 or any(";16" in kind for kind in raw)
+    if deep and image.mode not in WHOLE:
+        raise DataError(
+            f"{path} has 16 bits a channel in colour or with transparency, which cannot be kept; "
+            "save it with 8 bits, or each channel as a gray image."
+        )
+    if deep and (tags.get(PHOTOMETRIC) == 0 or 2 in tags.get(SIGN, ())):
+        kind = "a negative" if tags.get(PHOTOMETRIC) == 0 else "signed numbers"
+        raise DataError(
+            f"{path} holds {kind} of more than 8 bits, which is not read; save it with 0 as black "
+            "and no sign."
+        )
 
 
 def _pixels(image: Image.Image) -> np.ndarray[Any, Any]:

@@ -97,3 +97,67 @@ def test_a_failed_write_leaves_the_old_file(
 def test_unknown_suffix(tmp_path: Path, images: Tensor) -> None:
     with pytest.raises(InputError, match=r"Cannot write 'a\.xyz'"):
         write_image(images[0], tmp_path / "a.xyz")
+
+
+def _tiff(
+    path: Path, bits: int, photometric: int, *, samples: int = 1, planar: int = 1, sign: int = 1
+) -> None:
+    """A TIFF of 4x4 pixels, which Pillow itself would not write so."""
+    import struct
+
+    plane = np.arange(16, dtype="<u2") * 4000 if bits == 16 else np.arange(16, dtype=np.uint8)
+    data, head, wide = plane.tobytes(), 8 + 2 + 12 * 11 + 4, [samples] * (samples > 1)
+    lists = struct.pack(f"<{3 * samples}H", *[bits] * samples, *[sign] * samples, *[0] * samples)
+    strips = head + len(lists)
+    places = [strips + i * len(data) for i in range(samples)] if planar == 2 else [strips]
+    tables = struct.pack(f"<{len(places)}I", *places)
+    sizes = struct.pack(f"<{len(places)}I", *[len(data)] * len(places))
+    start = strips
+    places = [place + len(tables) + len(sizes) for place in places]
+    tables = struct.pack(f"<{len(places)}I", *places)
+    several = len(places) > 1
+    size = len(data) * (1 if planar == 2 else samples)
+    entries = [
+        (256, 3, 1, 4), (257, 3, 1, 4),
+        (258, 3, samples, head if wide else bits), (259, 3, 1, 1), (262, 3, 1, photometric),
+        (273, 4, len(places), start if several else places[0]), (277, 3, 1, samples),
+        (278, 3, 1, 4), (279, 4, len(places), start + len(tables) if several else size),
+        (284, 3, 1, planar), (339, 3, samples, head + 2 * samples if wide else sign),
+    ]
+    directory = struct.pack("<H", len(entries))
+    directory += b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    body = b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 0)
+    path.write_bytes(body + lists + tables + sizes + data * samples)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"bits": 16, "photometric": 1}, None),
+        ({"bits": 16, "photometric": 0}, "a negative of more than 8 bits"),
+        ({"bits": 16, "photometric": 1, "sign": 2}, "signed numbers of more than 8 bits"),
+        ({"bits": 16, "photometric": 2, "samples": 3}, "16 bits a channel"),
+        ({"bits": 16, "photometric": 2, "samples": 3, "planar": 2}, "16 bits a channel"),
+        ({"bits": 16, "photometric": 5, "samples": 4}, "16 bits a channel"),
+        ({"bits": 8, "photometric": 2, "samples": 3, "planar": 2}, None),
+    ],
+)
+def test_tiffs_are_read_as_they_are_meant_or_not_at_all(
+    tmp_path: Path, options: dict[str, int], sentence: str | None
+) -> None:
+    _tiff(tmp_path / "a.tif", **options)
+    if sentence is not None:
+        with pytest.raises(DataError, match=sentence):
+            read_image(tmp_path / "a.tif")
+        return
+    top, scale = (4000, 65535) if options["bits"] == 16 else (1, 255)
+    expected = torch.arange(16).view(1, 4, 4).float() * top / scale
+    found = read_image(tmp_path / "a.tif")
+    assert torch.allclose(found, expected.expand_as(found), atol=1e-6)
+
+
+@pytest.mark.parametrize("format", ["EPS", "PPM", "GIF"])
+def test_what_is_called_otherwise_meets_no_other_decoder(tmp_path: Path, format: str) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png", format=format)
+    with pytest.raises(DataError, match=r"a\.png is damaged or not an image"):
+        read_image(tmp_path / "a.png")
