@@ -4,13 +4,14 @@
     python benchmarks/defended_denoisers.py colour nt vat hat bm3d
     python benchmarks/defended_denoisers.py one_level nt_25 ts_pres ts_def mixed_25.5 mixed_26 dpgd
     python benchmarks/defended_denoisers.py gray nt --table
+    python benchmarks/defended_denoisers.py gray nt vat hat ts_pres ts_def nt_25 --table --ship
 
 Evaluates the weights that the package ships (`train_denoisers.py` trains them), or where it ships
 none what `train_denoisers.py` left in ``runs``. The tables: 2, 3 and the idea of 4 of the ObsAtk
 paper; 2 and 4 of the typical-set paper; VIII of the denoising-PGD paper; and what the papers do not
 ask: the same models under ``obsatk_auto`` and under the worst of several attacks, with controls.
 Each model's figures are kept in ``results/defended-BENCH-MODEL.json``; ``--table`` prints Markdown
-of all that are there.
+of all that are there, and ``--ship`` puts those under attack on the model's card.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from skimage.restoration import estimate_sigma
 import robust_restoration as rr
 from robust_restoration.environment import environment
 from robust_restoration.files import write_json
-from robust_restoration.models.shipped import shipped
+from robust_restoration.models.shipped import model_card, shipped
 
 RESULTS = Path(__file__).resolve().parent / "results"
 DENOISERS = {"gray": "dncnn_b", "colour": "dncnn_c", "one_level": "dncnn"}
@@ -237,6 +238,26 @@ def _typical(bench: str) -> str:
     return "\n".join(rows)
 
 
+def attacked(bench: str, tag: str) -> dict[str, Any]:
+    """What a model's card tells of attacks, with the control of the strongest single one."""
+    found = load(bench, tag)
+    if found is None:
+        raise SystemExit(f"There are no figures of {bench} {tag}; leave --table out to measure.")
+    part = found["stronger" if "stronger" in found else "typical"]
+    result, settings = read(part), part["settings"]
+    rows = [r for r in result.summary() if r["threat"] != "unattacked"]
+    level = settings["sigma"] - (rows[0]["eps"] if settings["within_level"] else 0)
+    return {
+        "data": settings["data"],
+        "first_images": settings["images"],
+        "noise": f"{255 * level:g}/255",
+        "psnr": {f"{r['threat']} {255 * r['eps']:g}/255": r["psnr"] for r in rows
+                 if not r["control"]},
+        "random_direction": means(result)["obsatk_auto / random direction"],
+        "how": f"python benchmarks/defended_denoisers.py {bench} {tag}",
+    }
+
+
 def main() -> None:
     """Evaluate models, or print tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -244,6 +265,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--full", action="store_true", help="all images of every set")
     parser.add_argument("--table", action="store_true", help="only print what is there")
+    parser.add_argument("--ship", action="store_true", help="put figures on the models' cards")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--runs", type=Path, default=Path("runs/denoisers"))
     options = parser.parse_args()
@@ -263,6 +285,10 @@ def main() -> None:
         }
         path = RESULTS / f"defended-{options.bench}-{tag}.json"
         write_json(path, {**found, "environment": environment()})
+    for tag in options.models if options.ship else []:
+        weights = shipped("denoisers", DENOISERS[options.bench])[tag]
+        card = {**model_card(weights), "attacked": attacked(options.bench, tag)}
+        write_json(weights.with_suffix(".json"), card)
     print(tables(options.bench))
 
 

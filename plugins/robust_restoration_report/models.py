@@ -108,6 +108,15 @@ def _figures(card: Mapping[str, Any], entry: str) -> tuple[str, str]:
         where = f"{data}, first {some}" if some else str(data)
         said = ", ".join(f"{v:.2f} dB at {k[6:]}" for k, v in levels.items())
         clean.append(f"{where}: {said}")
+    attacks = _mapping(card.get("attacked"))  # of a denoiser
+    told = [f"{v:.2f} dB under {k}" for k, v in _mapping(attacks.get("psnr")).items() if _number(v)]
+    if told:
+        same = attacks.get("random_direction")
+        if _number(same):
+            told.append(f"{same:.2f} dB under a random change of that length")
+        first = f", first {attacks['first_images']}" if attacks.get("first_images") else ""
+        where = f"{attacks.get('data')}{first}, noise of {attacks.get('noise')}"
+        attacked.append(f"{where}: {', '.join(told)}")
     where = str(numbers.get("data", ""))
     for key, row in _mapping(numbers.get("accuracy")).items():
         who, _, rest = key.partition("|")

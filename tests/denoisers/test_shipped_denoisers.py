@@ -38,3 +38,23 @@ def test_the_psnr_of_its_card(name, tag, data_root):
         progress=False,
     )
     assert result.mean() == pytest.approx(card["sigma 25/255"], abs=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tag", ["nt", "hat"])
+def test_what_its_card_says_of_an_attack(tag, data_root):
+    card = model_card(shipped("denoisers", "dncnn_b")[tag])["attacked"]
+    result = rr.evaluate(
+        rr.create_denoiser("dncnn_b", weights=tag).to(memory_format=torch.channels_last),
+        card["data"],
+        threats={"obsatk": "obsatk"},
+        sigma=25 / 255,
+        eps=5 / 255,
+        within_level=True,
+        controls=False,
+        root=data_root,
+        limit=card["first_images"],
+        checks=False,
+        progress=False,
+    )
+    assert result.mean("obsatk") == pytest.approx(card["psnr"]["obsatk 5/255"], abs=0.05)

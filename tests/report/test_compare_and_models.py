@@ -71,6 +71,11 @@ def test_weights_are_listed_with_what_their_cards_tell():
     found = {model.name: model for model in known_models()}
     model = found["dncnn_b=hat"]
     assert "28.82 dB at 25/255" in model.clean
+    assert "26.56 dB under obsatk_auto 5/255" in model.attacked
+    assert "30.08 dB under a random change" in model.attacked
+    denoisers = [m for name, m in found.items() if name.startswith("dncnn_")]
+    assert len(denoisers) >= 9
+    assert all(m.attacked for m in denoisers)
     assert (model.training, model.kind) == ("hat", "denoisers")
     assert 30_000 < model.parameters < 100_000
     general = found["advfilter=general"]
