@@ -10,14 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robust_restoration.contracts import Attack, Denoiser, frozen
+from robust_restoration.contracts import Attack, Denoiser, frozen, unwrapped
 from robust_restoration.contracts.budgets import in_range, within
 from robust_restoration.contracts.freezing import ordinary
 from robust_restoration.errors import InputError
 from robust_restoration.files import atomic_path
 from robust_restoration.images.metrics import psnr
-from robust_restoration.models.classifiers import check_module
+from robust_restoration.models.classifiers import check_module, pretrained_cfg
 from robust_restoration.models.precision import autocast, check_autocast
+from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.restore import restore
 from robust_restoration.models.straight_through import straight_through
 from robust_restoration.numbers import check_count, check_level, check_positive
@@ -93,6 +94,12 @@ class DenoiserAttack(Attack):
         seed: int | None = None,
     ) -> None:
         check_module(model, "denoiser")
+        classifies = isinstance(unwrapped(model), PurifiedClassifier) or pretrained_cfg(model)
+        if loss is None and classifies:
+            raise InputError(
+                f"{type(self).__name__} attacks denoisers, and {type(model).__name__} is a "
+                "classifier; 'torchattacks/...' are for these, such as 'torchattacks/pgd'."
+            )
         super().__init__(type(self).__name__, model)
         self.supported_mode = ["default"]
         self.eps = eps

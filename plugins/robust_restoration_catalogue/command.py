@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robust_restoration.cli.app import Json, emit, show
+from robust_restoration.cli.app import Json, emit, say, show
 from robust_restoration.cli.info import about, shortened
 from robust_restoration.cli.options import names as names_of
 from robust_restoration.errors import InputError
@@ -70,6 +70,10 @@ def list_entries(
     if as_json:
         emit([about(n, e) | ({"weights": t} if t else {}) for n, e, t in rows])
         return
+    if not rows:
+        say(f"There are no {kind} by that name." if pattern != "*" else f"No plugin lists {kind}.")
+        if kind == "weights":
+            say("Those that lie beside networks are listed by: robust-restoration models.")
     _columns([(n, e.summary, e.paper, shortened(t)) for n, e, t in rows])
 
 

@@ -150,6 +150,8 @@ def _told(result: Result, table: list[Row]) -> tuple[float, str] | None:
     attacked = [r for r in table if r.threat != UNATTACKED and not r.control]
     where = f"{who} on {first.data} ({first.images} images"
     noise = result.settings.get("noise")
+    colours = result.settings.get("colours")
+    where += f", {colours}" if isinstance(colours, str) else ""
     where += f", {noise})" if isinstance(noise, str) else ")"
     verb = ": right on" if metric == "accuracy" else ": restores to" if metric == "psnr" else ":"
     text = f"{where}{verb} {words(plain)}" if plain else where

@@ -34,6 +34,7 @@ class RestorationImages:
         names: One name an image: its file's path within the folder, without suffix.
         noisy: Their noisy counterparts, for sets of real noise; else ``None``.
         damaged: What could not be read, one sentence a file.
+        recoloured: ``"made gray"`` or ``"made colour"`` where `load_images` did so.
     """
 
     name: str
@@ -41,6 +42,7 @@ class RestorationImages:
     names: list[str]
     noisy: list[Tensor] | None = None
     damaged: list[str] = field(default_factory=list)
+    recoloured: str = ""
 
     def __post_init__(self) -> None:
         counts = [len(self.clean), len(self.names)]
@@ -257,10 +259,12 @@ def _from_tensors(data: Any, limit: int | None) -> RestorationImages:
 def _with_channels(images: RestorationImages, channels: int | None) -> RestorationImages:
     if channels is not None:
         noisy = images.noisy
+        others = any(i.shape[0] != channels for i in images.clean)
         return replace(
             images,
             clean=[to_channels(i, channels) for i in images.clean],
             noisy=None if noisy is None else [to_channels(i, channels) for i in noisy],
+            recoloured=("made gray" if channels == 1 else "made colour") if others else "",
         )
     counts = sorted({i.shape[0] for i in images.clean})
     if len(counts) > 1:

@@ -75,6 +75,8 @@ class Restoration(Task):
             "denoiser": ", ".join(subjects), "noise": said, "sigma": sigma,
             "within_level": options.within_level,
         }
+        if self.data.recoloured:
+            self.settings["colours"] = self.data.recoloured
 
     def block(self, numbers: Sequence[int], eps: float | None = None) -> Block:
         """The images with their noise: of level sigma - eps within a level."""

@@ -34,14 +34,15 @@ def read_image(path: Path | str) -> Tensor:
 
     Args:
         path: PNG, JPEG, WebP, BMP or TIFF; gray of 8, 16 or 32 bits, or colour of 8 bits.
-            Transparency is dropped; of several pages the first is read.
+            A layer of transparency that covers nothing is dropped; of several pages the first is
+            read.
 
     Returns:
         (C, H, W) float32 in [0, 1], C = 1 or 3.
 
     Raises:
-        DataError: If the file is missing, damaged, too large, not an image, or colour of 16 bits,
-            or its values mean something else than brightness from black up.
+        DataError: If the file is missing, damaged, too large, not an image, transparent, or colour
+            of 16 bits, or its values mean something else than brightness from black up.
     """
     path = Path(path)
     if path.is_symlink() and not path.exists():
@@ -54,6 +55,12 @@ def read_image(path: Path | str) -> Tensor:
         with Image.open(path, formats=FORMATS) as image:
             _check_kind(image, path)
             image.load()
+            see_through = image.mode.lower().endswith("a") or "transparency" in image.info
+            if see_through and image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+                raise DataError(
+                    f"{path} is transparent in places, which cannot be kept; save it without an "
+                    "alpha channel, on the background that it is meant to have."
+                )
             pixels = _pixels(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
         raise DataError(

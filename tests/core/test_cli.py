@@ -94,6 +94,13 @@ def test_list_and_env(run: Run) -> None:
     assert json.loads(run("env", "--json")[1])["torch"] == torch.__version__.split("+")[0]
 
 
+def test_an_empty_list_says_that_it_is(run: Run) -> None:
+    status, out, err = run("list", "weights")
+    assert (status, out.strip()) == (0, "")
+    assert "No plugin lists weights" in err
+    assert "robust-restoration models" in err
+
+
 def test_version(run: Run) -> None:
     status, out, _ = run("--version")
     assert (status, out) == (0, f"robust_restoration {rr.__version__}\n")

@@ -56,6 +56,13 @@ def test_a_step_length_in_words_is_a_level():
     assert threat.options == {"alpha": 2 / 255, "steps": 3}
 
 
+def test_a_table_says_that_colours_were_made_gray(images):
+    colour = [image.expand(3, -1, -1) for image in images[:1]]
+    options = {"threats": [], "checks": False}
+    assert "made gray" in str(table(Blur(), colour, channels=1, **options))
+    assert "made gray" not in str(table(Blur(), colour, channels=3, **options))
+
+
 def test_rows_and_what_they_mean(images):
     result = table(Blur(), images, threats=["obsatk", "denoising_pgd"])
     assert result.subjects == ["Blur"]

@@ -83,7 +83,8 @@ def title(result: Result, data: str) -> str:
     settings = result.settings
     who = settings.get("classifier") or settings.get("denoiser") or ", ".join(result.subjects)
     noise = f", {settings['noise']}" if "noise" in settings else ""
-    return f"{who} on {data} ({len(result.images(data))} images){noise}"
+    colours = f", {settings['colours']}" if "colours" in settings else ""
+    return f"{who} on {data} ({len(result.images(data))} images{colours}){noise}"
 
 
 def with_interval(found: Interval, scale: float, digits: int, sign: str = "") -> str:
