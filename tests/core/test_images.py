@@ -63,7 +63,7 @@ def test_sixteen_bits_palette_and_transparency(tmp_path: Path) -> None:
     assert read_image(tmp_path / "covered.png").shape == (3, 2, 3)
     for mode, colour in (("RGBA", (255, 0, 0, 10)), ("LA", (9, 254))):
         Image.new(mode, (3, 2), colour).save(tmp_path / "clear.png")
-        with pytest.raises(DataError, match="clear.png is transparent in places"):
+        with pytest.raises(DataError, match=r"clear\.png is transparent in places"):
             read_image(tmp_path / "clear.png")
     Image.new("P", (3, 2)).save(tmp_path / "palette.png")
     assert read_image(tmp_path / "palette.png").shape == (3, 2, 3)
