@@ -42,6 +42,7 @@ def classifier(photographs_of_32: Tensor) -> nn.Module:
     return model.eval()
 
 
+@pytest.mark.slow
 def test_it_fits_says_what_it_gains_and_is_found_by_name(
     classifier: nn.Module,
     photographs_of_32: Tensor,
@@ -82,6 +83,7 @@ def test_it_fits_says_what_it_gains_and_is_found_by_name(
         rr.fit_purifier(classifier, photographs_of_32[1:], out=tmp_path / "fit", minutes=0.01)
 
 
+@pytest.mark.slow
 def test_images_come_as_a_data_set_and_without_a_folder_nothing_stays(
     classifier: nn.Module,
     photographs_of_32: Tensor,

@@ -91,6 +91,7 @@ def test_l2_of_a_channels_last_classifier(tiny_classifier: nn.Module, images: Te
     assert found.shape == (2, 3, 32, 32)
 
 
+@pytest.mark.slow
 def test_attacks_are_drawn_as_often_as_said(
     tiny_classifier: nn.Module, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def test_many_small_and_few_large_images_are_cut_up_alike() -> None:
     assert torch.equal(pixel_filter(images, kernels), one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["both", "images", "kernels"])
 def test_gradcheck(which: str) -> None:
     images, kernels = sample(2, 2, 4, 5, 3)

@@ -44,6 +44,7 @@ def test_gradients_of_upsampling_whole(k, channels, size):
         assert torch.allclose(a, b, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["images", "maps", "both"])
 def test_gradcheck(which):
     images = torch.rand(1, 3, 5, 6, dtype=torch.float64, requires_grad=which != "maps")

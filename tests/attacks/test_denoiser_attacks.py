@@ -275,6 +275,7 @@ def test_a_gradient_from_outside_is_used(denoiser, pair):
     assert torch.equal(attack(noisy, clean), attack(noisy, clean, gradient=gradient))
 
 
+@pytest.mark.slow
 def test_auto_is_as_strong_as_many_plain_steps_with_restarts(denoiser, pair):
     noisy, clean = pair
     auto = rr.create_attack("obsatk_auto", denoiser, steps=25)(noisy, clean)

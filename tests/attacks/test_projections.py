@@ -63,6 +63,7 @@ def test_bisection_agrees_with_the_active_set(zero_mean):
     assert torch.allclose(quick, slow, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zero_mean", [True, False])
 def test_pieces_of_an_image_are_projected_as_one(zero_mean, monkeypatch):
     parts = [problem(seed, size=60) for seed in range(20)]

@@ -125,6 +125,7 @@ def images():
     return (clean + 0.1 * torch.randn(clean.shape, generator=draw)).clamp(0, 1), clean
 
 
+@pytest.mark.slow
 def test_never_weaker_than_a_member(blind, images):
     attack = rr.create_attack("restoration_ensemble", blind, eps=EPS, steps=8, queries=20, seed=0)
     worst = attack.evaluate(attack(*images), images[1])
@@ -146,6 +147,7 @@ def test_calls_are_counted(blind, images):
     assert "towards another" in attack.calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*MEMBERS, "restoration_ensemble"])
 def test_conforms(name, blind, images):
     quick = {"queries": 6} if name in ("random_squares", "restoration_ensemble") else {}

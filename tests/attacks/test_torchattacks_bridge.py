@@ -80,10 +80,14 @@ def test_jsma_takes_a_class_that_there_is(images: Tensor) -> None:
     assert (gained[:, 0] > gained[:, 2]).all()
 
 
-SLOW = [pytest.param(n, marks=pytest.mark.slow if n == "autoattack" else ()) for n in TORCHATTACKS]
+# One of each kind: one step, several, L2, adaptive, random squares, and a search of its own.
+QUICK = ("fgsm", "pgd", "pgdl2", "apgd", "square", "deepfool")
+EACH = [
+    pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in sorted(TORCHATTACKS)
+]
 
 
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("name", EACH)
 def test_conformance(name: str, tiny_classifier: nn.Module, images: Tensor) -> None:
     """Norm, budget, range, seeds, global states, layouts and half precision of every one."""
     attack = create_attack(f"torchattacks/{name}", tiny_classifier, **QUICK.get(name, {}))
@@ -135,7 +139,7 @@ def test_the_base_clips_whatever_the_original_returns(
     assert (size > attack.eps / 2).all()
 
 
-@pytest.mark.parametrize("name", sorted(set(TORCHATTACKS) - {"autoattack"}))
+@pytest.mark.parametrize("name", [each for each in EACH if each.values != ("autoattack",)])
 def test_an_image_is_attacked_alike_in_any_batch_and_at_any_time(
     name: str, tiny_classifier: nn.Module, photographs: Tensor
 ) -> None:
@@ -164,6 +168,7 @@ def test_an_image_is_attacked_alike_in_any_batch_and_at_any_time(
         assert not torch.allclose(attack(images[4:5], labels[4:5], index=9), alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -141,6 +141,7 @@ def test_a_batch_that_does_not_fit_is_halved(data):
     assert smoothed.batch_size <= 30
 
 
+@pytest.mark.slow
 def test_files(data, tmp_path):
     found = certified(data)
     found.to_json(tmp_path / "a.json")
@@ -194,6 +195,7 @@ def words(files, out):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command(files, run):
     out = files / "made" / "gray"
     status, shown, said = run(*words(files, out))

@@ -106,6 +106,7 @@ def test_version(run: Run) -> None:
     assert (status, out) == (0, f"robust_restoration {rr.__version__}\n")
 
 
+@pytest.mark.slow
 def test_one_entry_is_listed_with_its_options(run: Run) -> None:
     status, out, _ = run("list", "attacks", "pgdl2")
     assert (status, out.split(":")[0]) == (0, "torchattacks/pgdl2")
@@ -128,6 +129,7 @@ def test_one_entry_is_listed_with_its_options(run: Run) -> None:
     assert (status, "Did you mean 'median'" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_listing_loads_no_torch_and_is_quick() -> None:
     code = (
         "import sys; sys.argv = ['x', 'list', 'denoisers']\n"
@@ -152,6 +154,7 @@ def commands():
 """
 
 
+@pytest.mark.slow
 def test_a_plugins_commands_disturb_nothing(
     fake_plugin: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def test_train_evaluate_attack_denoise(run, photos, trained, tmp_path):
     assert read_image(tmp_path / "out/0.png").shape == (1, 40, 36)
 
 
+@pytest.mark.slow
 def test_a_run_s_recipe_trains_it_again(run, photos, trained, tmp_path):
     first, _ = trained
     again = tmp_path / "again"
@@ -96,6 +97,7 @@ def test_a_run_s_recipe_trains_it_again(run, photos, trained, tmp_path):
     assert "is not a recipe" in err
 
 
+@pytest.mark.slow
 def test_colour_files_through_a_gray_denoiser(run, trained, tmp_path):
     write_image(torch.rand(3, 30, 32), tmp_path / "colour/a.png")
     folder = tmp_path / "colour"
@@ -107,6 +109,7 @@ def test_colour_files_through_a_gray_denoiser(run, trained, tmp_path):
     assert read_image(tmp_path / "o2/a.png").shape == (3, 30, 32)
 
 
+@pytest.mark.slow
 def test_weights_pack(run, trained, tmp_path):
     import robust_restoration as rr
 

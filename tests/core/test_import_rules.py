@@ -116,6 +116,7 @@ def test_a_plugin_imports_only_the_core_and_itself(plugin):
     assert not offenders(sources(plugin), wrong)
 
 
+@pytest.mark.slow
 def test_nobody_imports_the_folder_of_plugins_or_the_tests():
     files = [
         file

@@ -32,6 +32,7 @@ def functions(file):
             yield from (f"{node.name}::{f.name}" for f in node.body if hasattr(f, "name"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.why)
 def test_a_fault_is_one_change_of_one_file(fault):
     text = (REPOSITORY / fault.file).read_text(encoding="utf-8")

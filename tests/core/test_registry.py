@@ -152,7 +152,11 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("fault", BROKEN)
+def few_quick(names, quick):
+    return [pytest.param(n, marks=() if n in quick else pytest.mark.slow) for n in names]
+
+
+@pytest.mark.parametrize("fault", few_quick(BROKEN, ("import", "target", "raises")))
 def test_a_broken_plugin_is_a_row_with_a_reason_and_disturbs_nothing(fake_plugin, fault):
     before = {p.name: (p.status, p.entries) for p in discover()}
     source, reason = BROKEN[fault]

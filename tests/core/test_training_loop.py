@@ -225,6 +225,7 @@ def test_a_stage_has_its_own_learning_rate() -> None:
     assert rates[8] == pytest.approx(3e-2)
 
 
+@pytest.mark.slow
 def test_history_has_validation(tmp_path: Path) -> None:
     train(net(), Line(), Points(), out=tmp_path, validation=Points(7), validate_every=5, **COMMON)
     rows = json.loads((tmp_path / "history.json").read_text())
@@ -307,6 +308,7 @@ def test_bad_settings(settings: dict[str, object], sentence: str) -> None:
         train(net(), Line(), Points(), **settings)
 
 
+@pytest.mark.slow
 def test_curves_survive_an_interruption(tmp_path: Path) -> None:
     options = {**COMMON, "save_every": 4, "validate_every": 6, "validation": Points(4)}
 
@@ -439,6 +441,7 @@ def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {*FILES, "curves.png"}  # no lock is left
 
 
+@pytest.mark.slow
 def test_a_kill_before_the_checkpoint_loses_and_doubles_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -463,6 +466,7 @@ def test_a_kill_before_the_checkpoint_loses_and_doubles_no_row(
     assert not list((tmp_path / "cut").glob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["history.json", "curves.csv"])
 @pytest.mark.parametrize("content", [b"\xff\xfe{", b'[{"stage": 1}]', b"step,stage\nx,y\n", b""])
 def test_damaged_rows_do_not_block_a_run(tmp_path: Path, name: str, content: bytes) -> None:

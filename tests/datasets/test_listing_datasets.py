@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from robust_restoration_datasets.listing import list_datasets
 from robust_restoration_datasets.table import NAMED
@@ -47,6 +48,7 @@ def test_listing_counts_what_is_there(tmp_path: Path) -> None:
     assert "empty" not in rows
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     for number in range(3):
         small(tmp_path / "Set3c" / f"{number}.png")

@@ -96,6 +96,7 @@ def test_killed_at_any_moment_it_ends_bit_equal(folder, launch, one_thread, tmp_
     assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
+@pytest.mark.slow
 def test_accumulated_parts_give_the_gradient_of_the_whole(folder, tmp_path):
     found = []
     for accumulate in (1, 2):
@@ -117,6 +118,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole(folder, tmp_path):
         assert torch.allclose(tensor, found[1][name], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_card_says_how_it_was_trained(folder, tmp_path):
     path = train_by_name(
         "hat",

@@ -68,6 +68,7 @@ def test_the_exponent_falls_over_the_run(images):
     assert found == pytest.approx([2.0, 1.5, 1.0, 0.5])
 
 
+@pytest.mark.slow
 def test_it_learns_to_restore_without_clean_images(images):
     torch.manual_seed(0)
     model = rr.create_denoiser("dncnn_test", batch_norm=False)

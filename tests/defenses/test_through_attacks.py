@@ -75,6 +75,7 @@ VARIANTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", VARIANTS)
 def test_conforms(options, classifier, data):
     defense = rr.create_defense(
@@ -92,6 +93,7 @@ def purified(classifier, purifier):
     return rr.PurifiedClassifier(copy.deepcopy(classifier), purifier)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", VARIANTS)
 def test_only_the_purifier_is_trained(options, classifier, data):
     classifier.train()  # whatever its mode and flags are, they stay

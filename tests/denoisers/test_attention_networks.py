@@ -93,6 +93,7 @@ def test_curvpnps_curvature_is_none_of_a_plane_and_some_of_a_bump():
     assert found[1, 1].abs() < 1e-12  # three pixels away it does not count
 
 
+@pytest.mark.slow
 def test_ctnet_restores_a_square_at_once_and_averages_the_middles_of_several():
     torch.manual_seed(0)
     model = CTNet(features=4).double().eval()

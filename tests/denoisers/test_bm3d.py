@@ -105,6 +105,7 @@ class TestThePackage:
         restored = BM3D()(noisy.float(), 0.1)
         assert (psnr(restored, clean) > psnr(noisy, clean) + 1.5).all()
 
+    @pytest.mark.slow
     def test_gray_in_three_channels(self, photographs):
         gray = photographs[:1, :1]
         assert BM3D()(gray.expand(-1, 3, -1, -1), 0.1).isfinite().all()

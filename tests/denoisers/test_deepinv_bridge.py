@@ -15,6 +15,7 @@ def test_without_deepinv_it_says_what_to_install():
         rr.create_denoiser("deepinv:drunet")
 
 
+@pytest.mark.slow
 @installed
 def test_a_network_of_theirs_conforms():
     denoiser = rr.create_denoiser("deepinv:dncnn", in_channels=1, out_channels=1, depth=4, nf=8)

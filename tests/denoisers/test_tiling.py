@@ -170,6 +170,7 @@ def test_a_tile_sees_as_far_as_the_network_looks(radius, overlap):
     assert max(widths) == 64 + 2 * overlap
 
 
+@pytest.mark.slow
 def test_new_weights_may_look_further():
     convolution = nn.Conv2d(1, 1, 65, padding=32, bias=False)
     nn.init.dirac_(convolution.weight)
@@ -219,6 +220,7 @@ def test_a_gradient_has_a_gradient():
     assert torch.allclose(second, 6 * noisy)
 
 
+@pytest.mark.slow
 def test_no_tile_takes_the_memory_of_the_image(denoiser):
     class Large(TorchDispatchMode):
         made = 0

@@ -59,6 +59,7 @@ def table(subject: Any, data: rr.LabelledImages, **options: Any) -> rr.Result:
     return rr.evaluate(subject, data, **given)
 
 
+@pytest.mark.slow
 def test_the_table(tiny_classifier: nn.Module, data: rr.LabelledImages) -> None:
     result = table(tiny_classifier, data, purifiers=["median", "bit_depth"], batch_size=5)
     assert result.subjects == ["none", "median", "bit_depth"]

@@ -111,6 +111,7 @@ def test_what_lies_beyond_a_limit_by_rounding_is_taken(changed):
     assert read_submission(changed(edit)).result.mean(metric="ssim") > 1
 
 
+@pytest.mark.slow
 def test_refused_files_are_named_on_the_page_and_others_are_taken(files, changed, tmp_path):
     folder = tmp_path / "mixed"
     folder.mkdir()
@@ -130,6 +131,7 @@ def test_the_seed_holds_together():
     assert {"dncnn_b=hat", "dncnn_c=hat", "advfilter=general", "advfilter=general-32"} <= subjects
 
 
+@pytest.mark.slow
 def test_the_same_row_twice_is_refused(files, tmp_path):
     folder = tmp_path / "twice"
     folder.mkdir()

@@ -140,6 +140,7 @@ def test_strengths_make_curves_and_one_strength_makes_dots(tmp_path):
     assert sum(tag == "polyline" for tag, _ in page.tags) == 2
 
 
+@pytest.mark.slow
 def test_results_that_fit_make_one_table_and_others_a_section_each(tmp_path):
     write_report([denoised("mine"), denoised("yours")], tmp_path / "one.html")
     write_report([denoised("mine"), denoised("mine")], tmp_path / "two.html")
