@@ -72,6 +72,18 @@ def check_folder(path: Path | str) -> None:
         pass
 
 
+def read_text(path: Path | str) -> str:
+    """The text of a plain file, in UTF-8; a pipe, which may never end, is not read.
+
+    Raises:
+        OSError: If there is none that can be read.
+        ValueError: If it is no UTF-8.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        raise OSError(f"{path} is no plain file")
+    return Path(path).read_text(encoding="utf-8")
+
+
 def write_json(path: Path | str, content: Any) -> None:
     """Write JSON atomically, indented, with a final newline."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Step
 from robust_restoration.errors import InputError
-from robust_restoration.files import write_json
+from robust_restoration.files import read_text, write_json
 from robust_restoration.models.precision import autocast as autocast_to
 
 from .gain import MEASURED_STEPS, STRENGTHS, predictions
@@ -60,14 +60,20 @@ def make_plan(
     """The plan of the run in the folder, or a new one by how fast this machine is."""
     path = folder / "fit.json"
     if path.is_file():
-        known = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            known = json.loads(read_text(path))
+            plan, before = Plan(**known["plan"]), dict(known["about"])
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise InputError(
+                f"{path} is damaged ({type(error).__name__}); give another folder."
+            ) from error
         for fact, value in about.items():
-            if known["about"].get(fact) != value:
+            if before.get(fact) != value:
                 raise InputError(
-                    f"{folder} holds a fit with another {fact}: {known['about'].get(fact)!r} and "
+                    f"{folder} holds a fit with another {fact}: {before.get(fact)!r} and "
                     f"not {value!r}; give the same, or another folder."
                 )
-        return Plan(**known["plan"])
+        return plan
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} holds files, and no fit; give an empty or a new folder.")
     speed = {name: _seconds_of_attack(classifier, clean, name) for name in _precisions(classifier)}

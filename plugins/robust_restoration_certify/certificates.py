@@ -15,7 +15,7 @@ from robust_restoration.errors import DataError, InputError
 from robust_restoration.evaluation.result import Interval
 from robust_restoration.evaluation.result.intervals import share
 from robust_restoration.evaluation.result.table import Table, with_interval
-from robust_restoration.files import atomic_path, write_json
+from robust_restoration.files import atomic_path, read_text, write_json
 
 if TYPE_CHECKING:
     import pandas
@@ -176,7 +176,7 @@ class Certificates:
             DataError: If there is no such file, or it is damaged.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(read_text(path))
             records = [_record(row) for row in content["records"]]
             return cls(
                 records,

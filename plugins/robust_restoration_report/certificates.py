@@ -9,6 +9,7 @@ from typing import Any
 from robust_restoration.errors import DataError
 from robust_restoration.evaluation import Result
 from robust_restoration.evaluation.result import UNATTACKED, Record
+from robust_restoration.files import read_text
 
 from .figures import Row
 
@@ -26,8 +27,8 @@ def read_result(path: Path) -> Result:
         DataError: If it is neither.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        raw = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError):
         raw = None  # which the reader of results says better
     if not isinstance(raw, dict) or "certified" not in raw:
         return Result.from_json(path)
@@ -57,7 +58,8 @@ def _result(raw: dict[str, Any]) -> Result:
             )
     settings["abstained"] = float(raw["abstained"]["share"])
     settings.setdefault("images", len(raw["records"]))
-    return Result(records, settings, dict(raw["environment"]), [], list(raw["damaged"]))
+    settings["alpha"] = float(settings.get("alpha", 0.001))
+    return Result(records, settings, dict(raw["environment"]), [], list(map(str, raw["damaged"])))
 
 
 def certified_summary(result: Result, table: list[Row]) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from robust_restoration.errors import InputError, WeightsError
+from robust_restoration.errors import DataError, InputError, WeightsError, cleaned
+from robust_restoration.files import read_text
 from robust_restoration.models.create import create_denoiser, create_purifier
 from robust_restoration.models.origin import member_of
 from robust_restoration.models.weights import read_weights
@@ -57,7 +59,6 @@ def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = Tru
     except RuntimeError as error:
         raise WeightsError(f"{folder / CHECKPOINT} does not fit {name!r}: {error}") from error
     model, kind, name = member_of(model, kind, name)
-    history = folder / HISTORY
     path = Path(out) if out else folder / "packed/model.safetensors"
     save_with_card(
         model,
@@ -69,9 +70,23 @@ def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = Tru
         half=half,
         data=recipe.data or "made in Python",
         steps_done=int(metadata["step"]),
-        validation=json.loads(history.read_text())[-1:] if history.is_file() else [],
+        validation=_last_row(folder / HISTORY),
     )
     return path
+
+
+def _last_row(history: Path) -> list[Any]:
+    """The last validation's figures, in a list; an empty one where a run has none."""
+    if not history.exists():
+        return []
+    try:
+        rows = json.loads(read_text(history))
+        return [dict(row) for row in rows[-1:]]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"{history} is damaged ({cleaned(str(error))}); remove it to pack the weights without "
+            "its figures."
+        ) from error
 
 
 def push_run(run: Path | str, repository: str, *, half: bool = True, private: bool = False) -> str:

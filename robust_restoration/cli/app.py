@@ -140,8 +140,9 @@ def command_name(command: typer.models.CommandInfo) -> str:
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr."""
-    sys.stderr.write(text + "\n")
+    """A line for people, on stderr; what files say in it cannot move the cursor or the colours."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+    sys.stderr.write(shown + "\n")
 
 
 def show(text: Any) -> None:

@@ -75,7 +75,7 @@ class State:
             )
         self.weights = {**weights, **self.weights}
         self.settings["threats"] = threats = {**threats, **self.settings["threats"]}
-        stale = {name for name, own in threats.items() if own["through"] in changed}
+        stale = {name for name, own in threats.items() if own.get("through") in changed}
         self.add(r for r in found.records if r.subject not in changed and r.threat not in stale)
         self.notes += [note for note in found.notes if note not in self.notes]
 
@@ -99,8 +99,8 @@ class State:
         records = sorted(
             (record for rows in self.records.values() for record in rows),
             key=lambda r: (
-                subject.get(r.subject, 0), threat.get(r.threat, 0), r.eps, control[r.control],
-                image.get(r.image, 0),
+                subject.get(r.subject, 0), threat.get(r.threat, 0), r.eps,
+                control.get(r.control, 0), image.get(r.image, 0),
             ),
         )
         settings = {**self.settings, "weights": self.weights}

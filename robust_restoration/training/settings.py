@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SCHEDULES = ("constant", "linear", "cosine", "steps")
 PRECISIONS = ("fp32", "bf16", "fp16")
+MOST = 2**20  # images a step
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
         check_count("steps", self.steps)
-        check_count("batch_size", self.batch_size)
+        check_count("batch_size", self.batch_size, at_most=MOST)
         check_count("accumulate", self.accumulate, at_most=self.batch_size)
         check_count("save_every", self.save_every)
         check_count("validate_every", self.validate_every, at_least=0)

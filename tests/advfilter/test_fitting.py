@@ -81,6 +81,9 @@ def test_it_fits_says_what_it_gains_and_is_found_by_name(
     assert json.loads((tmp_path / "fit/fit.json").read_text()) == plan
     with pytest.raises(InputError, match="a fit with another data"):
         rr.fit_purifier(classifier, photographs_of_32[1:], out=tmp_path / "fit", minutes=0.01)
+    (tmp_path / "fit/fit.json").write_text('{"about": 5}')
+    with pytest.raises(InputError, match=r"fit\.json is damaged"):
+        rr.fit_purifier(classifier, photographs_of_32, out=tmp_path / "fit", minutes=0.01)
 
 
 @pytest.mark.slow

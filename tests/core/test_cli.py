@@ -16,6 +16,7 @@ import torch
 
 import robust_restoration as rr
 from robust_restoration import cli
+from robust_restoration.cli.app import say
 from robust_restoration.images.files import read_image, write_image
 from robust_restoration.models.weights import read_weights
 
@@ -359,3 +360,8 @@ def test_a_result_s_name_may_end_in_one_of_its_forms() -> None:
     assert beside(Path("a/r.json"), "csv") == Path("a/r.csv")
     assert beside(Path("r.v2"), "json") == Path("r.v2.json")
     assert beside(Path("r"), "md") == Path("r.md")
+
+
+def test_what_files_say_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    say("Error: a\x1b[31m\x00\x9b2J is é.")
+    assert capsys.readouterr().err == "Error: a?[31m??2J is é.\n"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -182,6 +184,45 @@ def test_exports(tmp_path: Path) -> None:
             Result.from_json(path)
     with pytest.raises(DataError):
         Result.from_json(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("damaged",), 5),
+        (("notes",), [{"a": 1}]),
+        (("environment",), []),
+        (("images", "set"), [["a"], "b"]),
+        (("settings",), None),
+        (("settings", "noise"), [1]),
+        (("settings", "data"), {}),
+        (("settings", "threats"), "t"),
+        (("settings", "threats"), {"t": None}),
+        (("settings", "threats"), {"t": {"eps": "x"}}),
+        (("settings", "threats"), {"t": {"limit": "x"}}),
+        (("settings", "weights"), [1]),
+        (("records", 1, "subject"), 7),
+        (("records", 1, "eps"), -1),
+        (("records", 1, "eps"), math.nan),
+        (("records", 1, "control"), ["x"]),
+    ],
+    ids=str,
+)
+def test_parts_of_another_kind_are_one_sentence(place: tuple[Any, ...], value: Any) -> None:
+    content = inner = json.loads(restored().to_json())
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    with pytest.raises(DataError, match="is not a result of an evaluation"):
+        Result.from_json(json.dumps(content))
+
+
+def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    os.mkfifo(tmp_path / "pipe.json")
+    for name in ("deep.json", "pipe.json"):
+        with pytest.raises(DataError, match="is not a result of an evaluation"):
+            Result.from_json(tmp_path / name)
 
 
 def test_a_threat_on_fewer_images_keeps_its_images() -> None:

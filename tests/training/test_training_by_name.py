@@ -1,6 +1,7 @@
 """Training by name: what can be trained, how options are given, and that a recipe repeats it."""
 
 import csv
+import os
 import shlex
 
 import pytest
@@ -136,6 +137,9 @@ def test_a_denoiser_as_a_purifier_without_a_classifier(here):
     assert purifier(torch.rand(1, 3, 16, 16)).shape == (1, 3, 16, 16)
     assert pack_run("run", "packed.safetensors").is_file()
     rr.create_denoiser("dncnn_test", weights="packed.safetensors")
+    (here / "run/history.json").write_text("[{")
+    with pytest.raises(DataError, match=r"history\.json is damaged.*remove it to pack"):
+        pack_run("run", "again.safetensors")
 
 
 def test_a_denoiser_as_a_purifier_for_a_classifier(here, run):
@@ -392,6 +396,41 @@ def test_a_named_recipe_leaves_out_what_others_do_not_take():
 def test_files_that_are_not_recipes(tmp_path, text):
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(DataError, match="is not a recipe"):
+        read_recipe(tmp_path / "r.yaml")
+
+
+BOMB = "&a [x,x,x,x,x,x,x,x,x]" + "".join(
+    f", &{'bcdefghi'[i]} [{','.join(['*' + 'abcdefgh'[i]] * 9)}]" for i in range(8)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (f"network: {{depth: [{BOMB}]}}", "it stands for more than 10000 values"),
+        ("settings: &s {steps: 2, again: *s}", "it stands for more than 10000 values"),
+        ("[" * 3000, "it is too deep"),
+        ("summary: " + "x" * 2**20, "it is longer than 1048576 bytes"),
+        ("network: {7: 1}", "network holds no options"),
+        ("null: 3", "'None' is not a part of recipes"),
+        ("trains: spaceship", "trains is 'spaceship'; expected denoiser, purifier, classifier"),
+        ("trains: [1]", r"trains is \[1\]"),
+        ("network: {depth: 1000000000}", "the network's depth is 1000000000"),
+        ("summary: !!python/object/apply:os.system ['false']", "could not determine a constructor"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else None,
+)
+def test_hostile_recipes_are_one_sentence(tmp_path, text, sentence):
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(DataError, match=rf"is not a recipe \({sentence}") as caught:
+        read_recipe(tmp_path / "r.yaml")
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "r.yaml")
+    with pytest.raises(DataError, match="it is no plain file"):
         read_recipe(tmp_path / "r.yaml")
 
 

@@ -110,7 +110,7 @@ def _check_images(path: Path, result: Result) -> None:
         for name in threats:
             limit = threats[name].get("limit")
             number = count if limit is None else min(limit, count)
-            wanted += [(name, eps, number) for eps in threats[name]["eps"]]
+            wanted += [(name, eps, number) for eps in threats[name].get("eps", [])]
         for threat, eps, number in wanted:
             cells = [
                 cell for key, cell in result.cells().items()

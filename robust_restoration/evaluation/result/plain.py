@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import DataError
+from robust_restoration.errors import DataError, cleaned
+from robust_restoration.files import read_text
 
 from .result import Record, Result
 
@@ -46,19 +47,59 @@ def read(source: Path | str) -> Result:
     """
     text = isinstance(source, str) and source.lstrip().startswith("{")
     try:
-        raw = json.loads(str(source) if text else Path(source).read_text(encoding="utf-8"))
+        raw = json.loads(str(source) if text else read_text(source))
+        _check(raw)
         records = [record for group in raw["records"] for record in _records(group, raw["images"])]
         return Result(
             records, raw["settings"], raw["environment"], raw["notes"], raw["damaged"]
         )
-    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+    except (
+        ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError
+    ) as error:
         where = "The text" if text else str(source)
-        raise DataError(f"{where} is not a result of an evaluation ({error!r}).") from error
+        said = cleaned(repr(error), 300)
+        raise DataError(f"{where} is not a result of an evaluation ({said}).") from error
+
+
+def _check(raw: Any) -> None:
+    """Raise a `ValueError` where a part is of another kind than what is done with it later asks."""
+    for part in ("settings", "environment", "images"):
+        if not isinstance(raw[part], dict):
+            raise ValueError(f"{part} is of type {type(raw[part]).__name__}")
+    for part in ("notes", "damaged"):
+        if not _all(raw[part], str):
+            raise ValueError(f"{part} is no list of sentences")
+    settings = raw["settings"]
+    for name in ("classifier", "data", "denoiser", "noise"):
+        if not isinstance(settings.get(name), str | None):
+            raise ValueError(f"the setting {name} is of type {type(settings[name]).__name__}")
+    for name in ("threats", "weights"):
+        if not isinstance(settings.get(name, {}), dict):
+            raise ValueError(f"the setting {name} is of type {type(settings[name]).__name__}")
+    for name, told in settings.get("threats", {}).items():
+        if not isinstance(told, dict):
+            raise ValueError(f"nothing is said of the threat {name!r}")
+        if not _all(told.get("eps", []), int | float) or not isinstance(
+            told.get("limit"), int | None
+        ):
+            raise ValueError(f"eps or limit of the threat {name!r} is no number")
+    if not all(_all(names, str) for names in raw["images"].values()):
+        raise ValueError("the names of images are no text")
+
+
+def _all(values: Any, kind: Any) -> bool:
+    """Whether it is a list of values of a kind."""
+    return isinstance(values, list) and all(isinstance(value, kind) for value in values)
 
 
 def _records(group: dict[str, Any], images: dict[str, list[str]]) -> list[Record]:
     names = group.get("images", images[group["data"]])
     eps = math.inf if group["eps"] is None else float(group["eps"])
+    words = [group[name] for name in ("subject", "data", "threat", "control")]
+    if not _all([*words, *names, *group["values"]], str):
+        raise ValueError("a condition, an image or a metric is no text")
+    if not eps >= 0:
+        raise ValueError(f"an eps is {eps}")
     columns = [zip(names, values, strict=True) for values in group["values"].values()]
     return [
         Record(
