@@ -84,9 +84,19 @@ def read_text(path: Path | str) -> str:
     return Path(path).read_text(encoding="utf-8")
 
 
+def json_text(content: Any) -> str:
+    """JSON, indented, with a final newline; readable, where all of it can be encoded."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # names of files in another encoding hold halves of characters
+        text = json.dumps(content, indent=2)
+    return text + "\n"
+
+
 def write_json(path: Path | str, content: Any) -> None:
     """Write JSON atomically, indented, with a final newline."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    text = json_text(content)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

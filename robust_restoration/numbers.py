@@ -22,7 +22,7 @@ from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, cleaned
 
 LEVELS = frozenset(
     {"eps", "epsilons", "impulse_sigma", "levels", "mean", "sigma", "sigma_range", "sigmas"}
@@ -30,6 +30,7 @@ LEVELS = frozenset(
 ATTACK_LEVELS = LEVELS | {"alpha"}
 LENGTHS = frozenset({"eps", "epsilons", "alpha"})  # in the L2 norm these may be above 1
 
+DEEPEST = 50  # brackets in a value
 FRACTION = "levels are fractions of the [0, 1] range"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 _CONSTANTS = {"true": True, "false": False, "none": None, "null": None, "inf": math.inf}
@@ -103,11 +104,16 @@ def parse_value(text: str, name: str = "", *, levels: Collection[str] = LEVELS) 
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
     level = name in levels
+    unmatched = f"{cleaned(text)!r} has brackets that do not match, or too many of them."
+    if max(map(text.count, "[(")) > DEEPEST:
+        raise InputError(unmatched)
     if text[:1] + text[-1:] in ("[]", "()"):
         inner = text[1:-1].strip().removesuffix(",")
         return tuple(parse_value(part, name, levels=levels) for part in _split(inner))
     if "," in text:
         parts = _split(text.removesuffix(","))
+        if parts == [text]:
+            raise InputError(unmatched)
         return tuple(parse_value(part, name, levels=levels) for part in parts)
     ends = text.split("..")
     if len(ends) > 1 and all(_number(end) is not None for end in ends):
@@ -141,7 +147,7 @@ def parse_options(
     for word in words or ():
         name, equals, value = word.partition("=")
         name = name.strip().replace("-", "_")
-        if not equals or not name:
+        if not equals or not name.isidentifier():
             raise InputError(f"{word!r} is not an option; expected NAME=VALUE, such as eps=8/255.")
         if name in options:
             raise InputError(f"The option {name!r} is given twice; give it once.")
@@ -184,7 +190,16 @@ def parse_attack(text: str) -> tuple[str, dict[str, Any]]:
         >>> parse_attack("mine eps=51 alpha=51")
         ('mine', {'eps': 0.2, 'alpha': 0.2})
     """
-    return parse_call(text, levels=ATTACK_LEVELS)
+    name, options = parse_call(text, levels=ATTACK_LEVELS)
+    check_attack_options(options)
+    return name, options
+
+
+def check_attack_options(options: Collection[str]) -> None:
+    """Raise an `InputError` where an attack's option is called as what it is made with."""
+    for word in ("model", "name"):
+        if word in options:
+            raise InputError(f"{word!r} is no option of an attack; leave it out.")
 
 
 def is_number(value: object) -> bool:

@@ -107,6 +107,11 @@ class DenoiserAttack(Attack):
         if clip not in ("project", "paper", None):
             raise InputError(f"clip is {clip!r}; expected 'project', 'paper' or None.")
         check_autocast(autocast)
+        if loss is not None and not callable(loss):
+            raise InputError(
+                f"loss is {loss!r}; expected a function of restored and clean images, which words "
+                "cannot give."
+            )
         self.bounds = (0.0, 1.0) if clip == "project" else None
         self.sigma, self.clip, self.loss = sigma, clip, loss
         self.surrogate, self.autocast, self.seed = surrogate, autocast, seed

@@ -7,6 +7,7 @@ a gray one through a network for colour images as colour.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from robust_restoration.models.create import create_attack
 from robust_restoration.models.device import device_of
 from robust_restoration.models.purify import find_purifier
 from robust_restoration.models.restore import restore, takes_sigma
+from robust_restoration.numbers import check_attack_options
 from robust_restoration.plugins.registry import registry
 
 from .find_images import find_images
@@ -65,10 +67,10 @@ def apply(
         InputError: If a result would replace an original, or no image at all fits.
     """
     out = Path(out)
-    originals = {source.resolve() for source, _ in found}
+    originals = {os.path.realpath(source) for source, _ in found}
     targets = [(source, out / relative) for source, relative in found]
     for _, target in targets:
-        if target.resolve() in originals:
+        if os.path.realpath(target) in originals:
             raise InputError(
                 f"{target} would replace an original; choose a folder other than the images' own."
             )
@@ -181,11 +183,11 @@ def attack_files(
     device = device_of(device)
     level = sigma if takes_sigma(denoiser) and not getattr(denoiser, "blind", False) else None
     model = verbs.Tiled(denoiser.to(device), tile=1024)
+    check_attack_options(attack_options or {})
     attacker = create_attack(
         attack or registry().default("attacks", "denoiser"),
         model,
-        **({"sigma": level} if level is not None else {}),
-        **(attack_options or {}),
+        **({"sigma": level} if level is not None else {}) | dict(attack_options or {}),
     )
 
     def change(image: Tensor, number: int, target: Path) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import warnings
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robust_restoration.errors import InputError, RobustRestorationError, first_words, one_line
+from robust_restoration.files import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +157,7 @@ def show(text: Any) -> None:
 
 def emit(content: Any) -> None:
     """JSON on stdout."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(content))
 
 
 def hand_over(result: Any, out: Path | None, as_json: bool) -> None:
@@ -177,7 +177,7 @@ def _write(result: Any, out: Path) -> None:
 
     def write_text(path: Path, text: str) -> None:
         with atomic_path(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+            temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
     ways: dict[str, Callable[[Path], Any]] = {
         "json": result.to_json,
@@ -194,7 +194,13 @@ def _write(result: Any, out: Path) -> None:
 
 
 def beside(out: Path, kind: str) -> Path:
-    """The file of a kind that a result called ``out``, or ``out.json``, is written to."""
+    """The file of a kind that a result called ``out``, or ``out.json``, is written to.
+
+    Raises:
+        InputError: If ``out`` names no file.
+    """
+    if not out.name or out.name == "..":
+        raise InputError(f"-o is {str(out)!r}, a folder; expected what the results are called.")
     name = out.stem if out.suffix.removeprefix(".") in FORMS else out.name
     return out.with_name(f"{name}.{kind}")
 

@@ -71,3 +71,11 @@ def test_links_are_followed_and_what_is_no_file_is_left_alone(tmp_path: Path) ->
     assert stat.S_ISFIFO((tmp_path / "pipe.json").stat().st_mode)
     assert not Path(os.devnull).is_file()
     assert not [p for p in tmp_path.rglob(".*")]
+
+
+def test_names_in_another_encoding_survive_json(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"bad\xff.png"), "g\u00fct.png"]
+    write_json(tmp_path / "a.json", names)
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == names
+    write_json(tmp_path / "a.json", names[1:])
+    assert "g\u00fct" in (tmp_path / "a.json").read_text(encoding="utf-8")

@@ -131,3 +131,17 @@ def test_checks_refuse():
     for value in (1, (1, 0), (0, math.nan), "01"):
         with pytest.raises(InputError, match=r"expected \(low, high\)"):
             check_range("clip", value)
+
+
+@pytest.mark.parametrize("text", ["[1,2", "(1,[2", "[" * 500, "[" * 500 + "]" * 500])
+def test_brackets_that_do_not_match(text: str) -> None:
+    with pytest.raises(InputError, match="brackets that do not match"):
+        parse_value(text, "eps")
+
+
+def test_options_are_called_as_python_can_call_them() -> None:
+    with pytest.raises(InputError, match="'a b=3' is not an option"):
+        parse_options(["a b=3"])
+    for word in ("model", "name"):
+        with pytest.raises(InputError, match=f"'{word}' is no option of an attack"):
+            parse_attack(f"mine {word}=5")

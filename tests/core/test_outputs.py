@@ -123,3 +123,10 @@ def test_what_is_left_when_somebody_stops_it(
         status, _, err = run(*words)
         assert status == 130, err
         assert sentence in err
+
+
+@pytest.mark.parametrize("out", ["", ".", "/", ".."])
+def test_a_result_needs_a_name(run: Run, out: str) -> None:
+    status, _, said = run("evaluate", *NOWHERE, "-o", out)
+    assert status == 2
+    assert "expected what the results are called" in said

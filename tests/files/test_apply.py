@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from robust_restoration_files.find_images import find_images
 from torch import Tensor, nn
 
 import robust_restoration as rr
+from robust_restoration.errors import InputError
 from robust_restoration.images.files import read_image, write_image
 
 
@@ -217,3 +219,24 @@ def test_the_usual_denoiser_and_attack(run, tmp_path: Path) -> None:
     status, _, err = run("denoise", tmp_path / "in", "-o", tmp_path / "out2")
     assert status == 1
     assert "1 restored" in err
+
+
+def test_links_that_lead_to_each_other_are_named(tmp_path: Path) -> None:
+    picture(tmp_path / "in/a.png")
+    (tmp_path / "in/b.png").symlink_to(tmp_path / "in/b.png")
+    done = apply(find_images([tmp_path / "in"]), tmp_path / "out", same, progress=False)
+    assert [Path(path).name for path in done["written"]] == ["a.png"]
+    assert "b.png" in done["damaged"][0]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [({"loss": "sum"}, "loss is 'sum'; expected a function"), ({"model": 5}, "'model' is no opt")],
+)
+def test_words_that_an_attack_cannot_take(
+    tmp_path: Path, options: dict[str, Any], sentence: str
+) -> None:
+    picture(tmp_path / "a.png")
+    with pytest.raises(InputError, match=sentence):
+        attack_files([tmp_path / "a.png"], tmp_path / "out", Gray(), attack="obsatk",
+                     attack_options=options, progress=False)

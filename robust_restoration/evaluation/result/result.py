@@ -353,7 +353,9 @@ class Result:
 
     def to_csv(self, path: Path | str) -> None:
         """One row a record, written atomically."""
-        with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        with atomic_path(path) as temporary, temporary.open(
+            "w", newline="", encoding="utf-8", errors="backslashreplace"
+        ) as file:
             csv.writer(file).writerows([Record._fields, *self.records])
 
     def _tables(self, metric: str | None = None) -> list[Table]:
