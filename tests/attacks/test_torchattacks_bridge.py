@@ -81,9 +81,9 @@ def test_jsma_takes_a_class_that_there_is(images: Tensor) -> None:
 
 
 # One of each kind: one step, several, L2, adaptive, random squares, and a search of its own.
-QUICK = ("fgsm", "pgd", "pgdl2", "apgd", "square", "deepfool")
+EACH_TIME = ("fgsm", "pgd", "pgdl2", "apgd", "square", "deepfool")
 EACH = [
-    pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in sorted(TORCHATTACKS)
+    pytest.param(n, marks=() if n in EACH_TIME else pytest.mark.slow) for n in sorted(TORCHATTACKS)
 ]
 
 
