@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import importlib.util
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from robust_restoration_report.figures import rows, summary
@@ -225,3 +227,11 @@ def test_in_a_browser_nothing_fails_and_the_table_sorts(tmp_path):
         browser.close()
     assert said == []
     assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
+
+
+def test_printing_hides_the_buttons_but_not_the_heads_of_tables():
+    page = Path(importlib.util.find_spec("robust_restoration_report").origin).parent / "page"
+    script, style = ((page / f"page.{kind}").read_text() for kind in ("js", "css"))
+    hidden = next(line for line in style.split("@media print")[1].splitlines() if "none" in line)
+    assert "button" in script  # heads become buttons that sort
+    assert hidden.split(",")[0].strip() == ":not(th) > button"
