@@ -30,7 +30,7 @@ from robust_restoration.plugins.targets import call, check_names, load_target, o
 from robust_restoration.training import CHECKPOINT, Recipe, Settings, save_with_card, train
 from robust_restoration.training.recipes import path_or_name, plain
 
-from .named_recipes import default_settings, load_recipe, suited
+from .named_recipes import default_steps, load_recipe, suited
 
 _DEFAULTS = plain(asdict(Settings(steps=1)))
 KINDS = {"denoiser": "denoisers", "purifier": "purifiers", "classifier": "classifiers"}
@@ -81,8 +81,9 @@ def train_by_name(
             default.
         progress: Show a progress bar.
         announce: Called with a sentence that says what is trained, with which options.
-        **settings: See `robust_restoration.training.Settings`; ``steps`` is required where no
-            recipe has it.
+        **settings: See `robust_restoration.training.Settings`, whose defaults hold as in
+            `robust_restoration.train`; ``steps`` may be left out where a recipe has it, the one
+            given or the defense's own.
 
     Returns:
         The weights' file, ``OUT/NAME.safetensors``; those of a classifier that was trained together
@@ -151,9 +152,9 @@ def _plan(
     defense = defense or (base.defense if base else "")
     target = _defense(defense, words.get("classifier", ""))
     trains, name, classifier = _what(defense, target, **words)
-    # Where no recipe is named, only the loop's settings come from one: the network and the defense
-    # have defaults of their own.
-    base = base or Recipe(settings=default_settings(defense, trains))
+    # Where no recipe is named, only the number of steps comes from one: the loop, the network and
+    # the defense have defaults of their own, the same as in Python.
+    base = base or Recipe(settings=default_steps(defense, trains))
     kind = KINDS[trains]
     if (base.name, base.defense) != (name, defense):
         base = suited(base, kind, name, defense)

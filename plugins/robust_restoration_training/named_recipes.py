@@ -36,8 +36,10 @@ def load_recipe(word: str) -> Recipe:
     return made
 
 
-def default_settings(defense: str, trains: str) -> dict[str, Any]:
-    """The loop's settings where no recipe is named: of the defense's own, or for the network.
+def default_steps(defense: str, trains: str) -> dict[str, Any]:
+    """How long to train where neither that nor a recipe is given: as the defense's own recipe says.
+
+    Nothing but ``steps``: all else has the defaults of `Settings`, as training in Python has.
 
     Args:
         defense: The defense's name, which is a role of its recipe's entry.
@@ -45,9 +47,10 @@ def default_settings(defense: str, trains: str) -> dict[str, Any]:
     """
     for role in (defense, trains):
         try:
-            return dict(load_recipe(registry().default("recipes", role)).settings)
+            settings = load_recipe(registry().default("recipes", role)).settings
         except UnknownNameError:
             continue
+        return {"steps": settings["steps"]} if "steps" in settings else {}
     return {}
 
 

@@ -280,6 +280,29 @@ def test_defaults_are_the_plugin_s_own(here):
     assert recipe.network == {"channels": 3, "width": 0.05}
 
 
+def test_python_and_the_shell_train_with_the_same_defaults(here, run):
+    """The shell took lr=1e-3 in bfloat16 where Python took 2e-4 in float32."""
+    shell = ("train", "standard", "--denoiser", "dncnn_test", "--data", "photos", "--steps", 2)
+    status, _, err = run(*shell, "--set", "patch=20", "-o", "shell")
+    assert status == 0, err
+    torch.manual_seed(0)  # what a run by name begins from
+    model = rr.create_denoiser("dncnn_test")
+    defense = rr.create_defense("standard", patch=20)
+    rr.train(model, defense, "photos", steps=2, out="python", progress=False)
+    shell, python = (read_recipe(here / name / "recipe.yaml") for name in ("shell", "python"))
+    assert shell.settings == python.settings
+    assert shell.defense_options == python.defense_options
+    assert (shell.data, shell.val_fraction) == (python.data, python.val_fraction)
+    assert same(here / "shell/checkpoint.safetensors", here / "python/checkpoint.safetensors")
+
+
+def test_only_the_number_of_steps_comes_from_the_defense_s_own_recipe():
+    from robust_restoration_training.named_recipes import default_steps
+
+    assert default_steps("hat", "denoiser") == {"steps": 5_000}
+    assert load_recipe("compact").settings["precision"] == "fp32"
+
+
 # -- recipes ------------------------------------------------------------------------------------
 
 
