@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,16 +98,21 @@ def render(template: str, **context: Any) -> str:
     """A page of the folder ``page``, with its style, and its script as the only one that runs."""
     script = (PAGE / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    environment = Environment(
-        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(
+    return _environment().get_template(template).render(
         version=__version__,
         style=Markup((PAGE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         digest=digest,
         **context,
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Kept, since a leaderboard has many pages of one template, which takes long to compile."""
+    return Environment(
+        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
     )
 
 

@@ -72,8 +72,8 @@ def of_difference(values: Sequence[float], metric: str, seed: int = 0) -> Interv
 
 def _bootstrap(values: Sequence[float], seed: int) -> Interval:
     """The bootstrap over images; seeded, so that the same figures have the same interval."""
-    array = np.asarray(values, dtype=float)
-    generator, count = np.random.default_rng(seed), len(array)
-    means = [array[generator.integers(0, count, count)].mean() for _ in range(RESAMPLES)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(float(array.mean()), float(low), float(high))
+    array, count = np.asarray(values, dtype=float), len(values)
+    generator, at_once = np.random.default_rng(seed), max(1, 2**20 // count)  # in bounded memory
+    shapes = [(min(at_once, RESAMPLES - n), count) for n in range(0, RESAMPLES, at_once)]
+    means = np.concatenate([array[generator.integers(0, count, s)].mean(1) for s in shapes])
+    return Interval(float(array.mean()), *map(float, np.quantile(means, [0.025, 0.975])))
