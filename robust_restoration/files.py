@@ -60,13 +60,11 @@ def check_folder(path: Path | str) -> None:
         InputError: If a file is in its place.
         OSError: If it cannot be made, or takes none.
     """
-    for part in (Path(path), *Path(path).parents):
-        if part.exists():
-            if not part.is_dir():
-                raise InputError(
-                    f"Results cannot go into {path}: {part} is a file; give a folder, new or old."
-                )
-            break
+    part = next(part for part in (Path(path), *Path(path).parents) if part.exists())
+    if not part.is_dir():
+        raise InputError(
+            f"Results cannot go into {path}: {part} is a file; give a folder, new or old."
+        )
     Path(path).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path, prefix=".check-"):  # without a name, where that goes
         pass

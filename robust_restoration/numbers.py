@@ -78,11 +78,6 @@ def parse_levels(text: str) -> float | tuple[float, float]:
     return levels
 
 
-def format_level(level: float) -> str:
-    """A level as papers write it: ``8/255``."""
-    return f"{255 * level:.4g}/255"
-
-
 def parse_value(text: str, name: str = "", *, levels: Collection[str] = LEVELS) -> Any:
     """The value of a ``NAME=VALUE`` word.
 
@@ -155,9 +150,7 @@ def parse_options(
     return options
 
 
-def parse_call(
-    text: str, *, levels: Collection[str] = LEVELS
-) -> tuple[str, dict[str, Any]]:
+def parse_call(text: str, *, levels: Collection[str] = LEVELS) -> tuple[str, dict[str, Any]]:
     """A name and its options out of one text: ``"NAME eps=8 steps=20"``.
 
     Args:
@@ -207,9 +200,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def check_count(
-    name: str, value: Any, at_least: int = 1, at_most: int | None = None
-) -> int:
+def check_count(name: str, value: Any, at_least: int = 1, at_most: int | None = None) -> int:
     """An option that counts something, checked.
 
     Args:
@@ -300,9 +291,7 @@ def check_levels(name: str, value: Any, *, one: bool = True) -> tuple[float, flo
     return low, high
 
 
-def check_positive(
-    name: str, value: Any, meaning: str = "", *, at_most: float = math.inf
-) -> float:
+def check_positive(name: str, value: Any, meaning: str = "", *, at_most: float = math.inf) -> float:
     """An option that is a finite number above 0, checked.
 
     Args:

@@ -12,7 +12,6 @@ from robust_restoration.cli.app import Json, emit, say, show
 from robust_restoration.cli.info import about, shortened
 from robust_restoration.cli.options import names as names_of
 from robust_restoration.errors import InputError
-from robust_restoration.numbers import format_level
 
 
 def _kinds(incomplete: str) -> list[str]:
@@ -119,7 +118,7 @@ def _default(value: Any) -> str:
     if value is inspect.Parameter.empty:
         return "required"
     if isinstance(value, float) and 0 < value < 1 and abs(value * 255 - round(value * 255)) < 1e-9:
-        return format_level(value)
+        return f"{round(value * 255)}/255"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Built-in plugin: training by name, from words to weights with a model card.
+"""Built-in plugin: training by name, from words to weights with a model card, and sharing them.
 
 ``from robust_restoration_training import train_by_name``: it loads what it needs when it is first
 used.
@@ -16,6 +16,11 @@ __getattr__, _, __all__ = _lazy.attach(__name__, submod_attrs={"by_name": ["trai
 
 @hookimpl
 def commands() -> list[Entry]:
-    """The command ``train``."""
-    target = "robust_restoration_training.command:train"
-    return [Entry("train", target, "a denoiser, a purifier or a classifier, from files to weights")]
+    """The commands ``train``, ``weights pack`` and ``weights push``."""
+    at = "robust_restoration_training"
+    trained = "a denoiser, a purifier or a classifier, from files to weights"
+    packed = "pack a run's weights with their model card, and share them"
+    return [
+        Entry("train", f"{at}.command:train", trained),
+        Entry("weights", f"{at}.weights_command:weights", packed),
+    ]

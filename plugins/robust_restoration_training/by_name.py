@@ -21,15 +21,15 @@ from robust_restoration.models.classifiers import (
     load_classifier,
 )
 from robust_restoration.models.create import create_defense, create_denoiser, create_purifier
-from robust_restoration.models.origin import member_of
 from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.weights import load_weights, read_weights
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.suggested_commands import train_command
 from robust_restoration.plugins.targets import call, check_names, load_target, options_of
-from robust_restoration.training import CHECKPOINT, Recipe, Settings, save_with_card, train
+from robust_restoration.training import CHECKPOINT, Recipe, Settings, train
 from robust_restoration.training.recipes import path_or_name, plain
 
+from .model_card import member_of, save_with_card
 from .named_recipes import default_steps, load_recipe, suited
 
 _DEFAULTS = plain(asdict(Settings(steps=1)))

@@ -10,7 +10,9 @@ from typing import Any
 from robust_restoration.errors import InputError, UnknownNameError
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target, options_of
-from robust_restoration.training.recipes import Recipe, read_recipe
+from robust_restoration.training.recipes import Recipe
+
+from .recipe_file import read_recipe
 
 
 def load_recipe(word: str) -> Recipe:

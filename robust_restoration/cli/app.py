@@ -80,9 +80,7 @@ def _show_version(asked: bool) -> None:
 def start(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Print the version."
-        ),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Attack, robustify, measure and purify: adversarial robustness for image restoration."""

@@ -36,9 +36,7 @@ def class_folders(folder: Path) -> list[tuple[Path, int]]:
     ]
 
 
-def read_table(
-    table: Path, name: str, label: str, *, first: int = 0
-) -> list[tuple[str, int]]:
+def read_table(table: Path, name: str, label: str, *, first: int = 0) -> list[tuple[str, int]]:
     """(name, label from 0) of each row of a CSV file.
 
     Args:

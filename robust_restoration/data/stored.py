@@ -71,9 +71,7 @@ def read_alike(
         write_json(card, {"kept": kept, "damaged": damaged, "shape": shape})
     facts = json.loads(card.read_text(encoding="utf-8"))
     count = len(facts["kept"])
-    mapped = torch.from_file(
-        str(path), shared=True, size=count * first.numel(), dtype=torch.uint8
-    )
+    mapped = torch.from_file(str(path), shared=True, size=count * first.numel(), dtype=torch.uint8)
     return Read(mapped.view(count, *shape), facts["kept"], facts["damaged"])
 
 

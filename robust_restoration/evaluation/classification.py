@@ -36,9 +36,7 @@ class Classification(Task):
     epsilons, batch = (1 / 255, 2 / 255, 4 / 255, 8 / 255), 32
     accumulates = replaceable = True
 
-    def __init__(
-        self, subjects: Mapping[str, nn.Module], data: Any, options: Options
-    ) -> None:
+    def __init__(self, subjects: Mapping[str, nn.Module], data: Any, options: Options) -> None:
         super().__init__(options)
         if options.within_level or options.noise is not None:
             raise InputError("noise and within_level are for denoisers; leave them out.")

@@ -62,9 +62,7 @@ class Engine:
             )
         return found
 
-    def block(
-        self, numbers: Sequence[int], kept: State, advance: Callable[[int], None]
-    ) -> bool:
+    def block(self, numbers: Sequence[int], kept: State, advance: Callable[[int], None]) -> bool:
         """Measure what is missing of a block; tells whether anything was."""
         task, before = self.task, len(kept.records)
         for subject in task.subjects:

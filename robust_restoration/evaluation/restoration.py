@@ -28,17 +28,13 @@ class Restoration(Task):
     role, usual, controls = "denoiser", ("psnr", "ssim", "mae"), (CLAMP, ENERGY, DIRECTION)
     epsilons, batch = (5 / 255,), 8
 
-    def __init__(
-        self, subjects: Mapping[str, nn.Module], data: Any, options: Options
-    ) -> None:
+    def __init__(self, subjects: Mapping[str, nn.Module], data: Any, options: Options) -> None:
         super().__init__(options)
         if options.purifiers:
             raise InputError("purifiers stand before a classifier, and the subject is a denoiser.")
         own = {m.channels for m in map(unwrapped, subjects.values()) if isinstance(m, Denoiser)}
         channels = options.channels or next(iter(own - {None}), None)
-        self.data = load_images(
-            data, root=options.root, channels=channels, limit=options.limit
-        )
+        self.data = load_images(data, root=options.root, channels=channels, limit=options.limit)
         self.names = _unique(self.data.names)
         self.shapes = [image.shape for image in self.data.clean]
         sigma, noise = options.sigma, options.noise

@@ -287,9 +287,7 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
     try:
         return timm.create_model(name, pretrained=True, **options).eval()
     except Exception as error:  # timm and the hub raise many kinds
-        raise InputError(
-            f"The weights of {name!r} could not be had: {one_line(error)}"
-        ) from error
+        raise InputError(f"The weights of {name!r} could not be had: {one_line(error)}") from error
 
 
 def _named_by(name: str) -> str:

@@ -151,9 +151,7 @@ def made_by_function(word: str) -> nn.Module:
     try:
         made = getattr(importlib.import_module(module), function)()
     except Exception as error:  # somebody's own code
-        raise InputError(
-            f"{word!r} does not import as a function: {one_line(error)}."
-        ) from error
+        raise InputError(f"{word!r} does not import as a function: {one_line(error)}.") from error
     if not isinstance(made, nn.Module):
         raise InputError(
             f"{word!r} gives what is of type {type(made).__name__}; expected a function that "

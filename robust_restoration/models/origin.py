@@ -38,25 +38,3 @@ def origin_of(made: Any) -> Origin | None:
     """What an object was created as; ``None`` for one that was not created by name."""
     found = getattr(made, ATTRIBUTE, None)
     return found if isinstance(found, Origin) else None
-
-
-def member_of(model: Any, kind: str, name: str) -> tuple[Any, str, str]:
-    """What of a network its weights are filed under.
-
-    Of a family, such as ``denoiser:NAME``, the weights are the member's, which is the part of the
-    model that was itself created by name.
-
-    Args:
-        model: The network.
-        kind: Its kind, such as ``"purifiers"``.
-        name: Its name.
-
-    Returns:
-        The module, its kind and its name.
-    """
-    if ":" in name:
-        for child in model.children():
-            origin = origin_of(child)
-            if origin is not None:
-                return child, origin.kind, origin.name
-    return model, kind, name

@@ -23,9 +23,7 @@ def load_target(entry: Entry) -> Any:
     """
     if entry.requires and not importable(entry.requires):
         how = entry.install or f"pip install {entry.requires}"
-        raise PluginError(
-            f"{entry.name!r} needs {entry.requires!r}, which is not installed: {how}"
-        )
+        raise PluginError(f"{entry.name!r} needs {entry.requires!r}, which is not installed: {how}")
     module, _, attribute = entry.target.partition(":")
     try:
         with prints_on_stderr():
@@ -88,9 +86,7 @@ def check_names(name: str, options: Iterable[str], known: list[str]) -> None:
             raise InputError(f"{name!r} takes no option {option!r}. {did_you_mean(option, known)}")
 
 
-def check_options(
-    target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any]
-) -> None:
+def check_options(target: Any, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> None:
     """Check options against a target's signature before it is called.
 
     Raises:

@@ -8,10 +8,9 @@ import lazy_loader as _lazy
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
-        "model_card": ["minutes_trained", "save_with_card"],
         "loop": ["train"],
         "recipes": ["Recipe"],
-        "run_folder": ["CHECKPOINT"],
+        "run_folder": ["CHECKPOINT", "minutes_trained"],
         "settings": ["Settings"],
     },
 )

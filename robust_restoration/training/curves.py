@@ -61,9 +61,7 @@ class Curves:
             return
         self.rows = [row for row in rows if row["step"] <= step]
 
-    def add(
-        self, step: int, stage: str, figures: dict[str, float], validation: Row
-    ) -> Row | None:
+    def add(self, step: int, stage: str, figures: dict[str, float], validation: Row) -> Row | None:
         """Note a step's figures, and what a validation after it found; a row if one is full."""
         self._count += 1
         for name, value in figures.items():

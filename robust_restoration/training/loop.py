@@ -110,9 +110,7 @@ def train(
     if recipe is None:
         recipe = Recipe.of(model, defense, data, val_fraction)
     folder = RunFolder(out) if out else None  # before all work, which it must be able to keep
-    data, made = defense.prepare(
-        data, model=model, val_fraction=val_fraction, progress=progress
-    )
+    data, made = defense.prepare(data, model=model, val_fraction=val_fraction, progress=progress)
     validation = validation or made
     run = _Run(model, defense, data, chosen, folder, validation, recipe, log_with)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

@@ -195,6 +195,11 @@ class RunFolder:
         self.check(before, {k: v for k, v in now.items() if k in before}, {})
 
 
+def minutes_trained(header: Mapping[str, str]) -> float:
+    """How long a run has trained, over all sittings, by its checkpoint's header."""
+    return round(float(header.get("seconds", 0)) / 60, 1)
+
+
 def part_of(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     """Of a checkpoint's tensors those of ``"model"``, ``"average"`` or ``"optimizer"``."""
     head = f"{part}."

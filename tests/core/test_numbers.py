@@ -16,7 +16,6 @@ from robust_restoration.numbers import (
     check_levels,
     check_positive,
     check_range,
-    format_level,
     parse_attack,
     parse_call,
     parse_level,
@@ -34,7 +33,6 @@ def test_levels():
     assert parse_level("0") == 0
     assert parse_levels("0-25") == parse_levels("0..25/255") == (0.0, 25 / 255)
     assert parse_levels("25") == 25 / 255
-    assert format_level(8 / 255) == "8/255"
     for text in ("1/3/2", "300", "-1", "", "x", "nan", "1/0", "2/1", "1e999"):
         with pytest.raises(InputError, match="not a level; expected 25/255"):
             parse_level(text)

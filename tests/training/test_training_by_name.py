@@ -8,10 +8,11 @@ import pytest
 import torch
 import yaml
 from robust_restoration_defenses.patches import Patches
-from robust_restoration_sharing.packing import pack_run
 from robust_restoration_testing import ConformanceError, check_defense, check_plugin
 from robust_restoration_training import train_by_name
 from robust_restoration_training.named_recipes import load_recipe, suited
+from robust_restoration_training.packing import pack_run
+from robust_restoration_training.recipe_file import read_recipe
 from torch import nn
 
 import robust_restoration as rr
@@ -20,7 +21,7 @@ from robust_restoration.images.files import write_image
 from robust_restoration.models.shipped import model_card
 from robust_restoration.models.weights import read_weights
 from robust_restoration.plugins.registry import registry
-from robust_restoration.training.recipes import Recipe, read_recipe, write_recipe
+from robust_restoration.training.recipes import Recipe, write_recipe
 
 pytestmark = pytest.mark.slow  # each of them trains
 

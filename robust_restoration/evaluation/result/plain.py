@@ -50,12 +50,8 @@ def read(source: Path | str) -> Result:
         raw = json.loads(str(source) if text else read_text(source))
         _check(raw)
         records = [record for group in raw["records"] for record in _records(group, raw["images"])]
-        return Result(
-            records, raw["settings"], raw["environment"], raw["notes"], raw["damaged"]
-        )
-    except (
-        ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError
-    ) as error:
+        return Result(records, raw["settings"], raw["environment"], raw["notes"], raw["damaged"])
+    except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError) as error:
         where = "The text" if text else str(source)
         said = cleaned(repr(error), 300)
         raise DataError(f"{where} is not a result of an evaluation ({said}).") from error
@@ -63,28 +59,23 @@ def read(source: Path | str) -> Result:
 
 def _check(raw: Any) -> None:
     """Raise a `ValueError` where a part is of another kind than what is done with it later asks."""
-    for part in ("settings", "environment", "images"):
-        if not isinstance(raw[part], dict):
-            raise ValueError(f"{part} is of type {type(raw[part]).__name__}")
-    for part in ("notes", "damaged"):
-        if not _all(raw[part], str):
-            raise ValueError(f"{part} is no list of sentences")
     settings = raw["settings"]
-    for name in ("classifier", "data", "denoiser", "noise"):
-        if not isinstance(settings.get(name), str | None):
-            raise ValueError(f"the setting {name} is of type {type(settings[name]).__name__}")
-    for name in ("threats", "weights"):
-        if not isinstance(settings.get(name, {}), dict):
-            raise ValueError(f"the setting {name} is of type {type(settings[name]).__name__}")
-    for name, told in settings.get("threats", {}).items():
-        if not isinstance(told, dict):
-            raise ValueError(f"nothing is said of the threat {name!r}")
-        if not _all(told.get("eps", []), int | float) or not isinstance(
-            told.get("limit"), int | None
-        ):
-            raise ValueError(f"eps or limit of the threat {name!r} is no number")
-    if not all(_all(names, str) for names in raw["images"].values()):
-        raise ValueError("the names of images are no text")
+    threats = settings.get("threats", {})
+    words, tables = ("classifier", "data", "denoiser", "noise"), ("threats", "weights")
+    kinds: list[tuple[str, Any, Any]] = [
+        *((name, raw[name], dict) for name in ("environment", "images")),
+        *((name, settings.get(name, {}), dict) for name in tables),
+        *((name, settings.get(name), str | None) for name in words),
+        *((f"the threat {name!r}", told, dict) for name, told in threats.items()),
+        *(("a limit", told.get("limit"), int | None) for told in threats.values()),
+    ]
+    for name, value, kind in kinds:
+        if not isinstance(value, kind):
+            raise ValueError(f"{name} is of type {type(value).__name__}")
+    texts = [raw["notes"], raw["damaged"], *raw["images"].values()]
+    numbers = [told.get("eps", []) for told in threats.values()]
+    if not all(_all(text, str) for text in texts) or not all(_all(n, int | float) for n in numbers):
+        raise ValueError("notes, names of images or an eps are of another type")
 
 
 def _all(values: Any, kind: Any) -> bool:

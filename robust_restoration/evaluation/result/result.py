@@ -287,9 +287,7 @@ class Result:
                     f"The threat {name!r} is not the same in all results; give threats names "
                     "of their own: Threat(..., name=...)."
                 )
-        common = {
-            k: v for k, v in (parts or [{}])[0].items() if all(p.get(k) == v for p in parts)
-        }
+        common = {k: v for k, v in (parts or [{}])[0].items() if all(p.get(k) == v for p in parts)}
         return cls(
             [record for result in found for record in result.records],
             {**common, "threats": threats, "parts": parts},

@@ -10,14 +10,10 @@ from typing import Any
 from torch import nn
 
 from robust_restoration.environment import environment
+from robust_restoration.models.origin import origin_of
 from robust_restoration.models.weights import save_weights
-
-from .recipes import Recipe, plain
-
-
-def minutes_trained(header: Mapping[str, str]) -> float:
-    """How long a run has trained, over all sittings, by its checkpoint's header."""
-    return round(float(header.get("seconds", 0)) / 60, 1)
+from robust_restoration.training import minutes_trained
+from robust_restoration.training.recipes import Recipe, plain
 
 
 def save_with_card(
@@ -52,3 +48,25 @@ def save_with_card(
         "environment": environment(),
     }
     save_weights(model, path, kind=kind, name=name, card=card, half=half)
+
+
+def member_of(model: Any, kind: str, name: str) -> tuple[Any, str, str]:
+    """What of a network its weights are filed under.
+
+    Of a family, such as ``denoiser:NAME``, the weights are the member's, which is the part of the
+    model that was itself created by name.
+
+    Args:
+        model: The network.
+        kind: Its kind, such as ``"purifiers"``.
+        name: Its name.
+
+    Returns:
+        The module, its kind and its name.
+    """
+    if ":" in name:
+        for child in model.children():
+            origin = origin_of(child)
+            if origin is not None:
+                return child, origin.kind, origin.name
+    return model, kind, name

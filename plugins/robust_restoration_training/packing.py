@@ -11,11 +11,13 @@ from torch import nn
 from robust_restoration.errors import DataError, InputError, WeightsError, cleaned
 from robust_restoration.files import read_text
 from robust_restoration.models.create import create_denoiser, create_purifier
-from robust_restoration.models.origin import member_of
 from robust_restoration.models.weights import read_weights
-from robust_restoration.training import CHECKPOINT, save_with_card
-from robust_restoration.training.recipes import FILE, read_recipe
+from robust_restoration.training import CHECKPOINT
+from robust_restoration.training.recipes import FILE
 from robust_restoration.training.run_folder import HISTORY, part_of
+
+from .model_card import member_of, save_with_card
+from .recipe_file import read_recipe
 
 
 def pack_run(run: Path | str, out: Path | str | None = None, *, half: bool = True) -> Path:
