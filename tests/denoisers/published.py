@@ -162,7 +162,8 @@ FILES = {
     "ffdnet_color": Published(
         FFDNet, ffdnet, {"channels": 3}, psnr=31.65, told_sigma=True, **COLOUR
     ),
-    "ecndnet_gray_sigma25": Published(ECNDNet, ecndnet, psnr=30.39),
+    # Stated are 30.39 for all twelve images, of which these seven are the small ones.
+    "ecndnet_gray_sigma25": Published(ECNDNet, ecndnet, first=7, psnr=30.32),
     # The first four images of table 6 of ADNet's, and of table 4 of RDDCNN's paper, with the
     # authors' draws of noise: each image agrees to 0.01 dB.
     "adnet_gray_sigma25": Published(ADNet, adnet, first=4, psnr=31.075),

@@ -6,7 +6,12 @@ import torch
 import robust_restoration as rr
 from robust_restoration.models.shipped import model_card, shipped
 
-TAGS = [(name, tag) for name in ("dncnn_b", "dncnn_c") for tag in shipped("denoisers", name)]
+TAGS = [
+    (name, tag)
+    for name in ("dncnn_b", "dncnn_c")
+    for tag, path in shipped("denoisers", name).items()
+    if "psnr" in model_card(path)  # the others are for certificates
+]
 
 
 def test_there_are_some():
@@ -31,6 +36,7 @@ def test_the_psnr_of_its_card(name, tag, data_root):
         rr.create_denoiser(name, weights=tag).to(memory_format=torch.channels_last),
         card["test_set"],
         threats=[],
+        metrics=["psnr"],
         sigma=25 / 255,
         root=data_root,
         limit=card["first_images"],
@@ -41,13 +47,14 @@ def test_the_psnr_of_its_card(name, tag, data_root):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tag", ["nt", "hat"])
+@pytest.mark.parametrize("tag", ["nt"])
 def test_what_its_card_says_of_an_attack(tag, data_root):
     card = model_card(shipped("denoisers", "dncnn_b")[tag])["attacked"]
     result = rr.evaluate(
         rr.create_denoiser("dncnn_b", weights=tag).to(memory_format=torch.channels_last),
         card["data"],
         threats={"obsatk": "obsatk"},
+        metrics=["psnr"],
         sigma=25 / 255,
         eps=5 / 255,
         within_level=True,
