@@ -33,6 +33,7 @@ from robust_restoration.models.restore import restore, takes_sigma
 from robust_restoration.numbers import check_attack_options
 from robust_restoration.plugins.registry import registry
 
+from .classifier_word import find_classifier
 from .find_images import find_images
 
 Change = Callable[[Tensor, int, Path], Tensor]
@@ -228,7 +229,7 @@ def purify_files(
         purifier: A purifier's name, or a module; the default one for classifiers where it is
             ``None``.
         weights: A tag, file or hub repository; those for ``classifier`` by default.
-        classifier: The name of the classifier the images are for.
+        classifier: The name of the classifier the images are for; see `find_classifier`.
         explained: The classifier itself, where a picture ``NAME.strip.png`` of what was done, as
             `explain` draws it, shall stand beside each image.
         device: Where to compute.
@@ -239,11 +240,14 @@ def purify_files(
         As `apply`.
 
     Raises:
-        InputError: If a result would replace an original.
+        InputError: If a result would replace an original, or there is no such classifier.
         DataError: If there is no image at all.
     """
     device, found = device_of(device), find_images(paths)
-    given = classifier or None if explained is None else explained.to(device)
+    given: str | nn.Module | None = explained.to(device) if explained is not None else None
+    if given is None and classifier:
+        name = purifier if isinstance(purifier, str) else None
+        given = find_classifier(classifier, name)
     model = find_purifier(given, purifier, weights=weights).to(device)
 
     def change(image: Tensor, number: int, target: Path) -> Tensor:

@@ -31,7 +31,11 @@ def purify(
     out: Out,
     classifier: Annotated[
         str,
-        typer.Option(help="Whose weights to take: a classifier's name, or a tag of weights."),
+        typer.Option(
+            help="Whose weights to take: what evaluate takes, of which timm's names are not "
+            "loaded; or a name that weights of the purifier are filed under. Without it, general "
+            "weights."
+        ),
     ] = "",
     purifier: Annotated[
         str,

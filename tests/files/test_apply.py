@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from robust_restoration_files.apply import apply, attack_files, denoise_files, purify_files
+from robust_restoration_files.classifier_word import find_classifier
 from robust_restoration_files.find_images import find_images
 from torch import Tensor, nn
 
@@ -240,3 +241,14 @@ def test_words_that_an_attack_cannot_take(
     with pytest.raises(InputError, match=sentence):
         attack_files([tmp_path / "a.png"], tmp_path / "out", Gray(), attack="obsatk",
                      attack_options=options, progress=False)
+
+
+def test_a_classifier_word_is_a_name_of_weights_or_what_evaluate_takes(tmp_path, monkeypatch):
+    """Any word was taken, and one that is misspelt in silence."""
+    (tmp_path / "mymodule.py").write_text("from torch import nn\ndef make(): return nn.Flatten()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert find_classifier("resnet20_cifar10", "resunet") == "resnet20_cifar10"  # filed under it
+    assert find_classifier("timm:resnet18.a1_in1k", None) == "resnet18.a1_in1k"  # not loaded
+    assert isinstance(find_classifier("mymodule:make", None), nn.Flatten)
+    with pytest.raises(InputError, match=r"filed under.*Did you mean 'resnet20_cifar10'"):
+        find_classifier("resnet20_cifar", "resunet")
