@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from classifiers import RUNS
 from evaluate_advfilter import threats_of
+from folders import DATA, say_what_is_missing
 
 from robust_restoration.data import load_labelled
 from robust_restoration.evaluation import evaluate
@@ -24,8 +25,9 @@ STRENGTHS = (0.01, 0.03, 0.05, 0.1, 0.3, 0.5)
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()

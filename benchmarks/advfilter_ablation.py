@@ -18,6 +18,7 @@ from typing import Any
 
 import classifiers
 import torch
+from folders import DATA, say_what_is_missing
 from robust_restoration_advfilter.pairs import PAPER_EPSILONS
 from torch import Tensor, nn
 from train_advfilter import shifted
@@ -231,9 +232,10 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("train", "evaluate"))
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--runs", type=Path, default=classifiers.RUNS / "ablation")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--steps", type=int, default=1500)

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from classifiers import resnet20_cifar10
+from folders import DATA, say_what_is_missing
 from scipy.stats import binom
 from torch import Tensor
 
@@ -121,9 +122,10 @@ def _counted(result: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("result", type=Path)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--copies", type=int, default=4, help="noisy copies in each step")
     parser.add_argument("--votes", type=int, default=100, help="noisy copies afterwards")

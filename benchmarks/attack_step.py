@@ -20,6 +20,7 @@ from unittest import mock
 import timm
 import torch
 import torchattacks
+from folders import say_what_is_missing
 from pixel_filter import peak_memory
 from timing import load, medians, told, write
 from torch import Tensor, nn
@@ -200,4 +201,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

@@ -13,6 +13,7 @@ import argparse
 from typing import Any
 
 import torch
+from folders import say_what_is_missing
 from published_attacks import ROOT, WEIGHTS, load_published
 from robust_restoration_attacks.obsatk import ObsAtk
 from robust_restoration_attacks.projections import lengths
@@ -84,4 +85,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import timm
 import torch
+from folders import say_what_is_missing
 from safetensors.torch import save_file
 
 
@@ -38,4 +39,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from folders import say_what_is_missing
 from published_attacks import RESULTS, ROOT, WEIGHTS
 from robust_restoration_denoisers.n2n_unet import N2NUNet
 from safetensors.torch import load_file
@@ -129,4 +130,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

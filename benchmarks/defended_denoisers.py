@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from conditions import means
+from folders import say_what_is_missing
 from skimage.restoration import estimate_sigma
 
 import robust_restoration as rr
@@ -293,4 +294,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from classifiers import RUNS
+from folders import DATA, say_what_is_missing
 
 from robust_restoration.contracts import Purifier
 from robust_restoration.data import load_labelled
@@ -110,9 +111,10 @@ def measure(bench: str, root: Path) -> Result:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bench", choices=BENCHES)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from folders import say_what_is_missing
 from torch import nn
 
 import robust_restoration as rr
@@ -206,4 +207,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from classifiers import lenet5_mnist_clean
+from folders import say_what_is_missing
 from published_attacks import RESULTS, ROOT
 from torch import Tensor, nn
 
@@ -220,4 +221,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

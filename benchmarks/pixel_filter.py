@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from folders import say_what_is_missing
 from robust_restoration_advfilter.pixel_filter import pixel_filter
 from robust_restoration_advfilter.upsampled_filter import upsampled_filter
 from timing import load, medians, write
@@ -126,4 +127,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

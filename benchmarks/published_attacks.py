@@ -23,6 +23,7 @@ from typing import Any
 import robust_restoration_studies
 import torch
 from conditions import means
+from folders import say_what_is_missing
 from robust_restoration_studies import TransferResult
 
 import robust_restoration as rr
@@ -282,4 +283,5 @@ def main() -> None:
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

@@ -15,6 +15,7 @@ import kornia
 import timm
 import torch
 from classifiers import resnet20_cifar10
+from folders import say_what_is_missing
 from timing import load, medians, told, write
 
 from robust_restoration.models.create import create_denoiser, create_purifier
@@ -89,4 +90,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

@@ -19,6 +19,7 @@ import pixel_filter
 import purify_latency
 import torch
 import training_step
+from folders import say_what_is_missing
 from timing import load, medians, told, write
 
 PARTS = ("attacks", "purifiers", "filter", "trainings", "starts")
@@ -108,4 +109,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

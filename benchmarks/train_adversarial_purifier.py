@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from classifiers import resnet20_cifar10
+from folders import DATA, say_what_is_missing
 from PIL import Image
 from torch import Tensor, nn
 
@@ -234,10 +235,11 @@ def ship(name: str, root: Path) -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("train", "evaluate", "ship"))
     parser.add_argument("name", help=f"one of {', '.join(RECIPES)}, or a .safetensors file")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--steps", type=int)
     parser.add_argument("--attack-steps", type=int, default=40)

@@ -17,6 +17,7 @@ from typing import Any
 
 import classifiers
 import torch
+from folders import DATA, say_what_is_missing
 from robust_restoration_advfilter.augmentation import photographic
 from torch import nn
 
@@ -147,10 +148,11 @@ def train_one(bench: str, name: str, given: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bench", choices=BENCHES)
     parser.add_argument("names", nargs="+", choices=("advfilter", "filtering", "additive"))
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--runs", type=Path, default=classifiers.RUNS)
     parser.add_argument("--hold-out", help="a classifier that takes no part")
     parser.add_argument("--steps", type=int, help="another number of steps than the recipe's")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from folders import say_what_is_missing
 from robust_restoration_training import train_by_name
 
 import robust_restoration as rr
@@ -124,4 +125,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 from classifiers import resnet20_cifar10
+from folders import DATA, say_what_is_missing
 from robust_restoration_certify.certificates import Certificates
 from robust_restoration_certify.curve import draw
 from torch import nn
@@ -155,10 +156,11 @@ def tables() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("train", "ship", "tables"))
     parser.add_argument("name", nargs="?", default="sigma025", choices=sorted(RECIPES))
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--steps", type=int)
     given = parser.parse_args()

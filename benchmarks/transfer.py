@@ -19,6 +19,7 @@ from typing import Any
 
 import classifiers
 import torch
+from folders import DATA, say_what_is_missing
 from robust_restoration_advfilter.pairs import attack_of_strength
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -187,7 +188,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bench", choices=BENCHES, default="general")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--runs", type=Path, default=classifiers.RUNS)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--images", type=int)
@@ -213,4 +214,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

@@ -13,6 +13,7 @@ import argparse
 from typing import Any
 
 import torch
+from folders import say_what_is_missing
 from published_attacks import ROOT, WEIGHTS, load_published
 from timing import write
 
@@ -59,4 +60,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

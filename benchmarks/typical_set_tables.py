@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from folders import say_what_is_missing
 from published_attacks import RESULTS, ROOT, WEIGHTS, load_published
 from robust_restoration_studies import write_attacked_set
 from robust_restoration_studies.attacked_sets import set12_adv_l2, set12_adv_linf
@@ -153,4 +154,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    say_what_is_missing()
     main()

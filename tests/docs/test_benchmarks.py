@@ -28,3 +28,30 @@ def test_each_script_imports(repository: Path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert ended.returncode == 0, ended.stderr
+
+
+def test_each_script_says_what_is_missing_where_it_is_run(repository: Path) -> None:
+    for script in (repository / "benchmarks").glob("*.py"):
+        _, run, after = script.read_text(encoding="utf-8").partition('if __name__ == "__main__":\n')
+        assert not run or after.startswith("    say_what_is_missing()\n"), script.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("dag_cifar.py",), ("evaluate_advfilter.py", "cifar")])
+def test_a_script_without_its_files_ends_with_one_sentence(
+    repository: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    folder = repository / "benchmarks"
+    nowhere = {name: str(tmp_path / "none") for name in (
+        "ROBUST_RESTORATION_DATA", "ROBUST_RESTORATION_WEIGHTS"
+    )}
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", str(folder / words[0]), *words[1:]],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, **nowhere, "OMP_NUM_THREADS": "1"},
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.startswith("Error: ")
+    assert ended.stderr.count("\n") == 1
+    assert "ROBUST_RESTORATION_WEIGHTS say otherwise." in ended.stderr
