@@ -12,8 +12,8 @@ with their card into the plugin; ``tables`` prints the tables of RESULTS.md from
 The training images are those of ``train_adversarial_purifier.py``; nothing was chosen on others.
 ``sigma025-first`` began from weights of 1,189 steps, bfloat16, that the package shipped before
 (SHA-256 c66ecf58...), and those from the purifier ``resunet`` that was trained through attacks,
-whose encoder knows the classes; ``sigma025`` goes on from the former, with a rate that falls, and
-``sigma012`` from ``sigma025``. ResNet-32 takes no part.
+whose encoder knows the classes; ``sigma025`` goes on from the former, with a rate that falls.
+``sigma012`` begins from the plain denoiser ``dncnn_c=nt``. ResNet-32 takes no part.
 """
 
 from __future__ import annotations
@@ -40,43 +40,50 @@ from robust_restoration.training import CHECKPOINT, minutes_trained
 
 HERE = Path(__file__).parent
 RUNS = Path("runs/stability")
-SHIPPED = Path("plugins/robust_restoration_purifiers/weights")
+SHIPPED = {
+    "resunet_denoiser": Path("plugins/robust_restoration_purifiers/weights"),
+    "dncnn_c": Path("plugins/robust_restoration_denoisers/weights"),
+}
 RESULTS = HERE / "results"
 
-BEFORE = (
-    "1,189 steps of 128 images in bfloat16 from the purifier resunet.resnet20_cifar10, then the "
-    "recipe sigma025-first, 500 steps at a constant rate"
-)
+BEFORE = {  # what the weights had gone through that a recipe begins from
+    "sigma025": "1,189 steps of 128 images in bfloat16 from the purifier resunet.resnet20_cifar10, "
+    "then the recipe sigma025-first, 500 steps at a constant rate",
+    "sigma012": "the weights dncnn_c.nt, then the recipe sigma012-first, 250 steps",
+}
 TRAINING = {
     "batch_size": 128, "betas": (0.9, 0.99), "schedule": "linear", "clip_grad": 2.0,
     "save_every": 100, "validate_every": 300,
 }
+# "begins" is another recipe, or a tag of shipped weights.
 RECIPES: dict[str, dict[str, Any]] = {
     "sigma025-first": {
-        "begins": "", "sigma": 0.25, "steps": 500, "lr": 1e-3, "ema": 0.998, "warmup": 0.1,
-        "schedule": "constant",
+        "entry": "resunet_denoiser", "begins": "cifar10-sigma025", "sigma": 0.25, "steps": 500,
+        "lr": 1e-3, "ema": 0.998, "warmup": 0.1, "schedule": "constant",
     },
     "sigma025": {
-        "begins": "sigma025-first", "sigma": 0.25, "steps": 1300, "lr": 1e-3, "ema": 0.998,
-        "warmup": 20 / 1300, "decay_from": 0.0,
+        "entry": "resunet_denoiser", "begins": "sigma025-first", "sigma": 0.25, "steps": 1300,
+        "lr": 1e-3, "ema": 0.998, "warmup": 20 / 1300, "decay_from": 0.0,
+    },
+    "sigma012-first": {
+        "entry": "dncnn_c", "begins": "nt", "sigma": 0.12, "steps": 250, "lr": 1e-3, "ema": 0.99,
+        "warmup": 10 / 250, "decay_from": 0.0, "validate_every": 50,
     },
     "sigma012": {
-        "begins": "sigma025", "sigma": 0.12, "steps": 110, "lr": 5e-4, "ema": 0.98,
-        "warmup": 10 / 110, "decay_from": 0.0,
+        "entry": "dncnn_c", "begins": "sigma012-first", "sigma": 0.12, "steps": 350, "lr": 1e-3,
+        "ema": 0.99, "warmup": 10 / 350, "decay_from": 0.0, "validate_every": 50,
     },
 }
 
 
 def untrained(name: str) -> nn.Module:
     """What a recipe trains, before it does."""
-    sigma = RECIPES[name]["sigma"]
-    denoiser = create_denoiser("resunet_denoiser", sigma_range=(0.0, sigma))
-    begins = RECIPES[name]["begins"]
-    if begins:
-        denoiser.load_state_dict(_average(begins))
-    else:
-        shipped = create_denoiser("resunet_denoiser", weights="cifar10-sigma025")
-        denoiser.load_state_dict(shipped.state_dict())
+    recipe = RECIPES[name]
+    entry, sigma, begins = recipe["entry"], recipe["sigma"], recipe["begins"]
+    another = RECIPES.get(begins)
+    before = create_denoiser(entry, weights=another["begins"] if another else begins)
+    denoiser = create_denoiser(entry, **{**before.options, "sigma_range": (0.0, sigma)})
+    denoiser.load_state_dict(_average(begins) if another else before.state_dict())
     return denoiser
 
 
@@ -89,7 +96,7 @@ def train_one(name: str, root: Path, steps: int | None) -> None:
     """Train a recipe, or go on with it."""
     settings = {**TRAINING, **RECIPES[name]}
     sigma = settings.pop("sigma")
-    del settings["begins"]
+    del settings["begins"], settings["entry"]
     settings["steps"] = steps or settings["steps"]
     images, held_out = training_images(root)
     defense = create_defense(
@@ -105,6 +112,7 @@ def train_one(name: str, root: Path, steps: int | None) -> None:
 
 def ship(name: str, root: Path) -> None:
     """Copy a trained denoiser's weights and card into the plugin."""
+    entry = RECIPES[name]["entry"]
     model = untrained(name)
     model.load_state_dict(_average(name))
     _, metadata = read_weights(RUNS / name / CHECKPOINT)
@@ -112,11 +120,11 @@ def ship(name: str, root: Path) -> None:
     history = json.loads((RUNS / name / "history.json").read_text())
     images, _ = training_images(root)
     card = {
-        "entry": "resunet_denoiser", "options": model.options, "classifier": "resnet20_cifar10",
+        "entry": entry, "options": model.options, "classifier": "resnet20_cifar10",
         "input_size": 32, "data": images.name,
         "training": {
             "defense": "stability", "recipe": RECIPES[name], "augmentation": "shift 4, mirror",
-            "before": BEFORE, **settings,
+            "before": BEFORE[name], **settings,
         },
         "minutes": minutes_trained(metadata), "validation": history[-1],
         "environment": environment(),
@@ -132,8 +140,8 @@ def ship(name: str, root: Path) -> None:
             "abstained": _plain(found.abstentions()),
         }
     save_weights(
-        model, SHIPPED / f"resunet_denoiser.cifar10-{name}.safetensors", kind="denoisers",
-        name="resunet_denoiser", card=card, half=True,
+        model, SHIPPED[entry] / f"{entry}.cifar10-{name}.safetensors", kind="denoisers", name=entry,
+        card=card, half=True,
     )
 
 
