@@ -92,6 +92,12 @@ class _ClassifierAttack(Attack):
         highest = int(targets.max())
 
         def check(module: nn.Module, args: Any, logits: Any) -> None:
+            if isinstance(logits, Tensor) and logits.ndim != 2 and targets.ndim == 1:
+                raise InputError(
+                    f"The network gave {tuple(logits.shape)} for {len(targets)} labels; expected "
+                    "the logits (N, classes) of a classifier. A network that gives images is "
+                    "attacked by 'obsatk', with clean images as targets."
+                )
             if isinstance(logits, Tensor) and logits.ndim == 2 and highest >= logits.shape[1]:
                 raise InputError(
                     f"There is the label {highest}, and the classifier has {logits.shape[1]} "

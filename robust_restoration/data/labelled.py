@@ -72,7 +72,7 @@ class LabelledImages:
                 f"{self.name or 'The data'} has the label {highest}, and the classifier has "
                 f"{classes} classes; expected labels from 0 to {classes - 1}."
             )
-        if highest < min(classes, len(self)) // 4:
+        if 4 * highest < min(classes, len(self)):
             warnings.warn(
                 f"{self.name or 'The data'} has labels from 0 to {highest}, and the classifier has "
                 f"{classes} classes: folders of classes are numbered from 0 in alphabetical order. "

@@ -349,3 +349,11 @@ def test_attacks_may_hold_lists_of_tensors(tiny_classifier: nn.Module) -> None:
     attack = create_attack("torchattacks/pgd", tiny_classifier)
     attack.kept = [torch.rand(2), torch.rand(3)]  # torchattacks' own raises here
     assert len(attack.kept) == 2
+
+
+def test_a_network_that_gives_images_is_told_from_a_classifier():
+    """PGD ended in a sentence of torch's about spatial targets."""
+    blur = nn.Conv2d(3, 3, 3, padding=1)
+    attack = create_attack("torchattacks/pgd", blur, eps=8 / 255, steps=1)
+    with pytest.raises(InputError, match=r"gave \(2, 3, 8, 8\) for 2 labels.*obsatk"):
+        attack(torch.rand(2, 3, 8, 8), torch.tensor([0, 1]))

@@ -253,3 +253,12 @@ def test_the_real_ones(
     assert not data.damaged
     if classes:
         assert data.labels.unique().tolist() == list(range(classes))
+
+
+@pytest.mark.parametrize("count", [6, 40])
+def test_labels_of_few_folders_before_many_classes_are_warned_of(count):
+    """Six images in two folders went through in silence."""
+    images = torch.zeros(count, 3, 4, 4, dtype=torch.uint8)
+    two = LabelledImages(images, torch.arange(count) % 2, name="photos")
+    with pytest.warns(UserWarning, match="photos has labels from 0 to 1, and the classifier has"):
+        two.check_classes(1000)
