@@ -60,7 +60,8 @@ def fit_purifier(
 
     It begins from the weights that `purify` takes. No labels are needed: what the classifier says
     of an image is what it shall say of the attacked one. Some images are held back, and on them
-    the fitted purifier is compared with what it began from and with plain transforms.
+    the fitted purifier is compared with what it began from and with plain transforms; where it
+    keeps no more than what it began from, that is given back.
 
     Args:
         classifier: The classifier, in eval mode; its own mean and standard deviation are applied.
@@ -130,8 +131,10 @@ def fit_purifier(
             classifier, before, model, held_images[: plan.held_back], seed=seed,
             state=folder / "held_back.json", progress=progress,
         )
-        text, figures = summary(result, plan.held_back)
+        text, figures, gained = summary(result, plan.held_back)
         say(text)
+        if not gained:
+            model = before.eval()
         short = entry.rsplit("/", 1)[-1]
         card: dict[str, Any] = {
             "entry": short,
@@ -141,6 +144,7 @@ def fit_purifier(
             "channels": clean.shape[1],
             "began_from": source,
             "fit": {**asdict(plan), "minutes": round((time.monotonic() - began) / 60, 1)},
+            "weights": "fitted" if gained else "those before, since fitting gained nothing",
             "figures": figures,
             "environment": environment(),
         }

@@ -90,8 +90,8 @@ def measured(
     )
 
 
-def summary(result: Result, count: int) -> tuple[str, dict[str, dict[str, float]]]:
-    """A table of what is kept, and whether fitting gained anything; and its figures in per cent."""
+def summary(result: Result, count: int) -> tuple[str, dict[str, dict[str, float]], bool]:
+    """A table of what is kept; its figures in per cent; and whether fitting gained anything."""
     figures: dict[str, dict[str, float]] = {}
     for subject in result.subjects:
         cells = {"clean": 100 * result.accuracy(subject)}
@@ -112,7 +112,7 @@ def summary(result: Result, count: int) -> tuple[str, dict[str, dict[str, float]
     (start,) = (s for s in figures if s.endswith(BEFORE))
     others = {s: mean for s, mean in means.items() if s not in (ours, start)}
     best = max(others, key=lambda s: others[s])
-    over, gained = means[ours] - others[best], means[ours] - means[start]
+    over, gained = max(means[ours], means[start]) - others[best], means[ours] - means[start]
     said = "no purifier" if best.endswith(BARE) else best
     if over <= 0:
         lines.append(
@@ -127,7 +127,7 @@ def summary(result: Result, count: int) -> tuple[str, dict[str, dict[str, float]
     lines.append(
         f"Fitting itself gained {gained:.1f} points."
         if gained > 0
-        else f"Fitting itself gained nothing ({gained:+.1f} points): what it began from does as "
-        "well, with less trouble."
+        else f"Fitting itself gained nothing ({gained:+.1f} points), so that what it began from is "
+        "given back."
     )
-    return "\n".join(lines), figures
+    return "\n".join(lines), figures, gained > 0
