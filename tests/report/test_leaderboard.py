@@ -162,3 +162,12 @@ def test_other_images_and_weights_are_told(files, changed, photos, tmp_path):
         verify(read_submission(lie), data=photos)
     with pytest.raises(InputError, match="no row 'x'"):
         verify(read_submission(files / "nt.json"), subject="x", data=photos)
+
+
+def test_rows_that_the_worst_attack_leaves_equal_stand_by_what_others_leave():
+    from robust_restoration_report.figures import Figure
+    from robust_restoration_report.leaderboard.build import Line, _mean
+
+    figure = Figure(0.0, 0.0, 0.0, 1)
+    threats = {"gray-box": Figure(68.0, 60.0, 70.0, 1), "white-box": figure}
+    assert _mean(Line("a", "f", 8, figure, threats, figure, None)) == 34.0

@@ -89,9 +89,11 @@ def build(folder: Path, out: Path) -> list[str]:
         board = boards.setdefault(found.digest, _board(found))
         known = {line.subject for line in board.lines}
         board.lines += [line for line in _lines(found, name, models) if line.subject not in known]
-    sign = {b.digest: -1 if b.metric in LOWER_IS_BETTER else 1 for b in boards.values()}
     for board in boards.values():
-        board.lines.sort(key=lambda line, s=sign[board.digest]: -s * line.worst.mean)  # type: ignore[misc]
+        sign = 1 if board.metric in LOWER_IS_BETTER else -1
+        board.lines.sort(key=lambda line, s=sign: s * line.clean.mean)  # type: ignore[misc]
+        board.lines.sort(key=lambda line, s=sign: s * _mean(line))  # type: ignore[misc]
+        board.lines.sort(key=lambda line, s=sign: s * line.worst.mean)  # type: ignore[misc]
     text = render(
         "board.html", title="Leaderboard", boards=list(boards.values()), refused=refused, head=head
     )
@@ -99,6 +101,11 @@ def build(folder: Path, out: Path) -> list[str]:
     with atomic_path(out / "index.html") as temporary:
         temporary.write_bytes(text.encode("utf-8", "replace"))
     return refused
+
+
+def _mean(line: Line) -> float:
+    """What all threats leave on average; where the worst leaves nothing, this says who is ahead."""
+    return sum(f.mean for f in line.threats.values()) / max(1, len(line.threats))
 
 
 def _board(found: Submission) -> Board:
