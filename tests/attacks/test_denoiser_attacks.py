@@ -392,8 +392,18 @@ def test_restarts_draw_anew(denoiser, pair):
     noisy, clean = pair
     attack = rr.create_attack("obsatk_auto", denoiser, steps=2, restarts=3, seed=1)
     starts = []
-    run = attack._run
-    attack._run = lambda start, *rest: starts.append(start) or run(start, *rest)
+    run, gradient = attack._run, attack.gradient
+
+    def one_run(*given, **named):
+        starts.append(None)
+        return run(*given, **named)
+
+    def first_seen(images, targets):
+        if starts[-1] is None:
+            starts[-1] = images.clone()
+        return gradient(images, targets)
+
+    attack._run, attack.gradient = one_run, first_seen
     attack(noisy, clean)
     assert len(starts) == 3
     assert not torch.equal(starts[1], starts[2])
