@@ -9,11 +9,15 @@ with their card into the plugin; ``tables`` prints the tables of RESULTS.md from
         --denoiser resunet_denoiser=cifar10-sigma025 \
         -o benchmarks/results/certify-cifar10-resnet20-sigma025
 
+and the same with ``--sigma 0.12 --draws 500 --denoiser dncnn_c=cifar10-sigma012`` and ``sigma012``
+in the name of the result.
+
 The training images are those of ``train_adversarial_purifier.py``; nothing was chosen on others.
 ``sigma025-first`` began from weights of 1,189 steps, bfloat16, that the package shipped before
 (SHA-256 c66ecf58...), and those from the purifier ``resunet`` that was trained through attacks,
 whose encoder knows the classes; ``sigma025`` goes on from the former, with a rate that falls.
-``sigma012`` begins from the plain denoiser ``dncnn_c=nt``. ResNet-32 takes no part.
+``sigma012-first`` begins from the plain denoiser ``dncnn_c=nt``, and ``sigma012`` goes on from it.
+ResNet-32 takes no part.
 """
 
 from __future__ import annotations
