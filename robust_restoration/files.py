@@ -57,17 +57,22 @@ def check_folder(path: Path | str) -> None:
     """Make a folder, and see that it takes files: before the work whose results go there.
 
     Raises:
-        InputError: If a file is in its place.
-        OSError: If it cannot be made, or takes none.
+        InputError: If a file is in its place, or it cannot be made, or takes none.
     """
     part = next(part for part in (Path(path), *Path(path).parents) if part.exists())
     if not part.is_dir():
         raise InputError(
             f"Results cannot go into {path}: {part} is a file; give a folder, new or old."
         )
-    Path(path).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=path, prefix=".check-"):  # without a name, where that goes
-        pass
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path, prefix=".check-"):  # without a name, where that goes
+            pass
+    except OSError as error:
+        raise InputError(
+            f"Results cannot go into {path} ({error.strerror}); give a folder on a disk with room "
+            "that you may write to."
+        ) from error
 
 
 def read_text(path: Path | str) -> str:
@@ -97,6 +102,27 @@ def write_json(path: Path | str, content: Any) -> None:
     text = json_text(content)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_figure(figure: Any, path: Path | str | None) -> Any:
+    """Write a matplotlib figure as a picture, atomically, and give its axes to draw on further.
+
+    Args:
+        figure: The figure.
+        path: A PNG, PDF or SVG file; ``None`` writes nothing.
+
+    Returns:
+        The axes, or an array of them where there are several, as ``matplotlib.pyplot.subplots``
+        gives them; ``axes.figure`` is the whole.
+    """
+    if path is not None:
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=130)
+    if len(figure.axes) == 1:
+        return figure.axes[0]
+    import numpy as np
+
+    return np.array(figure.axes, dtype=object)
 
 
 def cache_folder() -> Path:

@@ -96,7 +96,7 @@ class _PixelPurifier(Purifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """Purify ``images``, (N, C, H, W) in [0, 1], any size."""
-        check_layout(images, "images", self.channels)
+        check_layout(images, "images", self.channels, self)
         return self.outputs(images)["out"].clamp(0, 1).to(images.dtype)
 
     def inside(self, images: Tensor, pixels: Sequence[tuple[int, int]] = ()) -> Inside:

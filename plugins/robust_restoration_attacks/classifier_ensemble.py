@@ -103,6 +103,12 @@ class ClassifierEnsemble(Attack):
             raise InputError("An attack on a classifier needs the labels (N,): attack(x, labels).")
         with torch.no_grad():
             logits = self.model(images)
+        if logits.ndim != 2:
+            raise InputError(
+                f"The network gave {tuple(logits.shape)} for {len(images)} images; expected the "
+                "logits (N, classes) of a classifier. A network that gives images is attacked by "
+                "'restoration_ensemble', with clean images as targets."
+            )
         standing = logits.argmax(dim=1) == targets
         won = ["none" if right else "wrong" for right in standing.tolist()]
         attacked = images.clone()

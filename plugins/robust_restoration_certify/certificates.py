@@ -200,7 +200,7 @@ class Certificates:
             beside: Further curves by name; this one is then called by its sigma.
 
         Returns:
-            The figure.
+            The matplotlib axes; ``axes.figure`` is the whole.
         """
         from .curve import draw
 

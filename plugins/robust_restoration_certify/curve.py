@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from robust_restoration.files import atomic_path
+from robust_restoration.files import write_figure
 
 if TYPE_CHECKING:
     from .certificates import Certificates
 
 
-def draw(results: Mapping[str, Certificates], path: Path | str | None) -> Figure:
+def draw(results: Mapping[str, Certificates], path: Path | str | None) -> Any:
     """Draw one step curve a result, each with its band of 95 %.
 
     Args:
@@ -43,7 +43,4 @@ def draw(results: Mapping[str, Certificates], path: Path | str | None) -> Figure
     )
     axes.grid(alpha=0.3)
     axes.legend()
-    if path is not None:
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=130)
-    return figure
+    return write_figure(figure, path)

@@ -54,7 +54,7 @@ class ADNet(BlindNetwork):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         noise = self.net(noisy)
         weight = self.attention(torch.cat([noisy, noise], dim=1).tanh())
         return noisy - weight * noise

@@ -63,7 +63,7 @@ class BRDNet(BlindNetwork):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         both = torch.cat([noisy - self.upper(noisy), noisy - self.lower(noisy)], dim=1)
         return noisy - self.last(both)
 

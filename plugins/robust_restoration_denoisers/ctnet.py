@@ -102,7 +102,7 @@ class CTNet(BlindNetwork):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         height, width = noisy.shape[-2:]
         images = padded(noisy, max(0, SIDE - width), max(0, SIDE - height))
         places = list(_places(images.shape[-2], self.stride))

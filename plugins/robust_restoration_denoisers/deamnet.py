@@ -66,7 +66,7 @@ class DeamNet(BlindNetwork):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         height, width = noisy.shape[-2:]
         entered = self.enter(padded_to_multiple(noisy, 2**SCALES))
         observed = entered + self.transform(entered)

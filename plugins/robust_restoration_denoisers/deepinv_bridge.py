@@ -53,7 +53,7 @@ class DeepInv(Denoiser):
         Raises:
             InputError: If the images do not fit, or it must be told the level and is not.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         if not self.told:
             found: Tensor = self.model(noisy)
             return found

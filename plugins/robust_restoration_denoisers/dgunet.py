@@ -78,7 +78,7 @@ class DGUNet(BlindNetwork):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         height, width = noisy.shape[-2:]
         observed = padded_to_multiple(noisy, 2**SCALES)  # twice the least that a U-Net takes
         image = self.step(observed, observed)

@@ -78,7 +78,7 @@ class DnCNN(Denoiser):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         return noisy - self.net(noisy)
 
 

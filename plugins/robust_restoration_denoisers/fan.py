@@ -95,7 +95,7 @@ class FAN(BlindNetwork):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         height, width = noisy.shape[-2:]
         images = padded_to_multiple(noisy, 2 ** (SCALES - 1))
         noise_map = self._yuv(self.estimate(images))

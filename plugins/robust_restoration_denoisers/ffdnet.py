@@ -80,7 +80,7 @@ class FFDNet(Denoiser):
         Raises:
             InputError: If ``sigma`` is missing or no level, or ``noisy`` of another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         levels = sigma_per_image(sigma, noisy, denoiser="FFDNet")
         height, width = noisy.shape[-2:]
         parts = split(F.pad(noisy, (0, width % 2, 0, height % 2), mode="replicate"))

@@ -68,7 +68,7 @@ class N2NUNet(BlindNetwork):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         height, width = noisy.shape[-2:]
         pad = (0, -width % STEP, 0, -height % STEP)
         images = F.pad(noisy, pad, mode="replicate")

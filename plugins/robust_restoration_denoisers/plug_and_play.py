@@ -99,7 +99,7 @@ class PlugAndPlay(Denoiser):
         Raises:
             InputError: If ``sigma`` is missing or no level, or ``noisy`` of another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         noise = sigma_per_image(sigma, noisy, denoiser="plug and play")
         last = noise.clamp(min=LEAST)
         first = last.clamp(min=self.start)

@@ -66,7 +66,7 @@ class RDDCNN(BlindNetwork):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         return noisy - self.net(noisy)
 
 

@@ -58,7 +58,7 @@ class RIDNet(BlindNetwork):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         change: Tensor = self.tail(self.blocks(self.head(noisy - self.mean)))
         return noisy + change + self.mean
 

@@ -88,7 +88,7 @@ class Spandrel(Denoiser):
         Raises:
             InputError: If the images do not fit, or the network must be told the level and is not.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         height, width = noisy.shape[-2:]
         right, below = self._sizes.get_padding(width, height)
         images = padded(noisy, right, below)

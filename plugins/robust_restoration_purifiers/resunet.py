@@ -70,7 +70,7 @@ class ResUNet(Purifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """Purify ``images``, (N, C, H, W) in [0, 1], any size."""
-        check_layout(images, "images", self.channels)
+        check_layout(images, "images", self.channels, self)
         return self.drawn(images).clamp(0, 1)
 
     def drawn(self, images: Tensor) -> Tensor:

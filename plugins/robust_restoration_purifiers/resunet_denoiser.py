@@ -56,5 +56,5 @@ class ResUNetDenoiser(Denoiser):
         Raises:
             InputError: If ``noisy`` has another number of channels or another layout.
         """
-        check_layout(noisy, "noisy", self.channels)
+        check_layout(noisy, "noisy", self.channels, self)
         return self.network.drawn(noisy)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.files import atomic_path, write_json
+from robust_restoration.files import write_figure, write_json
 
 
 class Findings(ABC):
@@ -44,7 +44,7 @@ class Findings(ABC):
             path: A PNG, PDF or SVG file to write, atomically.
 
         Returns:
-            The figure; its ``axes`` may be drawn on further.
+            The matplotlib axes, or an array of several; ``axes.figure`` is the whole.
         """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -52,10 +52,7 @@ class Findings(ABC):
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)
         self.draw(figure)
-        if path is not None:
-            with atomic_path(path) as temporary:
-                figure.savefig(temporary, dpi=130)
-        return figure
+        return write_figure(figure, path)
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:

@@ -15,7 +15,7 @@ from robust_restoration.contracts import Denoiser
 from robust_restoration.data import load_images
 from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.errors import InputError
-from robust_restoration.files import atomic_path, write_json
+from robust_restoration.files import write_figure, write_json
 from robust_restoration.models.create import create_attack
 from robust_restoration.models.restore import conditioning
 from robust_restoration.numbers import check_count
@@ -80,7 +80,7 @@ class SimilitudeResult:
             image: Which image's; by default a sheet of all, as the paper's figures 4 and 5.
 
         Returns:
-            The figure.
+            The matplotlib axes, or an array of several; ``axes.figure`` is the whole.
         """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -112,10 +112,7 @@ class SimilitudeResult:
         )
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
                       ncols=len(self.names), fontsize=8)
-        if path is not None:
-            with atomic_path(path) as temporary:
-                figure.savefig(temporary, dpi=130)
-        return figure
+        return write_figure(figure, path)
 
 
 def similitude(

@@ -49,7 +49,10 @@ def main() -> None:
         say(f"Error: {error}")
         sys.exit(2)
     except OSError as error:
-        say(f"Error: {error}.")
+        # Without the number that the system gives it: people look for words.
+        said = error.strerror or str(error)
+        place = f"{error.filename}: {said}" if error.filename else said
+        say(f"Error: {place}. Give another path, or see to the rights and the room there.")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(stopped())

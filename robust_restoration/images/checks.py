@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from robust_restoration.errors import InputError
 
 
-def check_layout(images: Tensor, name: str = "x", channels: int | None = None) -> None:
+def check_layout(
+    images: Tensor,
+    name: str = "x",
+    channels: int | None = None,
+    network: nn.Module | None = None,
+) -> None:
     """Check kind, dtype and shape, which costs nothing; values are not looked at.
 
     Args:
         images: What should be (N, C, H, W), floating-point, N > 0.
         name: What the caller calls it.
         channels: How many channels are expected; ``None`` for any number.
+        network: What the images go into, whose weights must have their precision.
 
     Raises:
         InputError: With what came, what is expected, and what would fix it.
@@ -48,6 +54,23 @@ def check_layout(images: Tensor, name: str = "x", channels: int | None = None) -
             f"{name} has {images.shape[1]} channels (shape {tuple(images.shape)}); "
             f"expected {channels}{fix}."
         )
+    if network is not None:
+        _check_precision(images, name, network)
+
+
+def _check_precision(images: Tensor, name: str, network: nn.Module) -> None:
+    """Refuse images of another precision than the weights, unless autocast sees to that."""
+    for weights in network.parameters():
+        if not weights.is_floating_point():
+            continue
+        if weights.dtype != images.dtype and not torch.is_autocast_enabled(images.device.type):
+            raise InputError(
+                f"{name} has dtype {images.dtype}, and the weights of {type(network).__name__} "
+                f"have {weights.dtype}; expected one precision for both: give "
+                f"{name}.to({weights.dtype}), or convert the network with "
+                f".to({images.dtype})."
+            )
+        return
 
 
 def check_images(

@@ -153,7 +153,8 @@ def test_files(data, tmp_path):
     assert [float(row["radius"]) for row in rows] == [r.radius for r in found.records]
     assert rows[0]["sigma"] == "0.25"
     assert list(found.to_frame().columns) == list(rows[0])
-    assert found.plot(tmp_path / "a.png", beside={"more": certified(data, n=400)}).axes
+    axes = found.plot(tmp_path / "a.png", beside={"more": certified(data, n=400)})
+    assert len(axes.get_lines()) == 2
     assert found.to_latex([0]).count("\\\\") == 2
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     lines = found.to_markdown([0, 0.25]).splitlines()

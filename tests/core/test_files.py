@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from robust_restoration.errors import InputError
-from robust_restoration.files import atomic_path, cache_folder, write_json
+from robust_restoration.files import atomic_path, cache_folder, check_folder, write_json
 
 
 def test_written_whole(tmp_path: Path) -> None:
@@ -42,6 +42,16 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("ROBUST_RESTORATION_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "robust_restoration"
+
+
+def test_a_folder_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def mkdir(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "x")
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(InputError, match=r"new \(Permission denied\); give a folder") as told:
+        check_folder(tmp_path / "new")
+    assert "Errno" not in str(told.value)
 
 
 def test_links_that_lead_to_each_other_stay(tmp_path):

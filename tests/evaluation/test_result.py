@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 from scipy.stats import binom
 
@@ -282,10 +283,9 @@ def test_of_many_curves_the_best_are_drawn() -> None:
                 Record(subject, "set", str(n), threat, eps, "", "accuracy", float(n < number))
                 for n in range(10 if threat == "unattacked" else 8)
             ]
-    figure = Result(rows, {"classifier": "c", "threats": {"t": told()}}).plot()
-    (panel,) = figure.axes
+    panel = Result(rows, {"classifier": "c", "threats": {"t": told()}}).plot()
     assert {line.get_label() for line in panel.get_lines()} == {"no purifier", *"defgh"}
-    assert "3 subjects that keep less are in the table alone" in figure.get_suptitle()
+    assert "3 subjects that keep less are in the table alone" in panel.figure.get_suptitle()
     assert panel.get_title().endswith("8 of 10 images")
 
 
@@ -317,9 +317,12 @@ def test_several_as_one() -> None:
     ],
 )
 def test_plots(result: Result, tmp_path: Path) -> None:
-    figure = result.plot(tmp_path / "p.png")
+    axes = result.plot(tmp_path / "p.png")
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.width > 400
-    assert figure.axes
+    # As pyplot.subplots gives them: one, or an array of several.
+    panels = list(axes) if len(result.threats) > 1 and "accuracy" in result.metrics else [axes]
+    assert all(isinstance(panel, Axes) for panel in panels)
+    assert panels[0].figure.axes == panels
     with pytest.raises(InputError, match="no 'lpips'"):
         result.plot(metric="lpips")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robust_restoration import verbs
 from robust_restoration.errors import InputError, UnknownNameError
-from robust_restoration.files import atomic_path, write_json
+from robust_restoration.files import atomic_path, write_figure, write_json
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import call, load_target
 
@@ -417,10 +417,6 @@ class Result:
             metric: By default the first one.
 
         Returns:
-            The figure.
+            The matplotlib axes, or an array of several; ``axes.figure`` is the whole.
         """
-        figure = verbs.plot(self, metric=metric or self.metrics[0])
-        if path is not None:
-            with atomic_path(path) as temporary:
-                figure.savefig(temporary, dpi=130)
-        return figure
+        return write_figure(verbs.plot(self, metric=metric or self.metrics[0]), path)
