@@ -86,7 +86,7 @@ class DenoiserPurifier(Purifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """Denoise ``images``, (N, C, H, W) in [0, 1]."""
-        check_layout(images, "images", self.channels, self)
+        check_layout(images, "images", self.channels)
         batch = images.flatten(0, 1).unsqueeze(1) if self.one_by_one else images
         dtype = next((p.dtype for p in self.denoiser.parameters()), images.dtype)
         with torch.set_grad_enabled(self.differentiable and torch.is_grad_enabled()):
