@@ -7,6 +7,7 @@ import platform
 import re
 import shlex
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -14,11 +15,7 @@ from pathlib import Path
 def environment() -> dict[str, str]:
     """Versions, processor, cores, accelerators and command, for result files and bug reports."""
     found = {"python": platform.python_version(), "system": platform.platform(terse=True)}
-    for package in ("robust_restoration", "torchvision", *_required()):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
+    found |= _versions()
     found["processor"] = _processor()
     found["cores"] = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
                          else os.cpu_count())
@@ -28,6 +25,18 @@ def environment() -> dict[str, str]:
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     found["gpu"] = ", ".join(names) or "none"
     found["command"] = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv[0] else ""
+    return found
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Of this package and what it depends on; what a process has imported does not change."""
+    found = {}
+    for package in ("robust_restoration", "torchvision", *_required()):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
     return found
 
 

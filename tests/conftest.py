@@ -26,6 +26,16 @@ def pytest_configure() -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked ``exhaustive``, unless ``-m exhaustive`` or a test's name asks."""
+    if "exhaustive" in config.option.markexpr or any("::" in word for word in config.args):
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """The same random numbers in each test, alone or among others."""
@@ -33,7 +43,10 @@ def seeded() -> None:
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(0)
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(0)
+        torch = sys.modules["torch"]
+        torch.default_generator.manual_seed(0)  # torch.manual_seed formats the stack, three times
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(0)
 
 
 @pytest.fixture(scope="session")
@@ -188,15 +201,12 @@ def launch(one_thread: dict[str, str]) -> Callable[..., None]:
 
     def call(script: Path, *arguments: object, processes: int = 1) -> None:
         command: list[object] = [sys.executable]
-        environment = dict(one_thread)
         if processes > 1:
-            # What accelerate launch does for GPUs; for processors it wants MPI, and without it
-            # starts one process whatever it is told.
-            command += ["-m", "torch.distributed.run", "--standalone"]
-            command += ["--nproc_per_node", processes]
-            environment["ACCELERATE_USE_CPU"] = "true"
+            # torchrun itself is in tests/evaluation/test_resume.py. accelerate launch wants MPI for
+            # processors, and without it starts one process whatever it is told.
+            command += [REPOSITORY / "tests/launcher.py", processes]
         words = [str(word) for word in (*command, script, *arguments)]
-        ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240)
+        ended = subprocess.run(words, env=one_thread, capture_output=True, text=True, timeout=240)
         assert ended.returncode == 0, ended.stderr
 
     return call

@@ -41,10 +41,10 @@ def main() -> None:
     for noisy in (DeprecationWarning, FutureWarning):
         warnings.simplefilter("ignore", noisy)
     leaves("nothing was written")
-    add_plugin_commands()
+    command = _with_all_commands()
     sys.path.insert(0, "")  # package.module:function finds modules of the current folder
     try:
-        app(prog_name="robust-restoration")
+        command(prog_name="robust-restoration")
     except RobustRestorationError as error:
         say(f"Error: {error}")
         sys.exit(2)
@@ -58,6 +58,13 @@ def main() -> None:
         sys.exit(stopped())
     except SystemExit as end:
         sys.exit(stopped() if end.code == STOPPED else end.code)
+
+
+@cache
+def _with_all_commands() -> Any:
+    """The application, and what plugins add to it, ready to be run."""
+    add_plugin_commands()
+    return typer.main.get_command(app)
 
 
 def stopped() -> int:

@@ -118,7 +118,13 @@ def discover(*, strict: bool = False) -> list[Plugin]:
         One record a plugin, sorted by name, this distribution's own first.
     """
     disabled = {n.strip() for n in os.environ.get(DISABLE_VARIABLE, "").split(",") if n.strip()}
-    points = [(point, *_origin(point)) for point in metadata.entry_points(group=PROJECT)]
+    origins: dict[int, tuple[str, str]] = {}  # one distribution has many entry points
+    points = []
+    for point in metadata.entry_points(group=PROJECT):
+        known = id(point.dist)
+        if known not in origins:
+            origins[known] = _origin(point)
+        points.append((point, *origins[known]))
     points.sort(key=lambda p: (_canonical(p[1]) != PROJECT, p[0].name, p[1]))
     taken = {point.name for point, *_ in points}
     families: dict[str, str] = {}  # what names of this distribution's entries begin with

@@ -23,7 +23,11 @@ def subject(request: pytest.FixtureRequest, tiny_classifier: nn.Module) -> nn.Mo
     return made
 
 
-both = pytest.mark.parametrize("subject", ["advfilter", "before a classifier"], indirect=True)
+both = pytest.mark.parametrize(
+    "subject",
+    [pytest.param("advfilter", marks=pytest.mark.exhaustive), "before a classifier"],
+    indirect=True,
+)
 
 
 @pytest.mark.slow

@@ -20,6 +20,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SMALLER = {
     "steps=10_000": "steps=2, batch_size=2",
     "n=10_000": "n=200",
+    "denoiser, eps=5 / 255)(noisy": "denoiser, eps=5 / 255, steps=2)(noisy",
+    "eps=[2 / 255, 5 / 255])": "eps=[2 / 255, 5 / 255], limit=1)",
+    'threats=["gray-box", "white-box"]': 'threats=["gray-box steps=1", "white-box-quick steps=1"]',
     'fit_purifier(classifier, "photos/", minutes=10)': 'create_purifier("median")',  # of 3 photos
     '"cifar10:train"': "labelled",
     '"train400"': '"photos/"',

@@ -21,7 +21,10 @@ NOT_SHOWN = {"Batch", "hookimpl"}
 # What the notebooks compute, and what is computed in its place.
 SMALLER = {
     '"obsatk_auto steps=20"': '"obsatk_auto steps=2"',
+    '"obsatk steps=5"': '"obsatk steps=1"',
     "sigma=sigma)": "sigma=sigma, steps=2)",
+    "eps=[2 / 255, 5 / 255]": "eps=[5 / 255]",
+    "white-box-quick steps=10": "white-box-quick steps=1",
     "[20:180, 150:310]": "[20:84, 150:214]",
     "[128:288, 160:320]": "[128:192, 160:224]",
     "range(8)": "range(1)",

@@ -24,6 +24,11 @@ SMALLER = {
     "torch.export.export(robust.eval(), (two,), dynamic_shapes=any_number)": "robust.eval()",
     'torch.onnx.export(robust, (two,), "robust.onnx", dynamo=True, opset_version=18, '
     "dynamic_shapes=any_number)": "pass",
+    '"obsatk_auto"]': '"obsatk_auto steps=2"]',
+    "--threat obsatk_auto": "--threat 'obsatk_auto steps=2'",
+    "-o attacked": "-o attacked --attack 'obsatk_auto steps=2'",
+    "purify photos/ -o looked_at": "purify photos/0.png -o looked_at",
+    "-o results/mine": "-o results/mine --limit 2",
     "steps=20_000": "steps=2, batch_size=2",
     "steps=40": "steps=2",
     "--steps 20000": "--steps 2 --batch-size 2",

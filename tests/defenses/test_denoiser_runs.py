@@ -54,6 +54,7 @@ def test_two_processes_have_the_loss_curve_of_one(folder, launch, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_processes_wait_for_the_one_that_saves(folder, launch, tmp_path):
     script = tmp_path / "train.py"
     slow = """
@@ -68,6 +69,7 @@ _Run.save = lambda run: (time.sleep(3 * run.accelerator.is_main_process), save(r
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_killed_at_any_moment_it_ends_bit_equal(folder, launch, one_thread, tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)

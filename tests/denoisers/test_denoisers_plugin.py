@@ -42,10 +42,9 @@ SMALL = {
 }
 
 
-def networks(names=NETWORKS):
-    return [
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names
-    ]
+def networks(names=NETWORKS, *marks):
+    marks = (pytest.mark.slow, *marks)
+    return [pytest.param(name, marks=() if name in QUICK else marks) for name in names]
 
 
 def create(name, **options):
@@ -59,7 +58,9 @@ def test_keeps_the_contract(name):
 
 
 # fan is for colour alone
-@pytest.mark.parametrize("name", networks([name for name in NETWORKS if name != "fan"]))
+@pytest.mark.parametrize(
+    "name", networks([name for name in NETWORKS if name != "fan"], pytest.mark.exhaustive)
+)
 def test_keeps_the_contract_with_another_number_of_channels(name):
     usual = create(name).channels
     check_denoiser(create(name, channels=3 if usual == 1 else 1))

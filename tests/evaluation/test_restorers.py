@@ -104,7 +104,7 @@ def test_energy_control_is_exactly_as_long(images):
 
 
 def test_same_figures_in_any_batch_size(images):
-    names = ["obsatk_auto restarts=2", "denoising_pgd", "l2_denoising_pgd steps=2"]
+    names = ["obsatk_auto restarts=2 steps=6", "denoising_pgd", "l2_denoising_pgd steps=2"]
     one, many = (
         table(Blur(), images, threats=names, batch_size=size, checks=False) for size in (1, 4)
     )

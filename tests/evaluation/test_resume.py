@@ -264,6 +264,7 @@ def test_a_process_that_is_killed_ends_the_others_and_the_rest_is_kept(
     assert ended.returncode != 0
     assert not out.exists()
     launch(script, out)
+    resumed = (tmp_path / "r.json.rank0").read_text()
     whole = tmp_path / "whole.json"
     launch(script, whole)
     found = [json.loads(path.read_text()) for path in (out, whole)]

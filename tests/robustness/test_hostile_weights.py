@@ -215,7 +215,10 @@ def split_text(content: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     "count",
-    [pytest.param(300, id="some"), pytest.param(10_000, id="all", marks=pytest.mark.slow)],
+    [
+        pytest.param(300, id="some"),
+        pytest.param(10_000, id="all", marks=[pytest.mark.slow, pytest.mark.exhaustive]),
+    ],
 )
 def test_mutated_files_give_a_sentence_or_a_network(
     good: bytes, tmp_path: Path, count: int

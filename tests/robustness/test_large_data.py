@@ -97,6 +97,7 @@ def trained(script: str, *words: object, cache: Path, one_thread: dict[str, str]
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="limits a process as Linux does")
 def test_pairs_above_the_limit(tmp_path: Path, one_thread: dict[str, str]) -> None:
     said = trained(PAIRS, tmp_path / "pairs", 70, cache=tmp_path, one_thread=one_thread)

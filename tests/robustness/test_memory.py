@@ -47,7 +47,9 @@ SIDE = int(os.environ.get("ROBUST_RESTORATION_MEMORY_SIDE", 1024))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["restore", "attack"])
+@pytest.mark.parametrize(
+    "what", [pytest.param("restore", marks=pytest.mark.exhaustive), "attack"]
+)
 def test_peak_memory(what: str) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-c", SCRIPT, what, str(SIDE)]
