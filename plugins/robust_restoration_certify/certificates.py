@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from robust_restoration import verbs
 from robust_restoration.errors import DataError, InputError
 from robust_restoration.evaluation.result import Interval
 from robust_restoration.evaluation.result.intervals import share
@@ -109,7 +110,7 @@ class Certificates:
 
     def to_latex(self, radii: Sequence[float] | None = None) -> str:
         """The same as LaTeX, for the package booktabs."""
-        return self._table(radii).latex()
+        return str(verbs.latex(self._table(radii)))
 
     def _table(self, radii: Sequence[float] | None) -> Table:
         told = self.settings

@@ -14,6 +14,7 @@ def verbs() -> list[Entry]:
     return [
         Entry("matplotlib_figure", f"{AT}.plot:plot", summary, roles=("plot",)),
         Entry("tables", f"{AT}.tables:tables", "by strength or by condition", roles=("tables",)),
+        Entry("latex_table", f"{AT}.latex:latex", "for the package booktabs", roles=("latex",)),
         Entry(
             "training_curves", f"{AT}.training_curves:curves", "of a run", roles=("curves",)
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -181,6 +182,7 @@ def hand_over(result: Any, out: Path | None, as_json: bool) -> None:
 
 
 def _write(result: Any, out: Path) -> None:
+    from robust_restoration.errors import UnknownNameError
     from robust_restoration.files import atomic_path
 
     def write_text(path: Path, text: str) -> None:
@@ -196,9 +198,12 @@ def _write(result: Any, out: Path) -> None:
         ways["csv"] = result.to_csv
     if hasattr(result, "to_latex"):
         ways["tex"] = lambda path: write_text(path, result.to_latex())
+    written = []
     for kind, write in ways.items():
-        write(beside(out, kind))
-    say(f"Wrote {', '.join(str(beside(out, kind)) for kind in ways)}.")
+        with suppress(UnknownNameError):  # no plugin in use makes this form
+            write(beside(out, kind))
+            written.append(str(beside(out, kind)))
+    say(f"Wrote {', '.join(written)}.")
 
 
 def beside(out: Path, kind: str) -> Path:

@@ -17,6 +17,7 @@ from PIL import Image
 from scipy.stats import binom
 
 from robust_restoration import DataError, InputError, Result
+from robust_restoration.cli.app import hand_over
 from robust_restoration.evaluation.result import Record
 from robust_restoration.evaluation.result.intervals import of_mean
 from robust_restoration.evaluation.result.intervals import share as share_of
@@ -59,14 +60,18 @@ def classified(**accuracies: float) -> Result:
     return Result(rows, {"classifier": "c", "threats": threats})
 
 
-def test_it_is_printed_without_a_plugin_that_draws_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_printed_without_a_plugin_that_draws_tables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv(DISABLE_VARIABLE, "scrutiny")
     registry.cache_clear()
     try:
         printed, markdown = str(restored()), restored().to_markdown()
+        hand_over(restored(), tmp_path / "r", as_json=True)  # in the forms that there are
     finally:
         monkeypatch.undo()
         registry.cache_clear()
+    assert {path.name for path in tmp_path.iterdir()} == {"r.json", "r.md", "r.csv"}
     for word in ("unattacked", "clamp only", "29", "25.5"):
         assert word in printed
         assert word in markdown

@@ -382,7 +382,7 @@ class Result:
         Args:
             metric: Of the table by strength; by default the first one.
         """
-        return "\n\n".join(table.latex() for table in self._tables(metric))
+        return "\n\n".join(verbs.latex(table) for table in self._tables(metric))
 
     def to_html(self, path: Path | str, **options: Any) -> None:
         """Write one page that asks for nothing from elsewhere, by the plugin that offers this verb.

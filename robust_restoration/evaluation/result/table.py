@@ -1,4 +1,4 @@
-"""A table, in all the forms it is shown in, and how its words and numbers are written."""
+"""A table, for people and as Markdown, and how its words and numbers are written."""
 
 from __future__ import annotations
 
@@ -30,20 +30,6 @@ class Table:
         text[1] = text[1].replace(" ", "")
         return "\n".join(text)
 
-    def latex(self) -> str:
-        """It as LaTeX, with the title as a comment; controls are indented."""
-        lines = [
-            " & ".join(("\\quad " if w[:2] == "  " else "") + _latex(w.strip()) for w in row)
-            for row in (self.heads, *(row for _, row in self.rows))
-        ]
-        first, *others = [line + r" \\" for line in lines]
-        columns = "l" * self.words + "r" * (len(self.heads) - self.words)
-        about, begin = f"% {' '.join(self.title.split())}", rf"\begin{{tabular}}{{{columns}}}"
-        return "\n".join([
-            about, begin, r"\toprule", first, r"\midrule", *others, r"\bottomrule",
-            r"\end{tabular}",
-        ])
-
     @property
     def words(self) -> int:
         """How many columns hold words; the others hold numbers."""
@@ -59,14 +45,6 @@ class Table:
         for faint, row in self.rows:
             made.add_row(*row, style="dim" if faint else None)
         return made
-
-
-def _latex(words: str) -> str:
-    """Words as LaTeX prints them."""
-    replaced = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    replaced |= {letter: f"\\{letter}" for letter in "&%$#_{}"}
-    replaced |= {"±": r"$\pm$", "·": r"$\cdot$", "<": "$<$", ">": "$>$"}
-    return "".join(replaced.get(letter, letter) for letter in words)
 
 
 def level(eps: float) -> str:
