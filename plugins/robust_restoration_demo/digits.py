@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from rich.console import Console
-from torch import Generator, Tensor, nn
+from torch import nn
 
 import robust_restoration as rr
 from robust_restoration.files import atomic_path
@@ -19,10 +19,14 @@ from .certificates import certify_digits
 SIDE = 32
 SHOWN_EPS = 0.1
 STRENGTHS = (0.03, 0.1)
+# As few as still show it: learnt from 1,397 digits in 200 steps, AdvFilter keeps 100 % of attacked
+# digits where it keeps 99.5 % so.
+LEARNT_FROM, TESTED = 500, 200
+THROUGH = 40  # digits that are attacked through the purifier
 
 
 def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dict[str, Any]:
-    """Train a classifier and an AdvFilter, attack, purify, certify, and show it.
+    """Train an AdvFilter before a classifier, attack, purify, certify, and show it.
 
     Args:
         out: Folder for ``digits.png``, ``accuracy.png`` and ``certified.png``.
@@ -33,16 +37,21 @@ def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dic
     Returns:
         What was measured.
     """
-    training, test = load_digits_32()
+    from .classifier import load_classifier
+
+    training, kept = load_digits_32()
+    test = kept.subset(slice(TESTED))
     console.print(
-        f"[bold]2. A classifier[/bold] (timm test_efficientnet) learns {len(training)} handwritten "
-        f"digits; {len(test)} others are kept for testing. It is what is attacked from here on."
+        f"[bold]2. A classifier[/bold] (timm test_efficientnet) has learnt {len(training)} "
+        f"handwritten digits; {len(test)} others test it. It comes trained, for that shows nothing "
+        "new. It is what is attacked from here on."
     )
-    classifier = fit_classifier(training, seed=seed, progress=not quiet)
+    classifier = load_classifier()
 
     console.print(
         "[bold]3. A purifier[/bold], AdvFilter, learns to stand before this classifier and undo "
-        "attacks on it (PGD, eps 0.01 to 0.2): it predicts a small filter for each pixel."
+        f"attacks on it (PGD, eps 0.01 to 0.2, on {LEARNT_FROM} of the digits it has learnt): it "
+        "predicts a small filter for each pixel."
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -55,18 +64,20 @@ def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dic
         small_up_to=0.03,
         large_from=0.03,
         per_image=2,
-        attack_steps=7,
+        attack_steps=5,
         cache=out / "cache",
         seed=seed,
     )
-    pairs, _ = method.prepare(training, val_fraction=0.0, progress=not quiet)
-    rr.train(purifier, method, pairs, steps=200, batch_size=32, lr=2e-3, seed=seed,
+    shown = training.subset(slice(LEARNT_FROM))
+    pairs, _ = method.prepare(shown, val_fraction=0.0, progress=not quiet)
+    rr.train(purifier, method, pairs, steps=80, batch_size=32, lr=2e-3, seed=seed,
              progress=not quiet)
 
     console.print(
         "[bold]4. Attacks[/bold] of two kinds: by somebody who knows the classifier only "
         "(gray-box), and by somebody who knows the purifier too and attacks through it "
-        "(white-box). A median filter stands beside it, which nobody had to train."
+        f"(white-box, on {THROUGH} digits, as it is slow). A median filter stands beside it, which "
+        "nobody had to train."
     )
     result = rr.evaluate(
         classifier,
@@ -74,7 +85,7 @@ def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dic
         purifiers={"advfilter": purifier, "median": rr.create_purifier("median")},
         eps=STRENGTHS,
         threats={
-            "gray-box": "gray-box steps=10", "white-box": "white-box-quick steps=10 limit=100"
+            "gray-box": "gray-box steps=10", "white-box": f"white-box-quick steps=10 limit={THROUGH}",
         },
         controls=False,
         checks=False,
@@ -134,49 +145,6 @@ def load_digits_32() -> tuple[rr.LabelledImages, rr.LabelledImages]:
     return data.subset(order[400:]), test
 
 
-class _LabelledSet:
-    """Labelled images, shifted by up to two pixels, as batches to train on."""
-
-    def __init__(self, data: rr.LabelledImages) -> None:
-        self.data = data
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def batch(self, indices: Tensor, generator: Generator, stage: str) -> rr.Batch:
-        images = F.pad(self.data.pixels(indices), (2, 2, 2, 2))
-        top, left = torch.randint(0, 5, (2,), generator=generator).tolist()
-        window = images[..., top : top + SIDE, left : left + SIDE]
-        return {"images": window, "label": self.data.labels[indices]}
-
-
-class _CrossEntropy(rr.Defense):
-    """No defense at all: the classifier's plain training."""
-
-    def loss(
-        self, model: nn.Module, batch: rr.Batch, step: rr.Step
-    ) -> tuple[Tensor, dict[str, float]]:
-        return F.cross_entropy(model(batch["images"]), batch["label"]), {}
-
-
-def fit_classifier(data: rr.LabelledImages, *, seed: int = 0, progress: bool = True) -> nn.Module:
-    """Train timm's smallest EfficientNet on gray 32x32 images, from scratch.
-
-    Args:
-        data: (N, 1, 32, 32) images of ten classes.
-        seed: Of the initial weights and the batches.
-        progress: Show a progress bar.
-    """
-    import timm
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = timm.create_model("test_efficientnet", in_chans=1, num_classes=10)
-    rr.train(rr.NormalizedClassifier(model), _CrossEntropy(), _LabelledSet(data), steps=250,
-             batch_size=64, lr=3e-3, betas=(0.9, 0.999), seed=seed, progress=progress)
-    return model.eval()
-
-
 def draw_digits(
     classifier: nn.Module,
     purifier: nn.Module,
@@ -198,6 +166,7 @@ def draw_digits(
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
     robust = rr.PurifiedClassifier(classifier, purifier)
     bare = rr.PurifiedClassifier(classifier, nn.Identity())
@@ -208,7 +177,7 @@ def draw_digits(
     first = [(right & (labels == digit)).nonzero().flatten()[:1] for digit in range(columns)]
     chosen = torch.cat(first)
     clean, labels = clean[chosen], labels[chosen]
-    options = {"eps": SHOWN_EPS, "alpha": SHOWN_EPS / 8, "steps": 20, "seed": seed}
+    options = {"eps": SHOWN_EPS, "alpha": SHOWN_EPS / 4, "steps": 10, "seed": seed}
     gray = rr.create_attack("torchattacks/pgd", bare, **options)(clean, labels)
     white = rr.create_attack("torchattacks/pgd", robust, **options)(clean, labels)
     with torch.no_grad():
@@ -221,24 +190,28 @@ def draw_digits(
             ("... and purified", purifier(white), robust(white)),
         ]
     columns = len(chosen)
-    figure = Figure(figsize=(1.15 * columns + 1.9, 1.35 * len(rows) + 0.6), layout="constrained")
+    figure = Figure(figsize=(1.15 * columns + 1.9, 1.2 * len(rows) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (title, images, logits) in zip(panels, rows, strict=True):
-        for column, panel in enumerate(line):
-            panel.imshow(images[column, 0].numpy(), cmap="gray", vmin=0, vmax=1)
-            panel.set_xticks([])
-            panel.set_yticks([])
+    # One panel for all: laying out one for each digit takes seconds.
+    panel = figure.subplots()
+    for line, (title, images, logits) in enumerate(rows):
+        panel.text(-0.1, line + 0.45, title, ha="right", va="center", fontsize=11)
+        for column in range(columns):
+            left, right, low, high = column, column + 0.85, line + 0.85, line
+            panel.imshow(images[column, 0].numpy(), cmap="gray", vmin=0, vmax=1,
+                         extent=(left, right, low, high))
+            color = "black"
             if logits is not None:
                 said = int(logits[column].argmax())
-                good = said == int(labels[column])
-                color = "tab:green" if good else "tab:red"
-                panel.set_xlabel(f"seen as {said}", color=color, fontsize=10, labelpad=2)
-                for spine in panel.spines.values():
-                    spine.set(color=color, linewidth=2.5)
-        line[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=11)
+                color = "tab:green" if said == int(labels[column]) else "tab:red"
+                panel.text((left + right) / 2, low + 0.02, f"seen as {said}", color=color,
+                           ha="center", va="top", fontsize=10)
+            panel.add_patch(Rectangle((left, high), 0.85, 0.85, fill=False, color=color,
+                                      linewidth=0.8 if logits is None else 2.5))
+    panel.set(xlim=(-0.03, columns - 0.1), ylim=(len(rows), -0.03))
+    panel.axis("off")
     figure.suptitle(
         f"green: the classifier is right, red: it is fooled  (PGD, eps {SHOWN_EPS})", fontsize=12
     )
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=110, bbox_inches="tight")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import DataError
+from robust_restoration.errors import DataError, InputError
 from robust_restoration.evaluation import Result
 from robust_restoration.evaluation.result import UNATTACKED, Record
 from robust_restoration.files import read_text
@@ -41,6 +41,21 @@ def read_result(path: Path) -> Result:
         ) from error
 
 
+def as_result(given: Any) -> Result:
+    """A result as it is, a file as it is read, and what ``rr.create_certifier`` found as one."""
+    if isinstance(given, Result):
+        return given
+    if isinstance(given, (str, Path)):
+        return read_result(Path(given))
+    try:
+        return _result(given.to_dict())
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"A page cannot show a {type(given).__name__}; expected a result of evaluate, "
+            "certificates of certify_set, or the file of either."
+        ) from error
+
+
 def _result(raw: dict[str, Any]) -> Result:
     settings = dict(raw["settings"])
     subject = str(settings["classifier"]).rpartition(":")[2]
@@ -56,7 +71,7 @@ def _result(raw: dict[str, Any]) -> Result:
             records.append(
                 Record(subject, data, str(row["image"]), threat, radius, "", METRIC, float(sure))
             )
-    settings["abstained"] = float(raw["abstained"]["share"])
+    settings["abstained"] = float(raw["abstained"]["mean"])
     settings.setdefault("images", len(raw["records"]))
     settings["alpha"] = float(settings.get("alpha", 0.001))
     return Result(records, settings, dict(raw["environment"]), [], list(map(str, raw["damaged"])))

@@ -22,7 +22,7 @@ from robust_restoration.evaluation.result.table import level
 from robust_restoration.files import atomic_path
 
 from .certificates import METRIC as CERTIFIED
-from .certificates import certified_summary
+from .certificates import as_result, certified_summary
 from .charts import Chart, charts
 from .figures import Row, head, rows, shown_metrics, summary
 from .gallery import Strip, gallery
@@ -55,7 +55,7 @@ def write_report(
     results: Sequence[Result],
     path: Path | str,
     *,
-    beside: Sequence[Result] = (),
+    beside: Sequence[Any] = (),
     title: str = "",
     strips: Path | str | None = None,
     limit: int = STRIPS,
@@ -68,7 +68,7 @@ def write_report(
     Args:
         results: One or several.
         path: The file, written atomically.
-        beside: Further results.
+        beside: Further results, certificates of ``certify_set``, or files of either.
         title: The page's heading; by default what was evaluated on what.
         strips: A folder that ``evaluate(strips=...)`` wrote pictures to; those that lost most are
             shown, with a zoom and a slider between restored and restored under attack.
@@ -77,7 +77,7 @@ def write_report(
     Raises:
         InputError: If there is no result, or the folder holds no strips of any.
     """
-    results = [*results, *beside]
+    results = [*results, *map(as_result, beside)]
     if not results or not any(r.records for r in results):
         raise InputError("There is no result to report; expected at least one with records.")
     sections = [_section(result) for result in _together(results)]

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from robust_restoration_report.certificates import read_result
@@ -50,12 +52,12 @@ def certificates(path, **changed):
         "classifier": "my.module:net", "denoiser": "cleaner", "sigma": 0.25, "n": 500,
         "alpha": 0.001, "data": "digits <b>",
     }
-    share = {"share": 0.0, "low": 0.0, "high": 1.0}
+    share = {"mean": 0.0, "low": 0.0, "high": 1.0}
     content = {
         "settings": settings, "environment": {"torch": "2"}, "damaged": [], "abstained": share,
         "certified": dict.fromkeys(("0", "0.25", "0.5", "1"), share), "records": records,
     }
-    content["abstained"] = share | {"share": 0.125}
+    content["abstained"] = share | {"mean": 0.125}
     path.write_text(json.dumps(content | changed))
     return path
 
@@ -69,7 +71,14 @@ def test_certificates_are_shown_by_radius_beside_other_results(tmp_path):
     assert shares == [5 / 8, 4 / 8, 2 / 8, 0]
     assert found.interval(threat, eps=1).high > 0.2  # none of eight does not mean none of all
     result(tmp_path / "a.json")
-    write_report([found, read_result(tmp_path / "a.json")], tmp_path / "page.html")
+    # A file will do, and so will what has the content of one; nothing else.
+    write_report([found], tmp_path / "page.html", beside=[tmp_path / "a.json"])
+    assert "no attack whatever" in (tmp_path / "page.html").read_text()
+    with pytest.raises(InputError, match="cannot show a int; expected a result of evaluate"):
+        write_report([found], tmp_path / "page.html", beside=[5])
+    raw = json.loads((tmp_path / "c.json").read_text())
+    read = read_result(tmp_path / "a.json")
+    write_report([read], tmp_path / "page.html", beside=[SimpleNamespace(to_dict=lambda: raw)])
     page = (tmp_path / "page.html").read_text()
     assert "50.0 % (21.5 to 78.5) within 0.25" in page
     assert "0.0 % (0.0 to 32.4) within 1" in page
@@ -77,6 +86,15 @@ def test_certificates_are_shown_by_radius_beside_other_results(tmp_path):
     assert "It abstains from 12.5 %." in page
     assert "no attack whatever" in page
     assert "digits &lt;b&gt;" in page
+
+
+def test_files_that_certify_wrote_are_read():
+    folder = Path(__file__).parents[2] / "benchmarks" / "results"
+    for path in (p for p in folder.glob("certify-*.json") if "attacked" not in p.name):
+        raw = json.loads(path.read_text())
+        found = read_result(path)
+        assert found.mean() == pytest.approx(raw["certified"]["0"]["mean"], abs=1e-4)
+        assert found.settings["abstained"] == raw["abstained"]["mean"]
 
 
 def test_certificates_that_are_none_are_refused(tmp_path):

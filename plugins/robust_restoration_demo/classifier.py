@@ -1,0 +1,82 @@
+"""The classifier of the demonstration, which comes trained: training it shows nothing new.
+
+``python -m robust_restoration_demo.classifier`` makes its weights again, in half a minute.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import timm
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Generator, Tensor, nn
+
+import robust_restoration as rr
+
+from .digits import SIDE, load_digits_32
+
+WEIGHTS = Path(__file__).with_name("digits_classifier.safetensors")
+
+
+def load_classifier() -> nn.Module:
+    """timm's smallest EfficientNet, trained on the digits that are not tested on."""
+    model = _network()
+    model.load_state_dict(load_file(WEIGHTS))
+    return model.eval()
+
+
+def _network() -> nn.Module:
+    model: nn.Module = timm.create_model("test_efficientnet", in_chans=1, num_classes=10)
+    model.pretrained_cfg["tag"] = "digits"  # whose weights it has, where it is named
+    return model
+
+
+class _LabelledSet:
+    """Labelled images, shifted by up to two pixels, as batches to train on."""
+
+    def __init__(self, data: rr.LabelledImages) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def batch(self, indices: Tensor, generator: Generator, stage: str) -> rr.Batch:
+        images = F.pad(self.data.pixels(indices), (2, 2, 2, 2))
+        top, left = torch.randint(0, 5, (2,), generator=generator).tolist()
+        window = images[..., top : top + SIDE, left : left + SIDE]
+        return {"images": window, "label": self.data.labels[indices]}
+
+
+class _CrossEntropy(rr.Defense):
+    """No defense at all: the classifier's plain training."""
+
+    def loss(
+        self, model: nn.Module, batch: rr.Batch, step: rr.Step
+    ) -> tuple[Tensor, dict[str, float]]:
+        return F.cross_entropy(model(batch["images"]), batch["label"]), {}
+
+
+def fit_classifier(
+    data: rr.LabelledImages, *, steps: int = 250, seed: int = 0, progress: bool = True
+) -> nn.Module:
+    """Train the classifier from scratch.
+
+    Args:
+        data: (N, 1, 32, 32) images of ten classes.
+        steps: Of 64 images each.
+        seed: Of the initial weights and the batches.
+        progress: Show a progress bar.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = _network()
+    rr.train(rr.NormalizedClassifier(model), _CrossEntropy(), _LabelledSet(data), steps=steps,
+             batch_size=64, lr=3e-3, betas=(0.9, 0.999), seed=seed, progress=progress)
+    return model.eval()
+
+
+if __name__ == "__main__":
+    state = fit_classifier(load_digits_32()[0]).state_dict()
+    save_file({name: values.contiguous() for name, values in state.items()}, WEIGHTS)
