@@ -35,8 +35,8 @@ def certify_digits(
     """
     console.print(
         f"\n[bold]5. A certificate[/bold]: {DRAWS} noisy copies of each of {IMAGES} digits are "
-        "blurred and classified; how clear the majority is tells a radius within which no perturbation of the "
-        "image changes it, whoever makes it (randomised smoothing)."
+        "blurred and classified; how clear the majority is tells a radius within which no "
+        "perturbation of the image changes it, whoever makes it (randomised smoothing)."
     )
     certifier = rr.create_certifier(
         classifier, sigma=SIGMA, denoiser=rr.create_purifier("gaussian_blur", sigma=BLUR),

@@ -21,7 +21,7 @@ WEIGHTS = Path(__file__).with_name("digits_classifier.safetensors")
 
 
 def load_classifier() -> nn.Module:
-    """timm's smallest EfficientNet, trained on the digits that are not tested on."""
+    """The smallest EfficientNet of timm, trained on the digits that are not tested on."""
     model = _network()
     model.load_state_dict(load_file(WEIGHTS))
     return model.eval()

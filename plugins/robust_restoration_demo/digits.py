@@ -85,7 +85,8 @@ def purify_digits(out: Path, console: Console, *, seed: int, quiet: bool) -> dic
         purifiers={"advfilter": purifier, "median": rr.create_purifier("median")},
         eps=STRENGTHS,
         threats={
-            "gray-box": "gray-box steps=10", "white-box": f"white-box-quick steps=10 limit={THROUGH}",
+            "gray-box": "gray-box steps=10",
+            "white-box": f"white-box-quick steps=10 limit={THROUGH}",
         },
         controls=False,
         checks=False,
