@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -28,8 +29,9 @@ def load_classifier() -> nn.Module:
 
 
 def _network() -> nn.Module:
-    model: nn.Module = timm.create_model("test_efficientnet", in_chans=1, num_classes=10)
-    model.pretrained_cfg["tag"] = "digits"  # whose weights it has, where it is named
+    made: Any = timm.create_model("test_efficientnet", in_chans=1, num_classes=10)
+    made.pretrained_cfg["tag"] = "digits"  # whose weights it has, where it is named
+    model: nn.Module = made
     return model
 
 

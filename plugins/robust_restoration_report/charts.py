@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from robust_restoration.evaluation.result.table import level
 
+from .certificates import METRIC as CERTIFIED
 from .figures import SHARES, UNATTACKED, Figure, Row, head
 
 WIDTH, HEIGHT = 360, 240
@@ -84,7 +85,8 @@ def _curves(title: str, rows: Sequence[Row], metric: str) -> Chart:
         _text(svg, LEFT - 6, y(tick) + 4, f"{tick:g}", "end")
     for eps, x in places.items():
         _text(svg, x, HEIGHT - BOTTOM + 16, level(eps) if eps else "0", "middle")
-    _text(svg, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "attack strength eps", "middle")
+    _text(svg, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6,
+          "L2 radius" if metric == CERTIFIED else "attack strength eps", "middle")
     names = list(dict.fromkeys((r.subject, "") for r in rows))
     names += list(dict.fromkeys((r.subject, r.control) for r in rows if r.control))
     subjects = [s for s, c in names if not c]

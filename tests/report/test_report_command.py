@@ -73,7 +73,9 @@ def test_certificates_are_shown_by_radius_beside_other_results(tmp_path):
     result(tmp_path / "a.json")
     # A file will do, and so will what has the content of one; nothing else.
     write_report([found], tmp_path / "page.html", beside=[tmp_path / "a.json"])
-    assert "no attack whatever" in (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text()
+    assert "no attack whatever" in page
+    assert page.count("L2 radius</") == 1  # below the curve
     with pytest.raises(InputError, match="cannot show a int; expected a result of evaluate"):
         write_report([found], tmp_path / "page.html", beside=[5])
     raw = json.loads((tmp_path / "c.json").read_text())
