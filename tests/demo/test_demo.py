@@ -67,7 +67,7 @@ def test_it_ends_with_one_page_of_both_parts(tmp_path, monkeypatch):
     third = SimpleNamespace(
         to_dict=lambda: {
             "settings": {"classifier": "c", "denoiser": "blur", "sigma": 0.25, "data": "digits"},
-            "records": [image], "certified": {"0": {}, "0.25": {}}, "abstained": {"share": 0.0},
+            "records": [image], "certified": {"0": {}, "0.25": {}}, "abstained": {"mean": 0.0},
             "environment": {}, "damaged": [],
         }
     )
