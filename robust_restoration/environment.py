@@ -7,6 +7,7 @@ import platform
 import re
 import shlex
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -31,12 +32,10 @@ def environment() -> dict[str, str]:
 @cache
 def _versions() -> dict[str, str]:
     """Of this package and what it depends on; what a process has imported does not change."""
-    found = {}
-    for package in ("robust_restoration", "torchvision", *_required()):
-        try:
+    found = dict.fromkeys(("robust_restoration", "torchvision", *_required()), "not installed")
+    for package in found:
+        with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 import warnings
 from contextlib import suppress
@@ -42,6 +43,8 @@ def main() -> None:
     for noisy in (DeprecationWarning, FutureWarning):
         warnings.simplefilter("ignore", noisy)
     leaves("nothing was written")
+    # Launchers that end their processes, and kill, leave no file half written either.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     command = _with_all_commands()
     sys.path.insert(0, "")  # package.module:function finds modules of the current folder
     try:

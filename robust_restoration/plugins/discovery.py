@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -118,13 +119,8 @@ def discover(*, strict: bool = False) -> list[Plugin]:
         One record a plugin, sorted by name, this distribution's own first.
     """
     disabled = {n.strip() for n in os.environ.get(DISABLE_VARIABLE, "").split(",") if n.strip()}
-    origins: dict[int, tuple[str, str]] = {}  # one distribution has many entry points
-    points = []
-    for point in metadata.entry_points(group=PROJECT):
-        known = id(point.dist)
-        if known not in origins:
-            origins[known] = _origin(point)
-        points.append((point, *origins[known]))
+    origin = cache(_origin)  # one distribution has many entry points
+    points = [(point, *origin(point.dist)) for point in metadata.entry_points(group=PROJECT)]
     points.sort(key=lambda p: (_canonical(p[1]) != PROJECT, p[0].name, p[1]))
     taken = {point.name for point, *_ in points}
     families: dict[str, str] = {}  # what names of this distribution's entries begin with
@@ -174,11 +170,11 @@ def _heads(entries: dict[str, list[Entry]]) -> set[str]:
     return {name.split("/")[0] for name in names if "/" in name}
 
 
-def _origin(point: metadata.EntryPoint) -> tuple[str, str]:
-    """Name and version of an entry point's distribution, also where its metadata is damaged."""
+def _origin(distribution: metadata.Distribution | None) -> tuple[str, str]:
+    """Name and version of a distribution, also where its metadata is damaged."""
     try:
-        assert point.dist is not None
-        return point.dist.name or "?", point.dist.version or "?"
+        assert distribution is not None
+        return distribution.name or "?", distribution.version or "?"
     except Exception:
         return "?", "?"
 

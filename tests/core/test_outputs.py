@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 
 from robust_restoration.cli.app import hand_over
+from robust_restoration.files import atomic_path
 
 Run = Callable[..., tuple[int, str, str]]
 NOWHERE = ("--denoiser", "no_such_denoiser", "--data", "no_such_data")
@@ -101,6 +104,28 @@ def test_the_table_is_printed_in_any_case(
 
 def _interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def _terminated(*_: object, **__: object) -> None:
+    with atomic_path(Path("half.json")) as temporary:
+        temporary.write_text("{")
+        os.kill(os.getpid(), signal.SIGTERM)  # as launchers do, and kill
+
+
+def test_a_signal_to_end_leaves_nothing_half_written(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (16, 16)).save(tmp_path / "0.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("robust_restoration.evaluation.evaluate", _terminated)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        status, _, err = run("evaluate", "--denoiser", "dncnn_b=nt", "--data", ".", "-o", "r")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert status == 130, err
+    assert "Stopped; what was finished is kept in r.json" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["0.png"]
 
 
 def test_what_is_left_when_somebody_stops_it(
