@@ -77,18 +77,24 @@ def project(
     # The hyperplane goes through the ball's centre, so one after the other is exact.
     scale = (limit / norm.clamp(min=1e-300)).clamp(max=1)
     found = torch.empty(z.shape, dtype=z.dtype, device=z.device)
-    outside = torch.zeros(len(z), dtype=torch.bool, device=z.device)
+    beyond: list[Any] = [
+        torch.empty(z.shape, dtype=torch.bool, device=z.device) for _ in bounds
+    ]
     for at, wide, *room_here in _pieces(z, *bounds)():
         nearest = (wide - mean) * scale
         found[at] = nearest.to(found.dtype)
         if room_here:
-            lowest, highest = room_here
-            outside |= ((nearest < lowest) | (nearest > highest)).any(1)
-    if bounds and bool(outside.all()):
-        found = _boxed(z, limit, bounds[0], bounds[1], zero_mean)
-    elif bounds and bool(outside.any()):
+            beyond[0][at], beyond[1][at] = nearest < room_here[0], nearest > room_here[1]
+    if not bounds:
+        return found.view_as(perturbation)
+    outside = beyond[0].any(1) | beyond[1].any(1)
+    number = int(outside.sum())
+    if number == len(z):
+        found = _boxed(z, limit, bounds[0], bounds[1], beyond, zero_mean)
+    elif number:
         rows = [each[outside] for each in (z, limit, *bounds)]
-        found[outside] = _boxed(rows[0], rows[1], rows[2], rows[3], zero_mean)
+        guess = [each[outside] for each in beyond]
+        found[outside] = _boxed(rows[0], rows[1], rows[2], rows[3], guess, zero_mean)
     return found.view_as(perturbation)
 
 
@@ -128,11 +134,16 @@ def _clip(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.maximum(torch.minimum(values, high), low)
 
 
-def _boxed(z: Tensor, radius: Tensor, low: Any, high: Any, zero_mean: bool) -> Tensor:
-    """Guess which pixels are at a bound, solve for the others, mend the guess."""
+def _boxed(
+    z: Tensor, radius: Tensor, low: Any, high: Any, guess: list[Tensor], zero_mean: bool
+) -> Tensor:
+    """Guess which pixels are at a bound, solve for the others, mend the guess.
+
+    The first guess, which is changed in place, is those that lie beyond it without the box.
+    """
     pieces = _pieces(z, low, high)
-    below = torch.zeros(z.shape, dtype=torch.bool, device=z.device)
-    above, settled = torch.zeros_like(below), torch.zeros_like(radius, dtype=torch.bool)
+    below, above = guess
+    settled = torch.zeros_like(radius, dtype=torch.bool)
     zero = torch.zeros_like(radius)
     solution: tuple[Tensor, ...] = (zero, zero, zero)
     for _ in range(ROUNDS):

@@ -134,9 +134,11 @@ class PerImage(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Fill what can be filled row by row; call ``func`` for the rest."""
-        kwargs = kwargs or {}
         plan, found = _PLANS.get(func), None
-        if plan is not None and kwargs.get("generator") is None and kwargs.get("out") is None:
+        if plan is None:  # nearly always: every operation of a network comes through here
+            return func(*args, **kwargs) if kwargs else func(*args)
+        kwargs = kwargs or {}
+        if kwargs.get("generator") is None and kwargs.get("out") is None:
             kwargs = {key: value for key, value in kwargs.items() if key != "generator"}
             found = plan(*args, **{_NAMES.get(key, key): value for key, value in kwargs.items()})
         if found is None:

@@ -58,7 +58,8 @@ def test_bisection_agrees_with_the_active_set(zero_mean):
     parts = [problem(seed, size=60) for seed in range(20)]
     z, low, high = (torch.cat([part[i] for part in parts]).flatten(1) for i in range(3))
     radius = torch.linspace(0.1, 3, 20, dtype=torch.float64)[:, None]
-    quick = projections._boxed(z, radius, low, high, zero_mean)
+    guess = [torch.zeros_like(z, dtype=torch.bool) for _ in range(2)]  # none is at a bound
+    quick = projections._boxed(z, radius, low, high, guess, zero_mean)
     slow = projections._by_bisection(z, radius, low, high, zero_mean)
     assert torch.allclose(quick, slow, atol=1e-7)
 
