@@ -68,6 +68,34 @@ def first_words(error: BaseException) -> str:
         return f"(its message cannot be shown: {type(second).__name__})"
 
 
+def what_is_wrong(error: BaseException) -> str:
+    """What reading the content of a file failed on, said of the file rather than in Python's words.
+
+    Args:
+        error: What was raised by the reading.
+    """
+    said = first_words(error)
+    if isinstance(error, KeyError) and len(error.args) == 1:
+        name = str(error.args[0])
+        return cleaned(name, 300) if " " in name else f"it has no {cleaned(name)!r}"  # numpy's say
+    if isinstance(error, IndexError):
+        return "a list in it is too short"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, TypeError | AttributeError):
+        return "a part of it is of another kind than expected"
+    if isinstance(error, OSError):
+        return error.strerror or said or "it cannot be read"
+    if isinstance(error, ValueError):
+        if hasattr(error, "lineno"):
+            return f"it is no JSON: {said}"
+        if said.startswith(("zip()", "not enough values", "too many values")):
+            return "lists in it are not as long as each other"
+    return said or "it cannot be read"
+
+
 def cleaned(text: str, length: int = 80) -> str:
     """Text from elsewhere, such as a file, for a message: one short line of what can be printed."""
     from textwrap import shorten

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Step
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, what_is_wrong
 from robust_restoration.files import read_text, write_json
 from robust_restoration.models.precision import autocast as autocast_to
 
@@ -65,7 +65,7 @@ def make_plan(
             plan, before = Plan(**known["plan"]), dict(known["about"])
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise InputError(
-                f"{path} is damaged ({type(error).__name__}); give another folder."
+                f"{path} is damaged ({what_is_wrong(error)}); give another folder."
             ) from error
         for fact, value in about.items():
             if before.get(fact) != value:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_restoration import verbs
-from robust_restoration.errors import DataError, InputError
+from robust_restoration.errors import DataError, InputError, what_is_wrong
 from robust_restoration.evaluation.result import Interval
 from robust_restoration.evaluation.result.intervals import share
 from robust_restoration.evaluation.result.table import Table, with_interval
@@ -187,7 +187,7 @@ class Certificates:
             )
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DataError(
-                f"{path} holds no certificates ({type(error).__name__}); expected a file that "
+                f"{path} holds no certificates ({what_is_wrong(error)}); expected a file that "
                 "certify wrote. Give another, or remove it."
             ) from error
 

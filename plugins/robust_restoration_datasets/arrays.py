@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from robust_restoration.data.labelled import LabelledImages
-from robust_restoration.errors import DataError
+from robust_restoration.errors import DataError, what_is_wrong
 
 Array = np.ndarray[Any, Any]
 
@@ -49,7 +49,9 @@ def read_npz(path: Path, limit: int | None) -> tuple[Array, Array]:
         with np.load(path, allow_pickle=False) as arrays:
             x, y = arrays["x"][:limit], arrays["y"][:limit]
     except (OSError, EOFError, LookupError, ValueError, zlib.error, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} holds no arrays x and y that could be read ({error}).") from error
+        raise DataError(
+            f"{path} holds no arrays x and y that could be read ({what_is_wrong(error)})."
+        ) from error
     if x.dtype != np.uint8 or x.ndim not in (3, 4):
         raise DataError(
             f"{path}: x is {x.dtype} of shape {x.shape}; expected uint8 (N, H, W) or "

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import DataError, InputError
+from robust_restoration.errors import DataError, InputError, what_is_wrong
 from robust_restoration.evaluation import Result
 from robust_restoration.evaluation.result import UNATTACKED, Record
 from robust_restoration.files import read_text
@@ -36,7 +36,7 @@ def read_result(path: Path) -> Result:
         return _result(raw)
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path} holds no certificates that can be read ({type(error).__name__}); expected a "
+            f"{path} holds no certificates that can be read ({what_is_wrong(error)}); expected a "
             "file that certify wrote."
         ) from error
 

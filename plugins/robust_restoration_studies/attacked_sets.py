@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robust_restoration.data.folders import data_root, inside
-from robust_restoration.errors import DataError
+from robust_restoration.errors import DataError, what_is_wrong
 
 if TYPE_CHECKING:
     from robust_restoration.data.restoration_images import RestorationImages
@@ -133,8 +133,7 @@ def _read(folder: Path, name: str, limit: int | None) -> RestorationImages:
             with np.load(file, allow_pickle=False) as content:
                 arrays = [torch.from_numpy(np.array(content[key])).float() for key in ARRAYS]
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            found.damaged.append(f"{file} cannot be read ({first}).")
+            found.damaged.append(f"{file} cannot be read ({what_is_wrong(error)}).")
             continue
         clean, changed = arrays
         fits = clean.ndim == 3 and clean.shape == changed.shape

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from robust_restoration.errors import DataError, InputError, WeightsError, cleaned
+from robust_restoration.errors import DataError, InputError, WeightsError, one_line, what_is_wrong
 from robust_restoration.files import read_text
 from robust_restoration.models.create import create_denoiser, create_purifier
 from robust_restoration.models.weights import read_weights
@@ -86,7 +86,7 @@ def _last_row(history: Path) -> list[Any]:
         return [dict(row) for row in rows[-1:]]
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{history} is damaged ({cleaned(str(error))}); remove it to pack the weights without "
+            f"{history} is damaged ({what_is_wrong(error)}); remove it to pack the weights without "
             "its figures."
         ) from error
 
@@ -119,6 +119,6 @@ def push_run(run: Path | str, repository: str, *, half: bool = True, private: bo
             name = "model" + file.suffix
             api.upload_file(path_or_fileobj=file, path_in_repo=name, repo_id=repository)
     except Exception as error:  # the hub raises many kinds
-        first = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{path} could not be uploaded to {repository!r}: {first}") from error
+        said = one_line(error)
+        raise WeightsError(f"{path} could not be uploaded to {repository!r}: {said}") from error
     return f"https://huggingface.co/{repository}"

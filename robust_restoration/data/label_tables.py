@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from robust_restoration.errors import DataError
+from robust_restoration.errors import DataError, cleaned, what_is_wrong
 from robust_restoration.images.folders import images_in
 
 TABLE = "labels.csv"
@@ -52,13 +52,17 @@ def read_table(table: Path, name: str, label: str, *, first: int = 0) -> list[tu
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{table} is damaged or no CSV file ({error}).") from error
+        raise DataError(f"{table} is damaged or no CSV file ({what_is_wrong(error)}).") from error
     if not rows or not {name, label} <= set(rows[0]):
         raise DataError(f"{table} has no columns '{name}' and '{label}', or has no row.")
-    try:
-        labels = [int(row[label]) - first for row in rows]
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{table} has a label that is not an integer: {error}.") from error
+    labels = []
+    for row in rows:
+        try:
+            labels.append(int(row[label]) - first)
+        except (TypeError, ValueError) as error:  # a short row has none
+            raise DataError(
+                f"{table} has the label {cleaned(str(row[label] or ''))!r}; expected an integer."
+            ) from error
     if min(labels) < 0:
         raise DataError(f"{table} has the label {min(labels) + first}; expected {first} or more.")
     return [(row[name], label) for row, label in zip(rows, labels, strict=True)]

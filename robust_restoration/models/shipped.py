@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import WeightsError, cleaned, did_you_mean
+from robust_restoration.errors import WeightsError, cleaned, did_you_mean, what_is_wrong
 from robust_restoration.files import cache_folder
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.suggested_commands import train_command
@@ -123,7 +123,7 @@ def _read_card(which: Identity) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError("it holds no JSON object")
     except (ValueError, OSError, RecursionError) as error:
-        raise WeightsError(f"The model card {path} is damaged: {cleaned(str(error))}.") from error
+        raise WeightsError(f"The model card {path} is damaged: {what_is_wrong(error)}.") from error
     return content
 
 

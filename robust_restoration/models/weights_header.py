@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from robust_restoration.errors import WeightsError, cleaned
+from robust_restoration.errors import WeightsError, cleaned, what_is_wrong
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target, parameters_of
 
@@ -37,7 +37,7 @@ def read_json(text: str, path: Path | str) -> dict[str, Any]:
         _check(content)
     except (ValueError, RecursionError) as error:
         raise WeightsError(
-            f"{path} has a damaged header: its options cannot be read ({cleaned(str(error))}); "
+            f"{path} has a damaged header: its options cannot be read ({what_is_wrong(error)}); "
             "get it again from where it came."
         ) from error
     return content

@@ -14,8 +14,8 @@ from typing import Any
 
 from torch import Tensor
 
-from robust_restoration.errors import InputError, TrainingError
-from robust_restoration.files import atomic_path, check_folder, write_json
+from robust_restoration.errors import InputError, TrainingError, what_is_wrong
+from robust_restoration.files import atomic_path, check_folder, read_text, write_json
 from robust_restoration.models.weights import CHECKSUM, checksum
 
 try:
@@ -129,17 +129,19 @@ class RunFolder:
                 raise ValueError("its checksum does not fit its content")
             return tensors, header
         except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise TrainingError(f"{path} is damaged ({error}); remove it to begin anew.") from error
+            raise TrainingError(
+                f"{path} is damaged ({what_is_wrong(error)}); remove it to begin anew."
+            ) from error
 
     def history(self, step: int) -> list[dict[str, Any]]:
         """The rows of earlier validations, without those of steps after the checkpoint's."""
         path = self.path / HISTORY
         try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
+            rows = json.loads(read_text(path))
             return [row for row in rows if row["step"] <= step]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             set_aside(path, error)
             return []
 
@@ -211,7 +213,7 @@ def set_aside(path: Path, error: Exception) -> None:
     aside = path.with_name(path.name + ".damaged")
     path.replace(aside)
     warnings.warn(
-        f"{path} is damaged ({error}); it was renamed to {aside.name}, and the run goes on "
-        "without its rows.",
+        f"{path} is damaged ({what_is_wrong(error)}); it was renamed to {aside.name}, and "
+        "the run goes on without its rows.",
         stacklevel=3,
     )

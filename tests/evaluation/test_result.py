@@ -236,6 +236,30 @@ def test_parts_of_another_kind_are_one_sentence(place: tuple[Any, ...], value: A
         Result.from_json(json.dumps(content))
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (("settings",), "it has no 'settings'"),
+        (("environment",), "it has no 'environment'"),
+        (("images",), "it has no 'images'"),
+        (("records",), "it has no 'records'"),
+        (("images", "set"), "it has no 'set'"),
+        (("records", 0, "values"), "it has no 'values'"),
+        (("records", 0, "values", "psnr", 0), "not as long as each other"),
+    ],
+    ids=str,
+)
+def test_a_part_that_is_missing_is_named(place: tuple[Any, ...], said: str) -> None:
+    content = inner = json.loads(restored().to_json())
+    for key in place[:-1]:
+        inner = inner[key]
+    del inner[place[-1]]
+    with pytest.raises(DataError) as error:
+        Result.from_json(json.dumps(content))
+    assert said in str(error.value)
+    assert "Error" not in str(error.value)
+
+
 def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_text("[" * 100_000)
     os.mkfifo(tmp_path / "pipe.json")

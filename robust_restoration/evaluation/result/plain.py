@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import DataError, cleaned
+from robust_restoration.errors import DataError, what_is_wrong
 from robust_restoration.files import read_text
 
 from .result import Record, Result
@@ -53,12 +53,14 @@ def read(source: Path | str) -> Result:
         return Result(records, raw["settings"], raw["environment"], raw["notes"], raw["damaged"])
     except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError) as error:
         where = "The text" if text else str(source)
-        said = cleaned(repr(error), 300)
+        said = what_is_wrong(error)
         raise DataError(f"{where} is not a result of an evaluation ({said}).") from error
 
 
 def _check(raw: Any) -> None:
     """Raise a `ValueError` where a part is of another kind than what is done with it later asks."""
+    if not isinstance(raw, dict):
+        raise ValueError("it holds no JSON object")
     settings = raw["settings"]
     threats = settings.get("threats", {})
     words, tables = ("classifier", "data", "denoiser", "noise"), ("threats", "weights")
