@@ -163,7 +163,19 @@ class DenoiserAttack(Attack):
         if self.loss is None and _adds_up(source):
             with autocast(images, self.autocast):
                 return cast(Tensor, source(images, sigma, loss=_error_of(targets)))
-        return (self.loss or squared_error)(self.output(images), targets)
+        loss = self.loss or squared_error
+        if hasattr(loss, "parts") and _adds_up(source):
+            with autocast(images, self.autocast):
+                return cast(
+                    Tensor,
+                    source(
+                        images,
+                        sigma,
+                        loss=lambda restored, place: loss.parts(targets)(restored.float(), place),
+                        whole=lambda restored: loss(restored.float(), targets),
+                    ),
+                )
+        return loss(self.output(images), targets)
 
     def derivative(self, value: Tensor, images: Tensor) -> Tensor:
         """The gradient of a number with respect to ``images``."""

@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from .large import strips
 from .obsatk_auto import ObsAtkAuto
-from .projections import PIECE, room
+from .projections import room
 
 
 class DenoisingPGDAuto(ObsAtkAuto):
@@ -34,14 +35,13 @@ class DenoisingPGDAuto(ObsAtkAuto):
         return gradient.sign()
 
     def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
-        """The nearest perturbation within the ball and the range."""
+        """The nearest perturbation within the ball and the range, in the place of ``delta``."""
         eps, about = self.budget(inputs).to(delta), self.about(inputs)
-        found = torch.minimum(delta, eps)
-        torch.maximum(found, -eps, out=found)
-        if about is not None:  # by rows: of a large image the room alone is two more of its size
-            rows = max(1, PIECE // found[:, :, 0].numel())
-            for part, there in zip(found.split(rows, 2), about.split(rows, 2), strict=True):
+        torch.minimum(delta, eps, out=delta)
+        torch.maximum(delta, -eps, out=delta)
+        if about is not None:  # of a large image the room alone is two more of its size
+            for part, there in zip(strips(delta), strips(about), strict=True):
                 low, high = room(there)
                 torch.minimum(part, high, out=part)
                 torch.maximum(part, low, out=part)
-        return found
+        return delta

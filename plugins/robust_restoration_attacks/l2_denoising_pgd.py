@@ -75,7 +75,7 @@ class L2DenoisingPGD(DenoiserAttack):
         if self.center == "clean":
             return on_sphere(delta, inputs - clean, self.radius(inputs))
         radius, about = self.radius(inputs), self.about(inputs)
-        return project(delta, radius=radius, about=about, zero_mean=False)
+        return project(delta, radius=radius, about=about, zero_mean=False, overwrite=True)
 
     def radius(self, inputs: Tensor) -> Tensor:
         """The largest L2 norm of each image's perturbation, (N,)."""

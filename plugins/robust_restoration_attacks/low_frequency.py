@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from robust_restoration.numbers import check_fraction
 
 from .obsatk_auto import ObsAtkAuto
+from .projections import lengths
 
 
 class LowFrequency(ObsAtkAuto):
@@ -35,7 +36,8 @@ class LowFrequency(ObsAtkAuto):
 
     def direction(self, gradient: Tensor) -> Tensor:
         """The gradient's low frequencies, to length one."""
-        return super().direction(smooth(gradient, self.share))
+        found = smooth(gradient, self.share)
+        return found.div_(lengths(found).clamp(min=1e-30))
 
 
 def smooth(images: Tensor, share: float) -> Tensor:
@@ -48,4 +50,8 @@ def smooth(images: Tensor, share: float) -> Tensor:
     height, width = images.shape[-2:]
     down = torch.fft.fftfreq(height, device=images.device).abs()[:, None] <= share / 2
     across = torch.fft.rfftfreq(width, device=images.device)[None] <= share / 2
-    return torch.fft.irfft2(torch.fft.rfft2(images) * (down & across), s=(height, width))
+    kept, found = down & across, torch.empty_like(images)
+    for number in range(images.shape[1]):  # all transforms at once are two more of a large image
+        part = torch.fft.rfft2(images[:, number]).mul_(kept)
+        found[:, number] = torch.fft.irfft2(part, s=(height, width))
+    return found

@@ -92,9 +92,9 @@ class ObsAtk(DenoiserAttack):
         return self.add(start, delta)
 
     def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
-        """The nearest perturbation that keeps to all constraints."""
-        radius, about = self.radius(inputs), self.about(inputs)
-        return project(delta, radius=radius, about=about, zero_mean=self.zero_mean)
+        """The nearest perturbation that keeps to all constraints, in the place of ``delta``."""
+        radius, about, mean = self.radius(inputs), self.about(inputs), self.zero_mean
+        return project(delta, radius=radius, about=about, zero_mean=mean, overwrite=True)
 
     def limit(self, attacked: Tensor, inputs: Tensor) -> Tensor:
         """Within the budget about ``inputs``; as the authors left it with ``clip="paper"``."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from robust_restoration.errors import InputError
 from robust_restoration.numbers import check_count
 
+from .large import choose, strips, wide
 from .obsatk import ObsAtk
 from .projections import lengths
 
@@ -65,7 +66,7 @@ class ObsAtkAuto(ObsAtk):
         best, highest = self._run(inputs, targets)
         for _ in range(1, self.restarts):
             found, value = self._run(inputs, targets, random_start=True)
-            best = _choose(value > highest, found, best)
+            best = choose(value > highest, found, best)
             del found
             highest = torch.maximum(highest, value)
         return self.add(inputs, best)
@@ -80,13 +81,13 @@ class ObsAtkAuto(ObsAtk):
         """The best perturbation of one run, and its loss (N,).
 
         Large images are why tensors are changed in place and dropped at once: beside the images
-        and the clean ones no more than six of their size are there together, and a half.
+        and the clean ones no more than six of their size are there together.
         """
         if random_start:
             now = self.within(torch.randn_like(inputs) * self.budget(inputs), inputs)
         else:
             now = torch.zeros_like(inputs)
-        step = 2 * _wide(self.radius(inputs))
+        step = 2 * wide(self.radius(inputs))
         value, gradient = self.gradient(inputs + now, targets)
         best, highest, ascent, last = now, value, gradient, now
         rises, former = torch.zeros_like(value), value
@@ -98,7 +99,9 @@ class ObsAtkAuto(ObsAtk):
             aim = self.within(aim.mul_(step).to(now).add_(now), inputs)
             if number > 1:
                 aim.sub_(now).mul_(1 - self.momentum).add_(now)
-                aim = self.within(aim.add_((now - last).mul_(self.momentum)), inputs)
+                for part, new, old in zip(*map(strips, (aim, now, last)), strict=True):
+                    part.add_((new - old).mul_(self.momentum))
+                aim = self.within(aim, inputs)
             last, now = now, aim
             del aim
             if number == self.steps:
@@ -106,17 +109,17 @@ class ObsAtkAuto(ObsAtk):
             value, gradient = self.gradient(inputs + now, targets)
             rises, former = rises + (value > former), value
             further = value > highest
-            best, ascent = _choose(further, now, best), _choose(further, gradient, ascent)
+            best, ascent = choose(further, now, best), choose(further, gradient, ascent)
             highest = torch.maximum(highest, value)
             if number in checkpoints:
                 halved = (rises < ENOUGH * (number - passed)) | (~halved & (highest <= mark))
                 mark, rises, passed = highest, torch.zeros_like(rises), number
-                step = torch.where(_wide(halved), step / 2, step)
-                now, last = _choose(halved, best, now), _choose(halved, best, last)
-                gradient = _choose(halved, ascent, gradient)
+                step = torch.where(wide(halved), step / 2, step)
+                now, last = choose(halved, best, now), choose(halved, best, last)
+                gradient = choose(halved, ascent, gradient)
         del ascent, last
         value = self.evaluate(inputs + now, targets)  # nobody needs the last gradient
-        return _choose(value > highest, now, best), torch.maximum(highest, value)
+        return choose(value > highest, now, best), torch.maximum(highest, value)
 
 
 def _checkpoints(steps: int) -> set[int]:
@@ -126,15 +129,3 @@ def _checkpoints(steps: int) -> set[int]:
         gap = max(gap - 0.03, 0.06)
         marks.append(marks[-1] + gap)
     return {math.ceil(mark * steps) for mark in marks}
-
-
-def _choose(rows: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """``new`` in the rows that say so, (N,), ``old`` in the others; a copy only of both."""
-    if bool(rows.all()):
-        return new
-    return torch.where(_wide(rows), new, old) if bool(rows.any()) else old
-
-
-def _wide(values: Tensor) -> Tensor:
-    """(N,) as (N, 1, 1, 1)."""
-    return values.view(-1, 1, 1, 1)

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import large
+
 ROUNDS = 30
 HALVINGS = 60
-PIECE = 2**18  # values of an image that are worked on at once, in float64
 
 
 def room(images: Tensor, bounds: tuple[float, float] = (0.0, 1.0)) -> tuple[Tensor, Tensor]:
@@ -47,6 +48,7 @@ def project(
     high: Tensor | None = None,
     about: Tensor | None = None,
     zero_mean: bool = True,
+    overwrite: bool = False,
 ) -> Tensor:
     """The nearest perturbation within an L2 ball, a box, and of zero mean, all at once.
 
@@ -58,11 +60,14 @@ def project(
         about: In place of the two, the images (N, C, H, W) whose `room` they are: on large images
             a third of the memory.
         zero_mean: Whether the mean over all of C, H, W must be 0.
+        overwrite: Whether the result takes the place of ``perturbation``, which spares large
+            images a copy.
 
     Returns:
         (N, C, H, W), in the dtype of ``perturbation``.
     """
     z = perturbation.flatten(1)
+    found = z if overwrite else torch.empty(z.shape, dtype=z.dtype, device=z.device)
     bounds: list[Any] = []
     if about is not None:
         bounds = [_Room(about.flatten(1), side) for side in (0, 1)]
@@ -76,25 +81,26 @@ def project(
     norm = norms[0] if len(norms) == 1 else _length(torch.cat(norms, 1))
     # The hyperplane goes through the ball's centre, so one after the other is exact.
     scale = (limit / norm.clamp(min=1e-300)).clamp(max=1)
-    found = torch.empty(z.shape, dtype=z.dtype, device=z.device)
-    beyond: list[Any] = [
-        torch.empty(z.shape, dtype=torch.bool, device=z.device) for _ in bounds
-    ]
-    for at, wide, *room_here in _pieces(z, *bounds)():
-        nearest = (wide - mean) * scale
-        found[at] = nearest.to(found.dtype)
-        if room_here:
-            beyond[0][at], beyond[1][at] = nearest < room_here[0], nearest > room_here[1]
-    if not bounds:
-        return found.view_as(perturbation)
-    outside = beyond[0].any(1) | beyond[1].any(1)
-    number = int(outside.sum())
-    if number == len(z):
-        found = _boxed(z, limit, bounds[0], bounds[1], beyond, zero_mean)
-    elif number:
-        rows = [each[outside] for each in (z, limit, *bounds)]
-        guess = [each[outside] for each in beyond]
-        found[outside] = _boxed(rows[0], rows[1], rows[2], rows[3], guess, zero_mean)
+    boxed, outside = None, torch.zeros(len(z), dtype=torch.bool, device=z.device)
+    if bounds:
+        beyond = [torch.empty(z.shape, dtype=torch.bool, device=z.device) for _ in bounds]
+        for at, wide, lowest, highest in _pieces(z, *bounds)():
+            nearest = (wide - mean) * scale
+            beyond[0][at], beyond[1][at] = nearest < lowest, nearest > highest
+        outside = beyond[0].any(1) | beyond[1].any(1)
+        number = int(outside.sum())
+        if number == len(z):
+            boxed = _boxed(z, limit, bounds[0], bounds[1], beyond, zero_mean, found)
+            return boxed.view_as(perturbation)
+        if number:
+            rows = [each[outside] for each in (z, limit, *bounds)]
+            guess = [each[outside] for each in beyond]
+            boxed = _boxed(rows[0], rows[1], rows[2], rows[3], guess, zero_mean, rows[0])
+        del beyond
+    for at, wide in _pieces(z)():
+        found[at] = ((wide - mean) * scale).to(found.dtype)
+    if boxed is not None:
+        found[outside] = boxed
     return found.view_as(perturbation)
 
 
@@ -116,11 +122,11 @@ def _pieces(*images: Any) -> Callable[[], Iterable[tuple[Any, ...]]]:
     """
 
     def pieces() -> Iterator[tuple[Any, ...]]:
-        for begin in range(0, images[0].shape[1], PIECE):
-            at = (slice(None), slice(begin, begin + PIECE))
+        for begin in range(0, images[0].shape[1], large.PIECE):
+            at = (slice(None), slice(begin, begin + large.PIECE))
             yield at, *(each[at].double() for each in images)
 
-    if images[0].shape[1] > PIECE:
+    if images[0].shape[1] > large.PIECE:
         return pieces
     once = list(pieces())
     return lambda: once
@@ -135,11 +141,18 @@ def _clip(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _boxed(
-    z: Tensor, radius: Tensor, low: Any, high: Any, guess: list[Tensor], zero_mean: bool
+    z: Tensor,
+    radius: Tensor,
+    low: Any,
+    high: Any,
+    guess: list[Tensor],
+    zero_mean: bool,
+    found: Tensor,
 ) -> Tensor:
     """Guess which pixels are at a bound, solve for the others, mend the guess.
 
     The first guess, which is changed in place, is those that lie beyond it without the box.
+    The result is written to ``found``, which may be ``z`` itself.
     """
     pieces = _pieces(z, low, high)
     below, above = guess
@@ -178,18 +191,28 @@ def _boxed(
         settled = settled | done
         if bool(settled.all()):
             break
+    del below, above
+    rows, halved = ~settled[:, 0], None
+    if bool(rows.all()):
+        return _by_bisection(z, radius, low, high, zero_mean, found)
+    if bool(rows.any()):
+        own = z[rows]
+        halved = _by_bisection(own, radius[rows], low[rows], high[rows], zero_mean, own)
     mean, scale, shift = solution
-    found = torch.empty(z.shape, dtype=z.dtype, device=z.device)
     for at, wide, lowest, highest in pieces():
         found[at] = _clip((wide - mean) / scale - shift, lowest, highest).to(found.dtype)
-    rows = ~settled[:, 0]
-    if bool(rows.any()):
-        found[rows] = _by_bisection(z[rows], radius[rows], low[rows], high[rows], zero_mean)
+    if halved is not None:
+        found[rows] = halved
     return found
 
 
-def _by_bisection(z: Tensor, radius: Tensor, low: Any, high: Any, zero_mean: bool) -> Tensor:
-    """Bisection of the scale, and within it of the shift: slow, and always right."""
+def _by_bisection(
+    z: Tensor, radius: Tensor, low: Any, high: Any, zero_mean: bool, found: Tensor
+) -> Tensor:
+    """Bisection of the scale, and within it of the shift: slow, and always right.
+
+    The result is written to ``found``, which may be ``z`` itself.
+    """
     pieces = _pieces(z, low, high)
 
     def shift(scale: Tensor) -> Tensor:
@@ -227,7 +250,6 @@ def _by_bisection(z: Tensor, radius: Tensor, low: Any, high: Any, zero_mean: boo
         least, most = torch.where(long, middle, least), torch.where(long, most, middle)
     scale = torch.where(inside, one, most)
     moved = shift(scale)
-    found = torch.empty(z.shape, dtype=z.dtype, device=z.device)
     for at, wide, lowest, highest in pieces():
         found[at] = _clip(wide / scale - moved, lowest, highest).to(found.dtype)
     return found

@@ -15,6 +15,7 @@ from robust_restoration.numbers import check_count
 
 from .denoiser_attack import DenoiserAttack
 from .denoising_pgd_auto import DenoisingPGDAuto
+from .large import choose, strips
 from .low_frequency import LowFrequency
 from .obsatk_auto import ObsAtkAuto
 from .random_squares import RandomSquares
@@ -82,7 +83,7 @@ class RestorationEnsemble(WorstCase):
             "black box": RandomSquares(model, queries=queries, **shared),
         }
         if options.get("loss") is None:
-            pull = {**adaptive, "loss": towards_mirrored}
+            pull = {**adaptive, "loss": TowardsMirrored()}
             members["towards another"] = ObsAtkAuto(model, zero_mean=False, **pull)
         super().__init__(model, attacks=list(members.values()), eps=eps, **options)
         self.version, self.named = str(version), members
@@ -99,25 +100,51 @@ class RestorationEnsemble(WorstCase):
         """The attack; see the class."""
         assert targets is not None  # `check` sees to it
         worst, highest = images, self.evaluate(images, targets)
-        won, calls = ["none"] * len(images), {}
-        for name, member in self.named.items():
-            again = copy(member)
+        names, calls = list(self.named), {}
+        won = torch.full((len(images),), -1)  # -1 where none did any harm
+        # The one that restarts goes first, while there is no worst image to keep beside its own.
+        for name in sorted(names, key=lambda name: -getattr(self.named[name], "restarts", 1)):
+            again, place = copy(self.named[name]), names.index(name)
             again.seed = self.seed
             with counted(self.models()) as count:
                 attacked = again(images, targets, index=numbers)
             calls[name] = count(len(images))
             value = self.evaluate(attacked, targets)
-            better = value > highest
-            worst = torch.where(better.view(-1, 1, 1, 1), attacked, worst)
+            # Of two that do the same harm the one that is named first counts.
+            better = (value > highest) | ((value == highest) & (won.to(value.device) > place))
+            worst = choose(better, attacked, worst)
+            del attacked  # of a large image no more is kept than must be
             highest = torch.maximum(value, highest)
-            won = [name if new else old for new, old in zip(better.tolist(), won, strict=True)]
-        self.calls, self.won = calls, won
+            won[better.cpu()] = place
+        self.calls = {name: calls[name] for name in names}
+        self.won = ["none" if place < 0 else names[place] for place in won.tolist()]
         return worst
 
 
-def towards_mirrored(restored: Tensor, clean: Tensor) -> Tensor:
+class TowardsMirrored:
     """Minus the squared distance to the clean image mirrored left to right, (N,)."""
-    return -(restored - clean.flip(-1)).square().flatten(1).sum(1)
+
+    def __call__(self, restored: Tensor, clean: Tensor) -> Tensor:
+        """The loss of restored images, (N, C, H, W)."""
+        if restored.requires_grad:
+            return -(restored - clean.flip(-1)).square().flatten(1).sum(1)
+        away = torch.empty_like(restored, dtype=torch.promote_types(restored.dtype, clean.dtype))
+        for part, first, second in zip(*map(strips, (away, restored, clean)), strict=True):
+            torch.sub(first, second.flip(-1), out=part)
+        return -away.square_().flatten(1).sum(1)
+
+    def parts(self, clean: Tensor) -> Callable[[Tensor, Any], Tensor]:
+        """The same of a part of restored images, given with its place."""
+
+        def part(restored: Tensor, place: Any) -> Tensor:
+            *above, columns = place
+            if columns is ...:
+                return self(restored, clean)
+            start, stop, _ = columns.indices(clean.shape[-1])
+            mirrored = slice(clean.shape[-1] - stop, clean.shape[-1] - start)
+            return self(restored, clean[(*above, mirrored)])
+
+        return part
 
 
 @contextmanager

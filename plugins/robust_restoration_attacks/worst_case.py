@@ -15,6 +15,7 @@ from robust_restoration.models.create import create_attack
 from robust_restoration.numbers import check_count
 
 from .denoiser_attack import DenoiserAttack
+from .large import choose
 from .projections import lengths
 
 Word = str | tuple[str, dict[str, Any]] | Attack
@@ -75,8 +76,8 @@ class WorstCase(DenoiserAttack):
                 again.seed = None if first is None else first + number
                 attacked = again(images, targets, index=numbers)
                 value = self.evaluate(attacked, targets)
-                better = (value > lowest).view(-1, 1, 1, 1)
-                worst = torch.where(better, attacked, worst)
+                worst = choose(value > lowest, attacked, worst)
+                del attacked  # of a large image no more is kept than must be
                 lowest = torch.maximum(value, lowest)
         return worst
 

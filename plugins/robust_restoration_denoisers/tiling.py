@@ -70,7 +70,14 @@ class Tiled(Denoiser):
         else:
             self.blind = not takes_sigma(denoiser)
 
-    def forward(self, noisy: Tensor, sigma: Level = None, *, loss: Loss | None = None) -> Tensor:
+    def forward(
+        self,
+        noisy: Tensor,
+        sigma: Level = None,
+        *,
+        loss: Loss | None = None,
+        whole: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         """Restore ``noisy``, (N, C, H, W), of any size.
 
         Args:
@@ -79,26 +86,30 @@ class Tiled(Denoiser):
             loss: What each tile adds to a sum, (N,), given its restored pixels, (N, C, h, w), and
                 their place in the image. The sum is returned then, and nothing of the size of the
                 image is kept for its gradient but that.
+            whole: What is returned in place of the sum, from the whole restored image: the sum then
+                gives the gradient alone.
         """
+        traced = torch.is_grad_enabled() and noisy.requires_grad
         if max(noisy.shape[-2:]) <= self.tile:
             restored = self._one(noisy, sigma)
-            return restored if loss is None else loss(restored, (...,))
-        if torch.is_grad_enabled() and noisy.requires_grad:
+        elif traced:
             parameters = [p for p in self.parameters() if p.requires_grad]
             if loss is not None and not parameters:
-                return cast(Tensor, _Sum.apply(self, sigma, loss, noisy))
+                return cast(Tensor, _Sum.apply(self, sigma, loss, whole, noisy))
             restored = cast(Tensor, _WithGradient.apply(self, sigma, noisy, *parameters))
-            return restored if loss is None else loss(restored, (...,))
-        total: Tensor | None = None
-        whole = torch.empty_like(noisy) if loss is None else noisy
-        for outer, inner, core in self._tiles(noisy, sigma):
-            found = self._one(noisy[outer], sigma)[inner]
-            if loss is None:
-                whole[core] = found.to(whole.dtype)
-            else:
-                added = loss(found, core).double()
-                total = added if total is None else total + added
-        return whole if total is None else total.float()
+        elif loss is not None and whole is None:
+            added = [
+                loss(self._one(noisy[outer], sigma)[inner], core).double()
+                for outer, inner, core in self._tiles(noisy, sigma)
+            ]
+            return sum(added[1:], added[0]).float()
+        else:
+            restored = torch.empty_like(noisy)
+            for outer, inner, core in self._tiles(noisy, sigma):
+                restored[core] = self._one(noisy[outer], sigma)[inner].to(restored.dtype)
+        if whole is not None:
+            return whole(restored)
+        return restored if loss is None else loss(restored, (...,))
 
     def _one(self, noisy: Tensor, sigma: Level) -> Tensor:
         return restore(self.denoiser, noisy, sigma if takes_sigma(self.denoiser) else None)
@@ -254,10 +265,28 @@ class _Sum(torch.autograd.Function):
     """A sum over tiles, each one's gradient taken at once, so that no tile is computed twice."""
 
     @staticmethod
-    def forward(ctx: Any, tiled: Tiled, sigma: Level, loss: Loss, noisy: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        tiled: Tiled,
+        sigma: Level,
+        loss: Loss,
+        whole_loss: Callable[[Tensor], Tensor] | None,
+        noisy: Tensor,
+    ) -> Tensor:
+        tiles = list(tiled._tiles(noisy, sigma, gradient=True))
+        value = None
+        if whole_loss is not None:  # before the gradient is there, so as not to hold both
+            restored = torch.empty_like(noisy)
+            for outer, inner, core in tiles:
+                part = noisy[outer].detach().requires_grad_()
+                with torch.enable_grad():
+                    found = tiled._one(part, sigma)[inner].detach()
+                restored[core] = found.to(restored.dtype)
+            value = whole_loss(restored)
+            del restored, found, part
         whole, added, leads = torch.zeros_like(noisy), [], False
         # From the last to the first, as a backward pass goes: the same gradient to the bit.
-        for outer, inner, core in reversed(list(tiled._tiles(noisy, sigma, gradient=True))):
+        for outer, inner, core in reversed(tiles):
             part = noisy[outer].detach().requires_grad_()
             with torch.enable_grad():
                 values = loss(tiled._one(part, sigma)[inner], core)
@@ -269,7 +298,7 @@ class _Sum(torch.autograd.Function):
                 if found is not None:
                     whole[outer] += found
                     leads = True
-        result = torch.stack(added).sum(0).float()
+        result = torch.stack(added).sum(0).float() if value is None else value
         ctx.save_for_backward(whole)
         if not leads:  # the caller is to see that there is no gradient
             ctx.mark_non_differentiable(result)
@@ -280,4 +309,4 @@ class _Sum(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (whole,) = ctx.saved_tensors
         each = gradients[0].view(-1, 1, 1, 1).to(whole)
-        return None, None, None, whole if bool((each == 1).all()) else whole * each
+        return None, None, None, None, whole if bool((each == 1).all()) else whole * each
