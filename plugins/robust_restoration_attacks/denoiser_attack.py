@@ -69,8 +69,9 @@ class DenoiserAttack(Attack):
             clamped to [0, 1] as the papers' code does, noise and all, and the budget is about the
             clamped input; ``None``: no range.
         loss: What is maximised: ``loss(restored, targets) -> (N,)``; the squared error to the
-            clean image by default. With a classifier in it, and labels as the targets, an attack
-            goes through denoiser and classifier together.
+            clean image by default. One with methods ``parts`` and ``overwriting``, as
+            `TowardsMirrored` has, is taken of a large image by tiles. With a classifier in it, and
+            labels as the targets, an attack goes through denoiser and classifier together.
         surrogate: A module whose gradients are used instead of the model's own (transfer).
         autocast: ``"bf16"`` or ``"fp16"``: the network runs in it; ``None`` for float32.
         seed: Of random starts; as in `Attack`.
@@ -163,19 +164,20 @@ class DenoiserAttack(Attack):
         if self.loss is None and _adds_up(source):
             with autocast(images, self.autocast):
                 return cast(Tensor, source(images, sigma, loss=_error_of(targets)))
-        loss = self.loss or squared_error
-        if hasattr(loss, "parts") and _adds_up(source):
-            with autocast(images, self.autocast):
-                return cast(
-                    Tensor,
-                    source(
-                        images,
-                        sigma,
-                        loss=lambda restored, place: loss.parts(targets)(restored.float(), place),
-                        whole=lambda restored: loss(restored.float(), targets),
-                    ),
-                )
-        return loss(self.output(images), targets)
+        loss: Any = self.loss or squared_error
+        if not hasattr(loss, "parts") or not _adds_up(source):
+            return cast(Tensor, loss(self.output(images), targets))
+        part = loss.parts(targets)
+
+        def whole(restored: Tensor) -> Tensor:
+            last = loss if restored.requires_grad else loss.overwriting
+            return cast(Tensor, last(restored.float(), targets))
+
+        with autocast(images, self.autocast):
+            added = source(
+                images, sigma, loss=lambda some, place: part(some.float(), place), whole=whole
+            )
+        return cast(Tensor, added)
 
     def derivative(self, value: Tensor, images: Tensor) -> Tensor:
         """The gradient of a number with respect to ``images``."""

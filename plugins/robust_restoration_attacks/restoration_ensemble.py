@@ -128,9 +128,13 @@ class TowardsMirrored:
         """The loss of restored images, (N, C, H, W)."""
         if restored.requires_grad:
             return -(restored - clean.flip(-1)).square().flatten(1).sum(1)
-        away = torch.empty_like(restored, dtype=torch.promote_types(restored.dtype, clean.dtype))
-        for part, first, second in zip(*map(strips, (away, restored, clean)), strict=True):
-            torch.sub(first, second.flip(-1), out=part)
+        return self.overwriting(restored.clone(), clean)
+
+    def overwriting(self, restored: Tensor, clean: Tensor) -> Tensor:
+        """The same without a gradient, in the place of the restored images."""
+        away = restored.to(torch.promote_types(restored.dtype, clean.dtype))
+        for part, there in zip(strips(away), strips(clean), strict=True):
+            part.sub_(there.flip(-1))
         return -away.square_().flatten(1).sum(1)
 
     def parts(self, clean: Tensor) -> Callable[[Tensor, Any], Tensor]:

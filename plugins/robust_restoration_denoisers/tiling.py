@@ -86,8 +86,8 @@ class Tiled(Denoiser):
             loss: What each tile adds to a sum, (N,), given its restored pixels, (N, C, h, w), and
                 their place in the image. The sum is returned then, and nothing of the size of the
                 image is kept for its gradient but that.
-            whole: What is returned in place of the sum, from the whole restored image: the sum then
-                gives the gradient alone.
+            whole: What is returned in place of the sum, from the whole restored image, which it may
+                change where that requires no gradient: the sum then gives the gradient alone.
         """
         traced = torch.is_grad_enabled() and noisy.requires_grad
         if max(noisy.shape[-2:]) <= self.tile:
@@ -108,7 +108,7 @@ class Tiled(Denoiser):
             for outer, inner, core in self._tiles(noisy, sigma):
                 restored[core] = self._one(noisy[outer], sigma)[inner].to(restored.dtype)
         if whole is not None:
-            return whole(restored)
+            return whole(restored if restored.requires_grad else restored.clone())
         return restored if loss is None else loss(restored, (...,))
 
     def _one(self, noisy: Tensor, sigma: Level) -> Tensor:

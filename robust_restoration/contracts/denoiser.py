@@ -21,7 +21,9 @@ class Denoiser(nn.Module):
         trained: Whether it comes with its weights, so that it can be used as it is made.
         adds_up: Whether `forward` takes ``loss`` too, a function of a part of the restored images
             and its place in them, as an index, that gives (N,), and returns the sum over all
-            parts: for what works in parts, and whose whole image then need not be kept.
+            parts: for what works in parts, and whose whole image then need not be kept. And
+            ``whole``, a function of the whole restored image, whose (N,) it returns instead, while
+            the gradient is that sum's.
     """
 
     channels: int | None = None
