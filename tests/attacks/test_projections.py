@@ -59,8 +59,8 @@ def test_bisection_agrees_with_the_active_set(zero_mean):
     z, low, high = (torch.cat([part[i] for part in parts]).flatten(1) for i in range(3))
     radius = torch.linspace(0.1, 3, 20, dtype=torch.float64)[:, None]
     guess = [torch.zeros_like(z, dtype=torch.bool) for _ in range(2)]  # none is at a bound
-    quick = projections._boxed(z, radius, low, high, guess, zero_mean)
-    slow = projections._by_bisection(z, radius, low, high, zero_mean)
+    quick = projections._boxed(z, radius, low, high, guess, zero_mean, torch.empty_like(z))
+    slow = projections._by_bisection(z, radius, low, high, zero_mean, torch.empty_like(z))
     assert torch.allclose(quick, slow, atol=1e-7)
 
 
@@ -77,11 +77,13 @@ def test_pieces_of_an_image_are_projected_as_one(zero_mean, monkeypatch):
         return [
             project(z, low=low, high=high, **options),
             project(z, **options),
-            projections._by_bisection(flat[0], radius[:, None], *flat[1:], zero_mean),
+            projections._by_bisection(
+                flat[0], radius[:, None], *flat[1:], zero_mean, torch.empty_like(flat[0])
+            ),
         ]
 
     whole = found()
-    monkeypatch.setattr(projections, "PIECE", 7)
+    monkeypatch.setattr(projections.large, "PIECE", 7)
     for now, then in zip(found(), whole, strict=True):
         assert torch.allclose(now, then, rtol=0, atol=1e-12)
 

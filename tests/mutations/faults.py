@@ -64,8 +64,8 @@ FAULTS = [
     Fault(
         "the projection forgets the ball",
         f"{ATTACKS}/projections.py",
-        "nearest = (wide - mean) * scale",
-        "nearest = wide - mean",
+        "found[at] = ((wide - mean) * scale)",
+        "found[at] = (wide - mean)",
         (f"{PROJECTIONS}::test_without_a_box_mean_then_ball",),
     ),
     Fault(
@@ -210,8 +210,8 @@ FAULTS = [
     Fault(
         "The ensemble keeps its last member",
         f"{ATTACKS}/restoration_ensemble.py",
-        "better = value > highest",
-        "better = value > -1",
+        "better = (value > highest)",
+        "better = (value > -1)",
         ("tests/attacks/test_restoration_ensemble.py::test_never_weaker_than_a_member",),
     ),
     Fault(
