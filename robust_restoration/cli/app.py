@@ -8,6 +8,7 @@ import sys
 import warnings
 from contextlib import suppress
 from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,7 @@ app = typer.Typer(
 
 STOPPED = 130  # the exit status of what a person interrupted
 FORMS = ("json", "md", "png", "csv", "tex")  # of a result
-_left: list[str] = []
+_left: list[tuple[str, Path | None]] = []
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
@@ -73,13 +74,21 @@ def _with_all_commands() -> Any:
 
 def stopped() -> int:
     """Say what a command that was interrupted leaves behind; gives the exit status."""
-    say(f"Stopped; {_left[-1]}.")
+    sentence, state = _left[-1]
+    if state is not None and not any(state.parent.glob(f"{escape(state.stem)}*")):
+        sentence = "nothing was finished yet"
+    say(f"Stopped; {sentence}.")
     return STOPPED
 
 
-def leaves(sentence: str) -> None:
-    """What stands, from now on, if this command is interrupted: the end of a sentence."""
-    _left.append(sentence)
+def leaves(sentence: str, state: Path | None = None) -> None:
+    """What stands, from now on, if this command is interrupted: the end of a sentence.
+
+    Args:
+        sentence: Its end.
+        state: The file where it stands, if it is one that is there only after a part of the work.
+    """
+    _left.append((sentence, state))
 
 
 def _show_version(asked: bool) -> None:
@@ -241,7 +250,8 @@ def check_out(out: Path | None, overwrite: bool, *, goes_on: bool = False) -> No
     there = [path for kind in FORMS if (path := beside(out, kind)).exists()]
     if goes_on:
         state = beside(out, "json")
-        leaves(f"what was finished is kept in {state}, and the same command goes on from there")
+        kept = f"what was finished is kept in {state}, and the same command goes on from there"
+        leaves(kept, state)
         if state in there:
             return
     if there and not overwrite:
