@@ -123,9 +123,10 @@ def _default(value: Any) -> str:
 
 
 def _columns(rows: Iterable[tuple[str, ...]]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     show(table)

@@ -27,6 +27,7 @@ def plugins(as_json: Json = False) -> None:
             ]
         )
         return
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("plugin", "distribution", "status", "offers")
@@ -36,7 +37,9 @@ def plugins(as_json: Json = False) -> None:
         )
         color = {"active": "green", "disabled": "yellow"}.get(p.status, "red")
         status = f"[{color}]{p.status}[/{color}]"
-        table.add_row(p.name, f"{p.distribution} {p.version}", status, offers or p.reason)
+        words = p.name, f"{p.distribution} {p.version}", offers or p.reason
+        name, origin, about = map(escape, words)
+        table.add_row(name, origin, status, about)
     show(table)
 
 

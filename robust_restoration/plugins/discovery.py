@@ -11,17 +11,18 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from typing import Any
 
 import pluggy
 
-from robust_restoration.errors import did_you_mean, one_line
+from robust_restoration.errors import cleaned, did_you_mean, one_line
 
 from . import hooks as hookspecs
-from .hooks import KINDS, PROJECT, Entry
+from .containment import contained
+from .hooks import KINDS, NAME, PROJECT, Entry
 
 DISABLE_VARIABLE = "ROBUST_RESTORATION_DISABLE_PLUGINS"
 
@@ -38,6 +39,7 @@ class Plugin:
         status: ``"active"``, ``"disabled"``, ``"broken"`` or ``"clash"``.
         reason: Why it is not active; empty when it is.
         entries: What it offers, by kind.
+        changed: What of the process its import had set, and was put back.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Plugin:
     status: str = "active"
     reason: str = ""
     entries: dict[str, list[Entry]] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
 
     @property
     def builtin(self) -> bool:
@@ -81,13 +84,16 @@ def read_entries(module: Any) -> dict[str, list[Entry]]:
     entries: dict[str, list[Entry]] = {}
     for kind, results in offered.items():
         for result in results:  # more than one where hooks are named by specname
-            if not isinstance(result, list | tuple):
+            if type(result) not in (list, tuple):  # what is derived from them may never end
                 raise TypeError(f"hook {kind}() returned {result!r}; expected a list of Entry")
             for entry in result:
-                if not isinstance(entry, Entry):
+                if type(entry) is not Entry:
                     raise TypeError(f"hook {kind}() returned {entry!r}, which is not an Entry")
                 entry.check()
-            entries[kind] = [*entries.get(kind, []), *result]
+                if kind == "weights":
+                    entry.check_file()
+            # Copies, as the plugin may still change its own.
+            entries[kind] = [*entries.get(kind, []), *map(replace, result)]
         counts = Counter(entry.name for entry in entries.get(kind, []))
         for name in (name for name, count in counts.items() if count > 1):
             raise ValueError(f"hook {kind}() offers {name!r} more than once")
@@ -127,7 +133,8 @@ def discover(*, strict: bool = False) -> list[Plugin]:
     plugins: dict[str, Plugin] = {}
     clashes: list[Plugin] = []
     for point, distribution, version in points:
-        plugin = Plugin(point.name, point.value, distribution, version)
+        told = map(cleaned, (point.name, point.value, distribution, version))
+        plugin = Plugin(*told)
         first = plugins.get(point.name)
         if first is not None:
             if first.distribution == distribution and first.module == point.value:
@@ -141,14 +148,17 @@ def discover(*, strict: bool = False) -> list[Plugin]:
             plugin.status, plugin.reason = "disabled", f"named in {DISABLE_VARIABLE}"
             continue
         try:
+            if plugin.name != point.name or not NAME.fullmatch(point.name):
+                raise ValueError(
+                    "its name is too long, or has other than letters, digits and _ . - /"
+                )
             if point.name in families:
                 owner = families[point.name]
                 raise ValueError(
                     f"names that begin with '{point.name}/' belong to the plugin {owner!r}"
                 )
-            with prints_on_stderr():
-                module = point.load()
-            entries = read_entries(module)
+            with contained() as plugin.changed:
+                entries = read_entries(point.load())
             for head in _heads(entries):
                 if head in taken and not plugin.builtin:
                     raise ValueError(

@@ -7,12 +7,15 @@ from dataclasses import dataclass, fields
 
 import pluggy
 
+from robust_restoration.errors import cleaned
+
 PROJECT = "robust_restoration"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 # Parts joined by "/", and ":" at the end of a family's name.
+LONGEST = 1000  # characters of a text
 NAME = re.compile(r"[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*:?")
 
 
@@ -54,13 +57,25 @@ class Entry:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "roles":
-                if not isinstance(value, tuple) or not all(type(role) is str for role in value):
+                if type(value) is not tuple or not all(type(role) is str for role in value):
                     raise TypeError(
                         f"entry {self.name!r} has roles={value!r}; expected a tuple of words, "
                         "such as ('classifier',)"
                     )
             elif type(value) is not str:
                 raise TypeError(f"an entry has {field.name}={value!r}; expected text")
+        for field in fields(self):
+            for text in [word] if isinstance(word := getattr(self, field.name), str) else word:
+                if len(text) > LONGEST or not text.isprintable():
+                    raise ValueError(
+                        f"entry {cleaned(self.name)!r} has a {field.name} of more than {LONGEST} "
+                        "characters, or with some that cannot be printed on one line"
+                    )
+        if len(self.name) > 100 or {".", ".."} & set(self.name.split("/")):
+            raise ValueError(
+                f"entry {cleaned(self.name)!r} has a name of more than 100 characters, or with a "
+                "part that is a folder's"
+            )
         if not NAME.fullmatch(self.name):
             raise ValueError(
                 f"entry {self.name!r} has a name with other than letters, digits and _ . - / "
@@ -70,6 +85,17 @@ class Entry:
             raise ValueError(
                 f"entry {self.name!r} has target {self.target!r}; "
                 "expected 'package.module:attribute'"
+            )
+
+    def check_file(self) -> None:
+        """Raise a `ValueError` unless the target is a file of its package, as weights' are."""
+        package, _, file = self.target.partition(":")
+        if not package.isidentifier() or file.startswith("/") or "\\" in file or ":" in file or (
+            {"", ".", ".."} & set(file.split("/"))
+        ):
+            raise ValueError(
+                f"entry {self.name!r} has target {self.target!r}; expected a file within its "
+                "package, 'package:weights/FILE.safetensors'"
             )
 
 

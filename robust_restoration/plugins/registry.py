@@ -177,4 +177,11 @@ def registry() -> Registry:
                 PluginWarning,
                 stacklevel=2,
             )
+        elif plugin.changed:
+            warnings.warn(
+                f"Plugin {plugin.name!r} of {plugin.distribution} {plugin.version} had set, when "
+                f"it was imported, {', '.join(plugin.changed)}: put back as it was.",
+                PluginWarning,
+                stacklevel=2,
+            )
     return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from robust_restoration.errors import InputError, PluginError, did_you_mean, one_line
 
-from .discovery import prints_on_stderr
+from .containment import contained
 from .hooks import Entry
 
 
@@ -26,7 +26,7 @@ def load_target(entry: Entry) -> Any:
         raise PluginError(f"{entry.name!r} needs {entry.requires!r}, which is not installed: {how}")
     module, _, attribute = entry.target.partition(":")
     try:
-        with prints_on_stderr():
+        with contained():
             return getattr(importlib.import_module(module), attribute)
     except KeyboardInterrupt:  # most likely a user's, tired of waiting for torch
         raise

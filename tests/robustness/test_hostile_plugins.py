@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 import time
+import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +15,9 @@ from pathlib import Path
 import pytest
 
 import robust_restoration as rr
-from robust_restoration.plugins.discovery import discover
+from robust_restoration import Entry, hookimpl
+from robust_restoration.plugins.containment import _Nothing, contained
+from robust_restoration.plugins.discovery import discover, read_entries
 from robust_restoration.plugins.hooks import KINDS
 from robust_restoration.plugins.registry import registry
 
@@ -84,6 +90,122 @@ def test_sixty_hostile_plugins_at_once(
     assert status == 0, error
     assert "Traceback" not in error
     json.loads(out)
+
+
+OFFERS = "@hookimpl\ndef denoisers():\n    return [Entry('zz_x', 'zzt:X')]\n"
+# What hooks may not return, and a word of the reason.
+REFUSED = {
+    "class L(list):\n    def __iter__(self):\n        while True: yield E\nL()": "expected a list",
+    "__import__('itertools').repeat(E)": "expected a list",
+    "(e for e in [E])": "expected a list",
+    "{'zz_x': E}": "expected a list",
+    "type('D', (Entry,), {'__eq__': lambda *a: 1 / 0})('zz_x', 'a:b')": "expected a list",
+    "[type('D', (Entry,), {'name': property(lambda s: 1 / 0)})]": "not an Entry",
+    "[type('D', (Entry,), {})('zz_x', 'a:b')]": "not an Entry",
+    "[Entry('z' * 101, 'a:b')]": "100 characters",
+    "[Entry('../zz_x', 'a:b')]": "a folder's",
+    "[Entry('zz/..', 'a:b')]": "a folder's",
+    "[Entry('zz\\u202ex', 'a:b')]": "printed",
+    "[Entry('zz_\\x1b[2J', 'a:b')]": "printed",
+    "[Entry('zz\\u00e9', 'a:b')]": "other than letters",
+    "[Entry('zz_x', 'a:b', summary='\\x1b[2J')]": "summary",
+    "[Entry('zz_x', 'a:b', install='\\u202e')]": "install",
+    "[Entry('zz_x', 'a:b', paper='x' * 1001)]": "paper",
+    "[Entry('zz_x', 'a:b', roles=('x' * 1001,))]": "roles",
+    "[E, E]": "more than once",
+}
+FILES = ("/etc/passwd", "../x.safetensors", "https://example.org/x", "a//b", "weights/../../x")
+# What an import sets of the process, and what is said of it.
+SETS = {
+    "import os; os.chdir('/')": "the working directory",
+    "import random; random.seed(1)": "random numbers of Python",
+    "import numpy; numpy.random.seed(1)": "random numbers of numpy",
+    "import torch; torch.manual_seed(1)": "random numbers of torch",
+    "import torch; torch.set_default_dtype(torch.float64)": "torch's default dtype",
+    "import torch; torch.set_grad_enabled(False)": "torch's gradients",
+    "import warnings; warnings.simplefilter('ignore')": "the warnings that are shown",
+    "import warnings; warnings.resetwarnings()": "the warnings that are shown",
+    "import warnings; warnings.showwarning = print": "showwarning",
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)": "the handler of SIGINT",
+    "import sys; sys.stderr = None": "stderr",
+    "import sys; sys.setrecursionlimit(10**5)": "the recursion limit",
+    "import sys; sys.excepthook = print": "sys.excepthook",
+}
+
+
+def offered(kind: str, value: str) -> dict[str, list[Entry]]:
+    source, _, last = value.rpartition("\n")
+    names: dict[str, object] = {"E": Entry("zz_x", "zzt:X"), "Entry": Entry}
+    exec(source, names)
+    module = types.ModuleType("zz_made")
+    hook = hookimpl(lambda: eval(last, names), specname=kind)
+    setattr(module, kind, hook)
+    return read_entries(module)
+
+
+@pytest.mark.parametrize("value", REFUSED)
+def test_what_no_hook_may_return(value: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=REFUSED[value]):
+        offered("denoisers", value)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_weights_are_files_of_their_package(file: str) -> None:
+    with pytest.raises(ValueError, match="a file within its package"):
+        offered("weights", f"[Entry('denoisers/dncnn_b.zz', 'zzm:{file}')]")
+
+
+def test_entries_that_change_later_are_as_they_were_read() -> None:
+    E = Entry("zz_x", "zzt:X")
+    module = types.ModuleType("zz_made")
+    module.denoisers = hookimpl(lambda: [E], specname="denoisers")  # type: ignore[attr-defined]
+    found = read_entries(module)["denoisers"][0]
+    object.__setattr__(E, "name", 5)
+    assert found.name == "zz_x"
+
+
+@pytest.mark.parametrize("source", SETS)
+def test_what_an_import_sets_is_put_back(source: str) -> None:
+    import random
+
+    import numpy as np
+    import torch
+
+    def facts() -> list[object]:
+        rows = [random.getstate(), np.random.get_state()[1].tolist()]  # noqa: NPY002
+        rows += [torch.get_rng_state().tolist()]
+        rows += [os.getcwd(), torch.get_default_dtype(), torch.is_grad_enabled(), sys.excepthook]
+        rows += [[f for f in warnings.filters if f[2] is not _Nothing], warnings.showwarning]
+        return [*rows, signal.getsignal(signal.SIGINT), sys.stderr, sys.getrecursionlimit()]
+
+    with warnings.catch_warnings():
+        before = facts()
+        with contained() as changed:
+            exec(source, {})
+        assert changed == [SETS[source]]
+        assert facts() == before
+
+
+@pytest.mark.parametrize("name", ["zz\u202e", "z" * 101, "zz/../x y", "zz\x1b[2J"])
+def test_plugins_with_names_that_cannot_be_shown(
+    name: str, fake_plugin: Callable[..., Path]
+) -> None:
+    fake_plugin("zz_named", HEAD + OFFERS, name=name, distribution="zz-named")
+    (found,) = (p for p in discover() if p.distribution == "zz-named")
+    assert found.status == "broken"
+    assert found.name.isprintable()
+    assert len(found.name) <= 80
+
+
+def test_brackets_in_what_plugins_say_are_no_markup(
+    fake_plugin: Callable[..., Path], run: Callable[..., tuple[int, str, str]]
+) -> None:
+    source = OFFERS.replace("'zzt:X'", "'zzt:X', summary='[/foo] [red]'")
+    fake_plugin("zz_brackets", HEAD + source)
+    for words in (["plugins"], ["list", "denoisers"]):
+        status, out, error = run(*words)
+        assert status == 0, error
+    assert "[/foo] [red]" in out
 
 
 @pytest.mark.parametrize("body", TARGETS)
