@@ -24,7 +24,8 @@ def contained() -> Iterator[list[str]]:
         A list that names afterwards what was put back.
     """
     kept = [(name, put, get, _try(get)) for name, get, put in _states()]
-    filters, changed = list(warnings.filters), []
+    filters = list(warnings.filters)
+    changed: list[str] = []
     try:
         with redirect_stdout(sys.stderr):
             yield changed

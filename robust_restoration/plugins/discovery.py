@@ -133,8 +133,9 @@ def discover(*, strict: bool = False) -> list[Plugin]:
     plugins: dict[str, Plugin] = {}
     clashes: list[Plugin] = []
     for point, distribution, version in points:
-        told = map(cleaned, (point.name, point.value, distribution, version))
-        plugin = Plugin(*told)
+        plugin = Plugin(
+            cleaned(point.name), cleaned(point.value), cleaned(distribution), cleaned(version)
+        )
         first = plugins.get(point.name)
         if first is not None:
             if first.distribution == distribution and first.module == point.value:
