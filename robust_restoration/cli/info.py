@@ -38,8 +38,8 @@ def plugins(as_json: Json = False) -> None:
         color = {"active": "green", "disabled": "yellow"}.get(p.status, "red")
         status = f"[{color}]{p.status}[/{color}]"
         words = p.name, f"{p.distribution} {p.version}", offers or p.reason
-        name, origin, about = map(escape, words)
-        table.add_row(name, origin, status, about)
+        name, origin, says = map(escape, words)
+        table.add_row(name, origin, status, says)
     show(table)
 
 
