@@ -17,7 +17,7 @@ from robust_restoration.errors import InputError
 from robust_restoration.numbers import check_count
 
 from .budgets import NARROW, check_eps, check_norm, rounded, within
-from .freezing import fitted, frozen, ordinary
+from .freezing import fitted, frozen, ordinary, version
 from .randomness import GlobalState, PerImage, numbers_of, seeded
 
 
@@ -116,7 +116,20 @@ class Attack(torchattacks.attack.Attack):
                 targets = targets.float()
             args = tuple(map(ordinary, args))
             kw = {name: ordinary(value) for name, value in kw.items()}
-            attacked = self.run(wide, targets, numbers, *args, **kw).detach()
+            given = [("inputs", inputs), ("targets", targets)]
+            for model in self.models():
+                if isinstance(model, nn.Module):
+                    given += [("model's parameters", p) for p in model.parameters()]
+            before = [version(value) for _, value in given]
+            attacked = self.run(wide, targets, numbers, *args, **kw)
+            self._check_made(attacked, wide)
+            for (what, value), former in zip(given, before, strict=True):
+                if version(value) != former:
+                    raise InputError(
+                        f"{type(self).__name__} changes the {what} in place: its forward is to "
+                        "work on a copy. They are as it left them; load them again."
+                    )
+            attacked = attacked.detach()
             exact = images.double() if narrow else images
             attacked = self.limit(attacked.to(exact), exact)
             if still is not None and bool(still.any()):
@@ -125,6 +138,18 @@ class Attack(torchattacks.attack.Attack):
             if normalized:
                 attacked = self.normalize(attacked).to(inputs.dtype)
             return attacked.clone() if attacked.data_ptr() == inputs.data_ptr() else attacked
+
+    def _check_made(self, attacked: Any, images: Tensor) -> None:
+        """Raise an `InputError` unless `forward` made images of the inputs' shape."""
+        right = isinstance(attacked, Tensor) and attacked.is_floating_point()
+        if not right or attacked.shape != images.shape:
+            came = type(attacked).__name__
+            if isinstance(attacked, Tensor):
+                came = f"{tuple(attacked.shape)} in {attacked.dtype}"
+            raise InputError(
+                f"{type(self).__name__} makes {came} of {tuple(images.shape)}; expected attacked "
+                "images of that shape, in floating point."
+            )
 
     def run(
         self, images: Tensor, targets: Tensor | None, numbers: list[int], *args: Any, **kw: Any

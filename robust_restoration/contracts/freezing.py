@@ -118,3 +118,8 @@ def unwrapped(model: nn.Module) -> nn.Module:
     """What is inside a wrapper for several devices or processes; the model itself without one."""
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     return unwrapped(model.module) if isinstance(model, wrappers) else model
+
+
+def version(value: Any) -> int:
+    """How often a tensor was changed in place, where that is counted."""
+    return value._version if isinstance(value, Tensor) and not value.is_inference() else 0

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser, frozen, unwrapped
+from robust_restoration.contracts.freezing import version
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_finite, check_layout
 from robust_restoration.images.metrics import psnr
@@ -57,6 +58,7 @@ def restore(
     if sigma is None and not (isinstance(inner, Denoiser) and inner.blind):
         sigma = noise_level
     sigma = _level(sigma, observed, inner)
+    before = version(observed)
     if isinstance(inner, Denoiser):  # by position: what a subclass calls it is its own affair
         restored = denoiser(observed, sigma, **more)
     elif takes_sigma(denoiser):
@@ -67,6 +69,13 @@ def restore(
         raise InputError(
             f"{name} gives a {type(restored).__name__}; expected a tensor of restored images."
         )
+    if version(observed) != before:
+        raise InputError(
+            f"{name} changes the images that it is given in place; its forward is to work on a "
+            "copy. The images are as it left them; load them again."
+        )
+    if not restored.is_floating_point():
+        raise InputError(f"{name} gives images in {restored.dtype}; expected floating point.")
     if like is not None and restored.shape != like.shape:
         raise InputError(
             f"{name} makes {tuple(restored.shape)} of {tuple(observed.shape)}; expected the clean "
