@@ -64,6 +64,13 @@ class Entry:
                     )
             elif type(value) is not str:
                 raise TypeError(f"an entry has {field.name}={value!r}; expected text")
+        parts = self.name.split("/")
+        if len(self.name) > 100 or not NAME.fullmatch(self.name) or {".", ".."} & set(parts):
+            raise ValueError(
+                f"entry {cleaned(self.name)!r} has a name of more than 100 characters, or with "
+                "other than letters, digits and _ . - / (and one : at the end), or with a part "
+                "that is a folder's"
+            )
         for field in fields(self):
             for text in [word] if isinstance(word := getattr(self, field.name), str) else word:
                 if len(text) > LONGEST or not text.isprintable():
@@ -71,16 +78,6 @@ class Entry:
                         f"entry {cleaned(self.name)!r} has a {field.name} of more than {LONGEST} "
                         "characters, or with some that cannot be printed on one line"
                     )
-        if len(self.name) > 100 or {".", ".."} & set(self.name.split("/")):
-            raise ValueError(
-                f"entry {cleaned(self.name)!r} has a name of more than 100 characters, or with a "
-                "part that is a folder's"
-            )
-        if not NAME.fullmatch(self.name):
-            raise ValueError(
-                f"entry {self.name!r} has a name with other than letters, digits and _ . - / "
-                "(and one : at the end)"
-            )
         if ":" not in self.target:
             raise ValueError(
                 f"entry {self.name!r} has target {self.target!r}; "
