@@ -250,6 +250,7 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
     import timm
 
     from .create import made_by_function
+    from .weights import load_weights
 
     if not isinstance(name, str):
         raise InputError(f"A classifier's name is a {type(name).__name__}; expected text.")
@@ -261,19 +262,22 @@ def load_classifier(name: str, *, num_classes: int | None = None) -> nn.Module:
             raise InputError(
                 f"timm has no architecture {head!r}. {did_you_mean(head, timm.list_models())}"
             )
-        from .weights import load_weights
-
         model = timm.create_model(head, **options)
         load_weights(model, tail)
         return model.eval()
     if colon and not head.startswith(("hf-hub", "local-dir")) and "/" not in head:
         return made_by_function(name)
     if not of_timm and Path(name).is_dir():
-        if not (Path(name) / "config.json").is_file():
-            raise InputError(
-                f"{name} has no config.json; expected a folder that timm.models.save_for_hf wrote."
-            )
-        return timm.create_model(f"local-dir:{name}", pretrained=True, **options).eval()
+        for file in (Path(name) / "config.json", Path(name) / "model.safetensors"):
+            if not file.is_file():
+                raise InputError(
+                    f"{name} has no {file.name}; expected a folder that timm.models.save_for_hf "
+                    "wrote."
+                )
+        # timm itself would unpickle a file of another kind, and fails at this one up to 1.0.22.
+        model = timm.create_model(f"local-dir:{name}", pretrained=False, **options)
+        load_weights(model, file)
+        return model.eval()
     if Path(name).suffix in (".safetensors", ".pth", ".pt", ".bin"):
         raise InputError(
             f"{name} is a file of weights; write which architecture it is for, such as "

@@ -80,6 +80,10 @@ def test_a_folder_that_timm_saved(tmp_path: Path) -> None:
     loaded = load_classifier(str(tmp_path / "saved"))
     x = torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(loaded(x), model(x))
+    assert loaded.pretrained_cfg["num_classes"] == 7
+    (tmp_path / "saved/model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"has no model\.safetensors"):
+        load_classifier(str(tmp_path / "saved"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"has no config\.json"):
         load_classifier(str(tmp_path / "empty"))
