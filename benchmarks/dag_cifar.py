@@ -79,6 +79,7 @@ def draw(rows: dict[str, list[float]]) -> None:
         axes.axvline(1, color="black", linewidth=0.8)
         axes.set_title(f"{kind}: mean {sum(values) / len(values):.2f}", fontsize=9)
         axes.set_xlabel("PSNR noisy / PSNR attacked")
+        axes.set_ylabel("images")
     with atomic_path(DOCS / "dag_cifar.png") as temporary:
         figure.savefig(temporary, dpi=110)
 
