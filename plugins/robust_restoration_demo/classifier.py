@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
 import robust_restoration as rr
+from robust_restoration.files import write_json
 
 from .digits import SIDE, load_digits_32
 
@@ -79,6 +80,22 @@ def fit_classifier(
     return model.eval()
 
 
+def write_card(model: nn.Module, training: rr.LabelledImages, test: rr.LabelledImages) -> None:
+    """Say beside the weights how they came about, and what they know."""
+    with torch.inference_mode():
+        answers = rr.NormalizedClassifier(model)(test.pixels(slice(None))).argmax(1)
+    write_json(WEIGHTS.with_suffix(".json"), {
+        "architecture": "timm test_efficientnet, one channel, ten classes",
+        "data": f"scikit-learn's digits at 32x32: {len(training)} to learn, {len(test)} to test",
+        "training": {"loss": "cross entropy", "steps": 250, "batch_size": 64, "lr": 3e-3, "seed": 0,
+                     "command": "python -m robust_restoration_demo.classifier"},
+        "accuracy": round(float((answers == test.labels).float().mean()), 4),
+    })
+
+
 if __name__ == "__main__":
-    state = fit_classifier(load_digits_32()[0]).state_dict()
+    learnt, kept = load_digits_32()
+    network = fit_classifier(learnt)
+    state = network.state_dict()
     save_file({name: values.contiguous() for name, values in state.items()}, WEIGHTS)
+    write_card(network, learnt, kept)

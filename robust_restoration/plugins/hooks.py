@@ -67,8 +67,8 @@ class Entry:
         parts = self.name.split("/")
         if len(self.name) > 100 or not NAME.fullmatch(self.name) or {".", ".."} & set(parts):
             raise ValueError(
-                f"entry {cleaned(self.name)!r} has a name of more than 100 characters, or with "
-                "other than letters, digits and _ . - / (and one : at the end), or with a part "
+                f"entry {cleaned(self.name)!r} has a name with other than letters, digits and "
+                "_ . - / (and one : at the end), or of more than 100 characters, or with a part "
                 "that is a folder's"
             )
         for field in fields(self):
@@ -76,7 +76,7 @@ class Entry:
                 if len(text) > LONGEST or not text.isprintable():
                     raise ValueError(
                         f"entry {cleaned(self.name)!r} has a {field.name} of more than {LONGEST} "
-                        "characters, or with some that cannot be printed on one line"
+                        "characters, or that cannot be printed; expected one line"
                     )
         if ":" not in self.target:
             raise ValueError(

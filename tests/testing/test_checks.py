@@ -504,7 +504,7 @@ BAD_ATTACKS = {
     "changed when the model raises": RestoresOnSuccessOnly,
     "swallows": Swallows,
     "hides": Hides,
-    "changes its inputs in place": InPlace,
+    "changes the inputs in place": InPlace,
     "alone and in a batch": MixesBatch,
     "eps=0": MovesAtZero,
     "on one image under no_grad.*gradients, please": NoGradMatters,
