@@ -217,6 +217,7 @@ def test_a_random_classifier_is_attacked_image_by_image_where_images_are_dropped
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_autoattack_too(tiny_classifier: nn.Module, images: Tensor) -> None:
     attack = create_attack("torchattacks/autoattack", tiny_classifier, eps=0.002, seed=1)
     attack._autoattack.attacks[-1].n_queries = 30

@@ -37,7 +37,13 @@ def test_each_script_says_what_is_missing_where_it_is_run(repository: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [("dag_cifar.py",), ("evaluate_advfilter.py", "cifar")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dag_cifar.py",),
+        pytest.param(("evaluate_advfilter.py", "cifar"), marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_script_without_its_files_ends_with_one_sentence(
     repository: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:

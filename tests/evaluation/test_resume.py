@@ -228,7 +228,10 @@ if Processes().main:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("subject", [DENOISER, PURIFIER])
+@pytest.mark.parametrize(
+    # Denoisers are also in the test below.
+    "subject", [pytest.param(DENOISER, marks=pytest.mark.exhaustive), PURIFIER]
+)
 def test_two_processes_share_the_work_and_agree_to_the_last_digit(
     launch: Callable[..., None], tmp_path: Path, subject: str
 ) -> None:

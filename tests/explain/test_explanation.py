@@ -74,7 +74,7 @@ def test_a_chain_shows_its_members_maps_of_what_reaches_it(images: Tensor) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [pytest.param(1, marks=pytest.mark.exhaustive), 3])
 def test_a_picture_is_written(channels: int, images: Tensor, tmp_path: Path) -> None:
     torch.manual_seed(0)
     classifier = nn.Sequential(nn.Conv2d(channels, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -36,7 +36,7 @@ def test_it_holds_where_the_classifier_does_not(
     from robust_restoration.models.classifiers import load_classifier, with_unit_range
 
     classifier = load_classifier("classifiers:resnet20_cifar10")
-    data = rr.load_labelled(data_root / "cifar10_subset/test.npz", limit=100)
+    data = rr.load_labelled(data_root / "cifar10_subset/test.npz", limit=50)
     images, labels = data.pixels(slice(None)), data.labels
     found = {}
     for name, model in {
