@@ -20,6 +20,7 @@ from robust_restoration.files import write_json
 from .digits import SIDE, load_digits_32
 
 WEIGHTS = Path(__file__).with_name("digits_classifier.safetensors")
+TRAINING: dict[str, Any] = {"steps": 250, "batch_size": 64, "lr": 3e-3, "seed": 0}
 
 
 def load_classifier() -> nn.Module:
@@ -61,22 +62,17 @@ class _CrossEntropy(rr.Defense):
         return F.cross_entropy(model(batch["images"]), batch["label"]), {}
 
 
-def fit_classifier(
-    data: rr.LabelledImages, *, steps: int = 250, seed: int = 0, progress: bool = True
-) -> nn.Module:
-    """Train the classifier from scratch.
+def fit_classifier(data: rr.LabelledImages) -> nn.Module:
+    """Train the classifier from scratch, as `TRAINING` says.
 
     Args:
         data: (N, 1, 32, 32) images of ten classes.
-        steps: Of 64 images each.
-        seed: Of the initial weights and the batches.
-        progress: Show a progress bar.
     """
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(TRAINING["seed"])
         model = _network()
-    rr.train(rr.NormalizedClassifier(model), _CrossEntropy(), _LabelledSet(data), steps=steps,
-             batch_size=64, lr=3e-3, betas=(0.9, 0.999), seed=seed, progress=progress)
+    rr.train(rr.NormalizedClassifier(model), _CrossEntropy(), _LabelledSet(data),
+             betas=(0.9, 0.999), **TRAINING)
     return model.eval()
 
 
@@ -87,7 +83,7 @@ def write_card(model: nn.Module, training: rr.LabelledImages, test: rr.LabelledI
     write_json(WEIGHTS.with_suffix(".json"), {
         "architecture": "timm test_efficientnet, one channel, ten classes",
         "data": f"scikit-learn's digits at 32x32: {len(training)} to learn, {len(test)} to test",
-        "training": {"loss": "cross entropy", "steps": 250, "batch_size": 64, "lr": 3e-3, "seed": 0,
+        "training": {"loss": "cross entropy", **TRAINING,
                      "command": "python -m robust_restoration_demo.classifier"},
         "accuracy": round(float((answers == test.labels).float().mean()), 4),
     })

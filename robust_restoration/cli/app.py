@@ -116,7 +116,7 @@ def add_plugin_commands() -> None:
     Not on import: a plugin's module of commands imports this one, and may be imported first.
     A command has the name of one of the core's or of an earlier plugin's only to be left out.
     """
-    from robust_restoration.plugins.discovery import prints_on_stderr
+    from robust_restoration.plugins.containment import prints_on_stderr
     from robust_restoration.plugins.registry import registry
 
     taken = {command_name(command) for command in app.registered_commands}

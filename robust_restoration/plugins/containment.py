@@ -17,6 +17,13 @@ Kept = tuple[str, Callable[[], Any], Callable[[Any], Any]]  # its name, how to g
 
 
 @contextmanager
+def prints_on_stderr() -> Iterator[None]:
+    """What a plugin prints while it is imported goes to stderr: stdout may be read by machines."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@contextmanager
 def contained() -> Iterator[list[str]]:
     """Inside, a plugin is imported: what it prints goes to stderr, what it sets is put back.
 
@@ -27,7 +34,7 @@ def contained() -> Iterator[list[str]]:
     filters = list(warnings.filters)
     changed: list[str] = []
     try:
-        with redirect_stdout(sys.stderr):
+        with prints_on_stderr():
             yield changed
     finally:
         for name, put, get, before in kept:

@@ -7,10 +7,7 @@ nothing else. Nothing here imports torch: entries are data.
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -21,7 +18,7 @@ import pluggy
 from robust_restoration.errors import cleaned, did_you_mean, one_line
 
 from . import hooks as hookspecs
-from .containment import contained
+from .containment import contained, prints_on_stderr
 from .hooks import KINDS, NAME, PROJECT, Entry
 
 DISABLE_VARIABLE = "ROBUST_RESTORATION_DISABLE_PLUGINS"
@@ -55,13 +52,6 @@ class Plugin:
     def builtin(self) -> bool:
         """Whether this distribution brings it."""
         return _canonical(self.distribution) == PROJECT
-
-
-@contextmanager
-def prints_on_stderr() -> Iterator[None]:
-    """What a plugin prints while it is imported goes to stderr: stdout may be read by machines."""
-    with redirect_stdout(sys.stderr):
-        yield
 
 
 def read_entries(module: Any) -> dict[str, list[Entry]]:

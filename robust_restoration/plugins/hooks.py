@@ -14,8 +14,8 @@ PROJECT = "robust_restoration"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-# Parts joined by "/", and ":" at the end of a family's name.
 LONGEST = 1000  # characters of a text
+# Parts joined by "/", and ":" at the end of a family's name.
 NAME = re.compile(r"[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*:?")
 
 

@@ -6,7 +6,9 @@ import importlib
 import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from robust_restoration.errors import InputError, PluginError, did_you_mean, one_line
@@ -26,7 +28,9 @@ def load_target(entry: Entry) -> Any:
         raise PluginError(f"{entry.name!r} needs {entry.requires!r}, which is not installed: {how}")
     module, _, attribute = entry.target.partition(":")
     try:
-        with contained():
+        # What is there already runs nothing, and is asked for with each attack and network.
+        there = attribute in getattr(sys.modules.get(module), "__dict__", {})
+        with nullcontext() if there else contained():
             return getattr(importlib.import_module(module), attribute)
     except KeyboardInterrupt:  # most likely a user's, tired of waiting for torch
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -193,6 +194,25 @@ def test_what_an_import_sets_is_put_back(source: str) -> None:
             exec(source, {})
         assert changed == [SETS[source]]
         assert facts() == before
+
+
+def test_what_is_imported_late_is_contained_and_what_is_there_is_not_looked_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from robust_restoration.plugins import targets
+
+    late = "import torch\ndef __getattr__(name):\n    torch.set_default_dtype(torch.float64)\n"
+    (tmp_path / "zz_late.py").write_text(late + "    globals()[name] = 1\n    return 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("zz_late")
+    entry = Entry("zz_late", "zz_late:made")
+    assert targets.load_target(entry) == 1
+    assert torch.get_default_dtype() == torch.float32
+    monkeypatch.setattr(targets, "contained", lambda: pytest.fail("this costs 2 ms a network"))
+    assert targets.load_target(entry) == 1
+    monkeypatch.delitem(sys.modules, "zz_late")
 
 
 @pytest.mark.parametrize("name", ["zz\u202e", "z" * 101, "zz/../x y", "zz\x1b[2J"])
