@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from robust_restoration.numbers import check_fraction
 
+from .large import strips
 from .obsatk_auto import ObsAtkAuto
 from .projections import lengths
 
@@ -43,15 +44,23 @@ class LowFrequency(ObsAtkAuto):
 def smooth(images: Tensor, share: float) -> Tensor:
     """The part of images at frequencies up to a share of the highest, along each axis.
 
+    Along the rows first, then the columns of what is left of them, strip by strip: of a large image
+    a transform as a whole holds several copies.
+
     Args:
         images: (N, C, H, W).
         share: From 0 to 1.
     """
     height, width = images.shape[-2:]
-    down = torch.fft.fftfreq(height, device=images.device).abs()[:, None] <= share / 2
-    across = torch.fft.rfftfreq(width, device=images.device)[None] <= share / 2
-    kept, found = down & across, torch.empty_like(images)
-    for number in range(images.shape[1]):  # all transforms at once are two more of a large image
-        part = torch.fft.rfft2(images[:, number]).mul_(kept)
-        found[:, number] = torch.fft.irfft2(part, s=(height, width))
+    rough = torch.fft.fftfreq(height, device=images.device).abs() > share / 2
+    across = int((torch.fft.rfftfreq(width) <= share / 2).sum())  # the rest becomes zero
+    found = torch.empty_like(images)
+    for number in range(images.shape[1]):
+        image, into = images[:, number : number + 1], found[:, number : number + 1]
+        waves = torch.cat([torch.fft.rfft(rows)[..., :across] for rows in strips(image)], 2)
+        for columns in strips(waves.mT):
+            columns.copy_(torch.fft.ifft(torch.fft.fft(columns).masked_fill_(rough, 0)))
+        parts = strips(into)
+        for rows, to in zip(waves.split([len(p[0, 0]) for p in parts], 2), parts, strict=True):
+            to.copy_(torch.fft.irfft(rows, n=width))
     return found

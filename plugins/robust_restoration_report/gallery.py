@@ -10,6 +10,7 @@ from pathlib import Path
 
 from robust_restoration.errors import InputError
 from robust_restoration.evaluation import Result
+from robust_restoration.evaluation.engine import strip_name
 
 from .figures import LOWER_IS_BETTER, UNATTACKED, shown_metrics
 from .strips import BAND, GAP
@@ -76,7 +77,7 @@ def _names(image: str, subject: str, threat: str, eps: float) -> list[str]:
     """What evaluate may have called a strip: with subject and strength where there are several."""
     shares: list[list[str]] = [[]] if math.isinf(eps) else [[f"{255 * eps:g}"], []]
     return [
-        ".".join(part.replace("/", "-") for part in [image, *who, threat, *share, "png"])
+        strip_name(image, *who, threat, *share)
         for who in [[subject], list[str]()]
         for share in shares
     ]

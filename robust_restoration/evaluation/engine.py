@@ -158,9 +158,9 @@ class Engine:
         words = [subject] * (len(self.task.subjects) > 1) + [threat.name]
         words += [f"{255 * eps:g}"] * (len(self.strengths[threat.name]) > 1)
         for row, number in enumerate(block.numbers):
-            name = ".".join(w.replace("/", "-") for w in [self.task.names[number], *words, "png"])
             images = (block.clean, block.inputs, before, attacked, after)
-            verbs.write_strip(self.strips / name, *(i[row] for i in images))
+            path = self.strips / strip_name(self.task.names[number], *words)
+            verbs.write_strip(path, *(i[row] for i in images))
 
     def checks(self) -> list[str]:
         """What the plugins' checks remark on attacks through the whole, on a few images."""
@@ -181,3 +181,15 @@ class Engine:
                     for sentence in look(task, group[0], attack, attacked, block)
                 ]
         return notes
+
+
+def strip_name(image: str, *words: str) -> str:
+    """Where a strip lies in its folder: as the image in its own, what it shows in its name.
+
+    Args:
+        image: The image's name, with a "/" after each folder.
+        *words: Subject, threat and strength, as far as there are several.
+    """
+    # Names may be anything, but nothing is written outside the folder.
+    inside = [f"({part})" if part in ("", ".", "..") else part for part in image.split("/")]
+    return ".".join(["/".join(inside), *(word.replace("/", "-") for word in words), "png"])

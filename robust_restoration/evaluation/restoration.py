@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -122,9 +123,8 @@ class Restoration(Task):
 
 def _unique(names: Sequence[str]) -> list[str]:
     """The names, with a number behind those that come again."""
-    seen: dict[str, int] = {}
-    found = []
+    found: dict[str, None] = {}
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
+        copies = (f"{name} ({number})" for number in itertools.count(2))
+        found[next(n for n in itertools.chain([name], copies) if n not in found)] = None
+    return list(found)

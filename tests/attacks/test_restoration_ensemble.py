@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from robust_restoration_attacks import large
 from robust_restoration_attacks.low_frequency import smooth
 from robust_restoration_testing import check_attack
 from torch import nn
@@ -163,6 +164,17 @@ def test_smooth_perturbations_are_smooth(blind, images):
     assert rough.norm() < 0.01 * change.norm()
     before, after = (attack.evaluate(i, images[1]) for i in (images[0], images[0] + change))
     assert bool((after > before).all())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize("shape", [(2, 3, 64, 64), (1, 1, 61, 47), (1, 3, 9, 1500)])
+def test_low_frequencies_are_those_of_the_whole_transform(shape, share, monkeypatch):
+    monkeypatch.setattr(large, "PIECE", 1000)  # of several strips, the last one narrower
+    given = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    rows = torch.fft.fftfreq(shape[2]).abs()[:, None]
+    kept = (rows <= share / 2) & (torch.fft.fftfreq(shape[3]).abs() <= share / 2)
+    expected = torch.fft.ifft2(torch.fft.fft2(given.double()) * kept).real.float()
+    assert (smooth(given, share) - expected).abs().max() < 2e-6
 
 
 class Rounds(nn.Module):

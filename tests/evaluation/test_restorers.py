@@ -220,6 +220,18 @@ def test_strips(images, tmp_path):
     assert Image.open(strips[0]).size == (7 * 24 + 6 * 4, 20 + 16)
 
 
+def test_each_image_has_a_strip_and_a_name_of_its_own(images, tmp_path):
+    names = ["a/b", "a-b", "a/b", "a/b (2)", "a.b", "../a", "/a"]
+    data = rr.RestorationImages("odd", [images[0]] * 7, names)
+    result = table(Blur(), data, threats=["obsatk"], strips=tmp_path / "in" / "strips")
+    assert result.images() == ["a/b", "a-b", "a/b (2)", "a/b (2) (2)", "a.b", "../a", "/a"]
+    written = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(written) == 7
+    assert all((tmp_path / "in" / "strips") in p.resolve().parents for p in written)
+    result.to_html(tmp_path / "r.html", strips=tmp_path / "in" / "strips")
+    assert (tmp_path / "r.html").read_text().count("data:image/png") == 7
+
+
 def test_metrics_of_plugins(images, fake_plugin):
     fake_plugin(
         "fake_metrics",

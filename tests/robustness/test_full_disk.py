@@ -140,13 +140,7 @@ WORK = (train, save, denoise, attack, measure, put)
     "every",
     [
         pytest.param(23, id="some"),
-        pytest.param(
-            1, id="all",
-            marks=pytest.mark.skipif(
-                "ROBUST_RESTORATION_FULL_DISK" not in os.environ,
-                reason="minutes; set ROBUST_RESTORATION_FULL_DISK for every point",
-            ),
-        ),
+        pytest.param(1, id="all", marks=pytest.mark.exhaustive),
     ],
 )
 @pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)

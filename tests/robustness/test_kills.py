@@ -25,8 +25,8 @@ SCRIPT = Path(__file__).resolve().with_name("kills.py")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.slow
-def test_killed_runs_end_alike(one_thread: dict[str, str]) -> None:
-    count = int(os.environ.get("ROBUST_RESTORATION_KILLS", 12))
+@pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.exhaustive)])
+def test_killed_runs_end_alike(count: int, one_thread: dict[str, str]) -> None:
     words = [sys.executable, str(SCRIPT), str(count), "7"]
     ended = subprocess.run(
         words, env=one_thread, capture_output=True, text=True, timeout=300 + 10 * count
