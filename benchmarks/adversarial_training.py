@@ -15,9 +15,9 @@ from classifiers import RUNS
 from evaluate_advfilter import threats_of
 from folders import DATA, say_what_is_missing
 
+from robust_restoration import load_classifier
 from robust_restoration.data import load_labelled
 from robust_restoration.evaluation import evaluate
-from robust_restoration.models.classifiers import load_classifier
 from robust_restoration.models.create import create_purifier
 
 RESULTS = Path(__file__).parent / "results"

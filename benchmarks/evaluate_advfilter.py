@@ -16,10 +16,10 @@ import torch
 from classifiers import RUNS
 from folders import DATA, say_what_is_missing
 
+from robust_restoration import load_classifier
 from robust_restoration.contracts import Purifier
 from robust_restoration.data import load_labelled
 from robust_restoration.evaluation import Result, Threat, evaluate
-from robust_restoration.models.classifiers import load_classifier
 from robust_restoration.models.create import create_purifier
 from robust_restoration.models.shipped import shipped
 

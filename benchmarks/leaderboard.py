@@ -26,8 +26,7 @@ from folders import say_what_is_missing
 from torch import nn
 
 import robust_restoration as rr
-from robust_restoration.models.classifiers import load_classifier
-from robust_restoration.models.create import load_denoiser
+from robust_restoration import verbs
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parent.parent / "shared"
@@ -188,7 +187,7 @@ def main() -> None:
             start = time.perf_counter()
             short = word.rpartition(":")[2]
             result = rr.evaluate(
-                load_denoiser(word), data, name=word, root=ROOT, limit=board.images,
+                verbs.load_denoiser(word), data, name=word, root=ROOT, limit=board.images,
                 threats=["obsatk steps=5", "obsatk_auto steps=10"], eps=EPS, seed=0, checks=False,
                 progress=False, state=given.out / f"{name}-{short}.json", **board.options,
             )
@@ -199,8 +198,9 @@ def main() -> None:
             continue
         word, start = f"benchmarks.classifiers:{row.classifier}", time.perf_counter()
         result = rr.evaluate(
-            load_classifier(word), ROOT / row.data, purifiers=[*row.shipped, *PLAIN], size=row.size,
-            threats=["gray-box steps=10", row.white_box], eps=row.eps, limit=row.images, seed=0,
+            rr.load_classifier(word), ROOT / row.data, purifiers=[*row.shipped, *PLAIN],
+            size=row.size, threats=["gray-box steps=10", row.white_box], eps=row.eps,
+            limit=row.images, seed=0,
             checks=False, progress=False, state=given.out / f"{name}.json", name=word,
         )
         print(f"{name}, {time.perf_counter() - start:.0f} s\n{result}", flush=True)

@@ -41,7 +41,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         ],
         "images.files": ["read_image", "write_image"],
         "images.metrics": ["accuracy", "mae", "psnr", "ssim"],
-        "models.classifiers": ["load_classifier", "NormalizedClassifier"],
+        "models.classifiers": ["NormalizedClassifier"],
         "models.create": [
             "create_attack",
             "create_defense",
@@ -60,6 +60,13 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "plugins.hooks": ["Entry", "hookimpl"],
         "plugins.registry": ["registry"],
         "training": ["train"],
-        "verbs": ["Tiled", "certify", "create_certifier", "explain", "fit_purifier"],
+        "verbs": [
+            "Tiled",
+            "certify",
+            "create_certifier",
+            "explain",
+            "fit_purifier",
+            "load_classifier",
+        ],
     },
 )

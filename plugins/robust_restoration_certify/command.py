@@ -78,7 +78,7 @@ def certify(
     Example:  robust-restoration certify --classifier resnet18.a1_in1k --data images/ --size 224
     --sigma 0.12 --denoiser dncnn_c=nt --draws 1000 -o results/certified
     """
-    from robust_restoration.models.classifiers import load_classifier
+    from robust_restoration import verbs
     from robust_restoration.models.device import device_of
     from robust_restoration.numbers import parse_level
     from robust_restoration.processes import Processes, part_files
@@ -90,7 +90,7 @@ def certify(
     processes = Processes()
     state = beside(out, "json") if out else None
     smoothed = SmoothedClassifier(
-        load_classifier(classifier),
+        verbs.load_classifier(classifier),
         sigma=parse_level(sigma),
         denoiser=denoiser or None,
         batch_size=batch_size or None,

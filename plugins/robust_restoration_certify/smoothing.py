@@ -10,6 +10,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor, nn
 
+from robust_restoration import verbs
 from robust_restoration.contracts import frozen
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
@@ -18,7 +19,6 @@ from robust_restoration.models.classifiers import (
     check_module,
     with_unit_range,
 )
-from robust_restoration.models.create import load_denoiser
 from robust_restoration.models.precision import autocast, check_autocast
 from robust_restoration.models.restore import conditioning, restore
 from robust_restoration.numbers import check_count, is_number
@@ -101,11 +101,10 @@ class SmoothedClassifier(nn.Module):
         check_count("seed", seed, at_least=0)
         check_autocast(precision)
         self.classifier = with_unit_range(classifier)
-        if isinstance(denoiser, str):
-            denoiser = load_denoiser(denoiser)
-        elif denoiser is not None:
-            check_module(denoiser, "denoiser")
-        self.denoiser = denoiser
+        made = verbs.load_denoiser(denoiser) if isinstance(denoiser, str) else denoiser
+        if made is not None:
+            check_module(made, "denoiser")
+        self.denoiser: nn.Module | None = made
         self.sigma, self.batch_size, self.seed = sigma, batch_size, seed
         self.precision = precision
 

@@ -157,8 +157,7 @@ def evaluate(
     check_out(out, overwrite, goes_on=True)
 
     import robust_restoration.evaluation as evaluation
-    from robust_restoration.models.classifiers import load_classifier
-    from robust_restoration.models.create import load_denoiser
+    from robust_restoration import verbs
     from robust_restoration.models.device import device_of
     from robust_restoration.numbers import parse_level
     from robust_restoration.processes import Processes, part_files
@@ -173,9 +172,9 @@ def evaluate(
         twice = sorted({word for word in denoiser if denoiser.count(word) > 1})
         if twice:
             raise InputError(f"--denoiser {twice[0]} is given twice; give it once.")
-        subject = {word: load_denoiser(word).to(where) for word in denoiser}
+        subject = {word: verbs.load_denoiser(word).to(where) for word in denoiser}
     else:
-        subject = load_classifier(classifier).to(where)
+        subject = verbs.load_classifier(classifier).to(where)
     state = beside(out, "json") if out else None
     if overwrite and state and main:  # all that is to be measured could be loaded
         for file in (state, *part_files(state)):

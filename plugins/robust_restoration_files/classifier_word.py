@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import nn
 
+from robust_restoration import verbs
 from robust_restoration.errors import InputError, did_you_mean
-from robust_restoration.models.classifiers import load_classifier
 from robust_restoration.models.shipped import known_weights
 from robust_restoration.plugins.registry import registry
 
@@ -34,7 +34,7 @@ def find_classifier(word: str, purifier: str | None) -> str | nn.Module:
     if name in tags or architecture in tags:
         return name
     if (":" in name and word == name) or Path(word).is_dir() or Path(word).suffix in SUFFIXES:
-        return load_classifier(word)
+        return verbs.load_classifier(word)
     known = timm.list_models()
     if architecture in known:
         if name == architecture or name in timm.list_pretrained():

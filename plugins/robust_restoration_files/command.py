@@ -65,8 +65,8 @@ def purify(
     Example:  robust-restoration purify photos/ -o purified --classifier
     mobilenetv1_100.ra4_e3600_r224_in1k
     """
+    from robust_restoration import verbs
     from robust_restoration.errors import InputError
-    from robust_restoration.models.classifiers import load_classifier
 
     from .apply import purify_files
 
@@ -80,7 +80,7 @@ def purify(
         purifier=name or None,
         weights=weights or None,
         classifier=classifier or None,
-        explained=load_classifier(classifier) if explain else None,
+        explained=verbs.load_classifier(classifier) if explain else None,
         device=device,
         overwrite=overwrite,
         progress=not as_json,
@@ -109,7 +109,7 @@ def denoise(
 
     Example:  robust-restoration denoise noisy/ -o restored --denoiser NAME=FILE
     """
-    from robust_restoration.models.create import load_denoiser
+    from robust_restoration import verbs
     from robust_restoration.numbers import parse_level
 
     from .apply import denoise_files
@@ -118,7 +118,7 @@ def denoise(
     summary = denoise_files(
         images,
         out,
-        load_denoiser(denoiser or default_denoiser()),
+        verbs.load_denoiser(denoiser or default_denoiser()),
         sigma=parse_level(sigma) if sigma else None,
         tile=tile,
         device=device,
@@ -158,7 +158,7 @@ def attack(
 
     Example:  robust-restoration attack photos/ -o attacked --sigma 25 --eps 5
     """
-    from robust_restoration.models.create import load_denoiser
+    from robust_restoration import verbs
     from robust_restoration.numbers import (
         ATTACK_LEVELS,
         parse_attack,
@@ -176,7 +176,7 @@ def attack(
     summary = attack_files(
         images,
         out,
-        load_denoiser(denoiser or default_denoiser()),
+        verbs.load_denoiser(denoiser or default_denoiser()),
         attack=name,
         attack_options={**usual, **options, **parse_options(settings, levels=ATTACK_LEVELS)},
         sigma=parse_level(sigma),

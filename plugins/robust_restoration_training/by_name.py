@@ -11,15 +11,12 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from robust_restoration import verbs
 from robust_restoration.contracts import Defense, Denoiser, TrainingSet
 from robust_restoration.data import load_images, load_labelled
 from robust_restoration.data.labelled import fit
 from robust_restoration.errors import InputError, NoLabelsError, UnknownNameError
-from robust_restoration.models.classifiers import (
-    classifier_name,
-    input_channels,
-    load_classifier,
-)
+from robust_restoration.models.classifiers import classifier_name, input_channels
 from robust_restoration.models.create import create_defense, create_denoiser, create_purifier
 from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.weights import load_weights, read_weights
@@ -246,7 +243,7 @@ def _train(recipe: Recipe, data: Any, out: Path, progress: bool) -> Path:
     if data is None or (isinstance(data, str) and not data):
         raise InputError("Nothing says what to train on: give data, a name or a folder.")
     device = Accelerator().device  # also reads how many processes there are
-    bare = load_classifier(recipe.classifier).to(device) if recipe.classifier else None
+    bare = verbs.load_classifier(recipe.classifier).to(device) if recipe.classifier else None
     known = options_of(_defense(recipe.defense, ""))
     options = dict(recipe.defense_options)
     if "seed" in known:
@@ -283,7 +280,7 @@ def _train(recipe: Recipe, data: Any, out: Path, progress: bool) -> Path:
 def _network(recipe: Recipe) -> nn.Module:
     """What is trained, before it is."""
     if recipe.trains == "classifier":
-        model = load_classifier(recipe.name, **recipe.network)
+        model = verbs.load_classifier(recipe.name, **recipe.network)
         if recipe.init_weights:
             load_weights(model, recipe.init_weights)
         return model

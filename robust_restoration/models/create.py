@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from robust_restoration.errors import InputError, one_line
 from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.suggested_commands import train_command
 
 from .origin import Origin, remember
 
@@ -97,64 +95,3 @@ def list_defenses(pattern: str = "*") -> list[str]:
 def list_purifiers(pattern: str = "*") -> list[str]:
     """Names of purifiers that match a glob pattern."""
     return registry().list("purifiers", pattern)
-
-
-def load_denoiser(word: str) -> nn.Module:
-    """Load a denoiser, in eval mode.
-
-    Args:
-        word: ``NAME=WEIGHTS``, with weights as `create_denoiser` takes them; ``NAME``, with the
-            weights that the denoiser ships as its usual ones, and with a warning untrained where
-            it ships none; or ``package.module:function`` for a function that returns any module
-            that maps images to images.
-
-    Raises:
-        UnknownNameError: If there is no such denoiser.
-        WeightsError: If there are no such weights.
-        InputError: If the function does not import, or gives something else.
-    """
-    import warnings
-
-    from .shipped import WeightsWarning, known_weights
-
-    known = registry()
-    name, equals, weights = word.partition("=")
-    if equals:
-        return create_denoiser(name, weights=weights).eval()
-    if ":" in word and not known.has("denoisers", word):
-        return made_by_function(word)
-    offer, member = known.find("denoisers", name)
-    if member is None and offer.entry.default_weights in known_weights("denoisers", name):
-        return create_denoiser(name, weights=offer.entry.default_weights).eval()
-    made = create_denoiser(name)
-    if not getattr(made, "trained", False) and any(True for _ in made.parameters()):
-        warnings.warn(
-            f"{name!r} has no usual weights and is untrained; give {name}=FILE, or train "
-            f"it: {train_command('denoisers', name)}",
-            WeightsWarning,
-            stacklevel=2,
-        )
-    return made.eval()
-
-
-def made_by_function(word: str) -> nn.Module:
-    """What ``package.module:function`` returns when it is called, in eval mode.
-
-    Raises:
-        InputError: If it does not import, fails, or gives something that is not a module.
-    """
-    import importlib
-
-    from torch import nn
-
-    module, _, function = word.partition(":")
-    try:
-        made = getattr(importlib.import_module(module), function)()
-    except Exception as error:  # somebody's own code
-        raise InputError(f"{word!r} does not import as a function: {one_line(error)}.") from error
-    if not isinstance(made, nn.Module):
-        raise InputError(
-            f"{word!r} gives what is of type {type(made).__name__}; expected a function that "
-            "returns a module."
-        )
-    return made.eval()

@@ -38,8 +38,10 @@ class Entry:
             ``"classifier"``; a denoiser for ``"image"``; a defense for ``"denoiser"``,
             ``"purifier"`` or ``"classifier"``, what it trains; a recipe likewise, or for a
             defense by its name, which comes first; a verb for ``"Tiled"``,
-            ``"certify"``, ``"create_certifier"``, ``"explain"``, ``"fit_purifier"``, ``"tables"``,
-            ``"plot"``, ``"to_html"``, ``"write_strip"`` or ``"curves"``. See `Registry.default`.
+            ``"certify"``, ``"create_certifier"``, ``"explain"``, ``"fit_purifier"``,
+            ``"load_classifier"``, ``"load_denoiser"`` (each takes a word of the command line and
+            gives a module in eval mode), ``"tables"``, ``"plot"``, ``"latex"``, ``"to_html"``,
+            ``"write_strip"`` or ``"curves"``. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 

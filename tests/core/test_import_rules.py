@@ -195,6 +195,7 @@ ORDINARY = {
     "explain",  # a verb
     "explanation",  # what it gives
     "list",  # what holds several
+    "loading",  # of images and of weights
     "npz",  # a suffix of files
     "files",  # what images are read from
     "gaussian",  # the noise that the core has itself

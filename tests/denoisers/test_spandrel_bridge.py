@@ -13,8 +13,8 @@ from robust_restoration_testing import check_denoiser
 from safetensors.torch import save_file
 
 import robust_restoration as rr
+from robust_restoration import verbs
 from robust_restoration.errors import InputError
-from robust_restoration.models.create import load_denoiser
 from robust_restoration.plugins.targets import importable
 
 pytestmark = pytest.mark.skipif(not importable("spandrel"), reason="spandrel is not there")
@@ -72,7 +72,7 @@ def test_same_as_calling_theirs_where_sides_are_padded(tmp_path):
 def test_a_file_needs_no_other_weights(dncnn):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load_denoiser(f"spandrel:{dncnn}")
+        verbs.load_denoiser(f"spandrel:{dncnn}")
 
 
 def test_reads_a_checkpoint_of_tensors_alone(tmp_path, dncnn):

@@ -150,7 +150,7 @@ def test_an_unwritable_out_is_noticed_before_all_work(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("work was done")
 
-    monkeypatch.setattr("robust_restoration.models.create.load_denoiser", never)
+    monkeypatch.setattr("robust_restoration_loading.denoiser.load_denoiser", never)
     (photos / "file").write_text("")
     assert run(*DENOISER, "--data", photos, "-o", photos / "file/out")[0] == 2
     (photos / "r.json").write_text("{}")

@@ -33,9 +33,9 @@ def test_it_holds_where_the_classifier_does_not(
     monkeypatch.setenv("ROBUST_RESTORATION_WEIGHTS", str(weights_root))
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
     monkeypatch.delitem(sys.modules, "classifiers", raising=False)
-    from robust_restoration.models.classifiers import load_classifier, with_unit_range
+    from robust_restoration.models.classifiers import with_unit_range
 
-    classifier = load_classifier("classifiers:resnet20_cifar10")
+    classifier = rr.load_classifier("classifiers:resnet20_cifar10")
     data = rr.load_labelled(data_root / "cifar10_subset/test.npz", limit=50)
     images, labels = data.pixels(slice(None)), data.labels
     found = {}

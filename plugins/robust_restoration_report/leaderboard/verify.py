@@ -97,10 +97,10 @@ def verify(
 
 
 def _restored(settings: dict[str, Any], row: str, source: Any, common: dict[str, Any]) -> Result:
+    from robust_restoration import verbs
     from robust_restoration.data import load_images
-    from robust_restoration.models.create import load_denoiser
 
-    denoiser = load_denoiser(row)
+    denoiser = verbs.load_denoiser(row)
     _same(f"weights of {row}", weights_hash(denoiser), settings["weights"].get(row))
     images = load_images(
         source, root=common["root"], limit=settings["images"],
@@ -118,14 +118,14 @@ def _restored(settings: dict[str, Any], row: str, source: Any, common: dict[str,
 def _classified(
     settings: dict[str, Any], rows: list[str], source: Any, word: str, common: dict[str, Any]
 ) -> Result:
-    from robust_restoration.models.classifiers import load_classifier
+    from robust_restoration import verbs
 
     if not word:
         raise InputError(
             f"These rows are of the classifier {settings.get('classifier')!r}; give it as evaluate "
             "takes it: --classifier."
         )
-    classifier = load_classifier(word)
+    classifier = verbs.load_classifier(word)
     _same("the classifier's weights", weights_hash(classifier), settings["classifier_weights"])
     return evaluate(
         classifier, source, purifiers=[row for row in rows if row != "none"], **common

@@ -50,11 +50,11 @@ def load(word: str, device: str) -> Any:
 
 def load_all(words: list[str], device: str) -> dict[str, Any]:
     """Denoisers by their words, on a device."""
-    from robust_restoration.models.create import load_denoiser
+    from robust_restoration import verbs
     from robust_restoration.models.device import device_of
 
     where = device_of(device)
-    return {word: load_denoiser(word).to(where) for word in words}
+    return {word: verbs.load_denoiser(word).to(where) for word in words}
 
 
 def level(word: str) -> float:

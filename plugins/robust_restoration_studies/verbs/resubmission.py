@@ -59,14 +59,14 @@ def resubmission(
     Example:  robust-restoration resubmission --classifier resnet18.a1_in1k --data test/ --size 224
     --purifier NAME --draws 50 -o results/resubmission
     """
-    from robust_restoration.models.classifiers import load_classifier
+    from robust_restoration import verbs
     from robust_restoration.models.device import device_of
     from robust_restoration.models.purify import find_purifier
     from robust_restoration_studies.attack_and_resubmit import attack_and_resubmit
 
     check_out(out, overwrite)
     where = device_of(device)
-    bare = load_classifier(classifier).to(where)
+    bare = verbs.load_classifier(classifier).to(where)
     name, _, weights = purifier.partition("=")
     found = attack_and_resubmit(
         bare,
