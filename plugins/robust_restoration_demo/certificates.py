@@ -43,7 +43,7 @@ def certify_digits(
         seed=seed,
     )
     found = certifier.certify_set(test, n0=10, n=DRAWS, limit=IMAGES, progress=not quiet)
-    console.print(found.to_markdown(), highlight=False)
+    console.print(found.to_markdown(), highlight=False, soft_wrap=True)  # rows stay rows
     picture = out / "certified.png"
     found.plot(picture)
     return {

@@ -70,10 +70,14 @@ def _by_strength(result: Result, data: str, threat: str, metric: str) -> Table:
         for subject in result.subjects:
             plain = cells.get(Condition(subject, data, UNATTACKED, 0.0, ""), {})
             for control in ("", *result.controls(threat)):
-                found = [{} if control else plain] + [
+                found = [
                     cells.get(Condition(subject, data, threat, eps, control), {})
                     for eps in strengths
                 ]
+                # The heading says how many images were attacked: the first column is of these too.
+                attacked = {image for values in found for image in values} or plain.keys()
+                before = {} if control else {i: v for i, v in plain.items() if i in attacked}
+                found = [before, *found]
                 words = [
                     with_interval(of_mean(list(values.values()), metric), scale, digits)
                     if values else ""

@@ -287,6 +287,18 @@ def test_tables_by_strength() -> None:
     assert "accuracy in %, white" in str(result)
 
 
+def test_a_table_of_few_attacked_images_shows_these_without_an_attack_too() -> None:
+    result = classified(gray=0.9, white=0.4)
+    few = result.images()[:3]
+    result.records = [
+        r._replace(value=0.0) if r.threat == "unattacked" and r.image not in few else r
+        for r in result.records if r.threat != "white" or r.image in few
+    ]
+    gray, white = (block.splitlines()[2] for block in result.to_markdown().split("\n\n")[:2])
+    assert gray.startswith("| p | 30.0")  # of ten images, seven are wrong
+    assert white.startswith("| p | 100.0")  # of the three that were attacked, none
+
+
 def test_warnings() -> None:
     masked, gap = classified(gray=0.9, white=0.6, black=0.2).warnings()
     assert "black, which uses no gradients, leaves 20% and white 60%" in masked

@@ -133,6 +133,16 @@ def test_names_that_are_no_text_are_written_all_the_same(tmp_path):
     assert "caf?" in Page(tmp_path / "page.html").text
 
 
+def test_each_figure_is_told_what_it_is_of_where_a_phone_shows_no_columns(tmp_path):
+    write_report([denoised()], tmp_path / "page.html")
+    page = Page(tmp_path / "page.html")
+    heads = re.findall(r'<th scope="col" class="number">(.*?)</th>', page.source)
+    cells = re.findall(r'<td class="number"([^>]*)>(.*?)</td>', page.source)
+    told = [re.findall('data-head="(.*?)"', attributes) for attributes, text in cells if text]
+    assert len(told) > 10
+    assert {head for (head,) in told} == set(heads)
+
+
 def test_strengths_make_curves_and_one_strength_makes_dots(tmp_path):
     write_report([classified(), denoised()], tmp_path / "page.html")
     page = Page(tmp_path / "page.html")
@@ -209,6 +219,9 @@ def test_in_a_browser_nothing_fails_and_the_table_sorts(tmp_path):
         page.on("request", lambda request: asked.append(request.url))
         page.goto((tmp_path / "page.html").as_uri())
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        # On a phone, no figure of a table stands where one must scroll to it.
+        assert page.evaluate("[...document.querySelectorAll('td')]"
+                             ".every((cell) => cell.getBoundingClientRect().right <= innerWidth)")
         column = "() => [...document.querySelectorAll('table')[0].tBodies[0].rows]" \
                  ".map(r => parseFloat(r.cells[4].textContent))"
         page.click("table >> nth=0 >> th >> nth=4 >> button")
