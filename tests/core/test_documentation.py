@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib.util
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,31 @@ def test_the_figures_are_a_page_of_the_site():
 def test_snippets_are_python(path):
     for code in re.findall(r"^ *```python\n(.*?)^ *```", path.read_text(), re.M | re.S):
         ast.parse(re.sub(r"^    ", "", code, flags=re.M) if code.startswith("    ") else code)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(DOCS).as_posix())
+def test_snippets_know_every_name_they_use(path):
+    for code in re.findall(r"^ *```python\n(.*?)^ *```", path.read_text(), re.M | re.S):
+        nodes = list(ast.walk(ast.parse(textwrap.dedent(code))))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        known = {node.id for node in names if isinstance(node.ctx, ast.Store)} | set(dir(builtins))
+        known |= {a.asname or a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+        assert {node.id for node in names} <= known
+
+
+def test_commands_are_such_as_the_readme_prints():
+    """These are run, by ``test_readme.py``; or they are made by changing options of such a one."""
+    readme = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    printed = [words.split() for words in re.findall("^robust-restoration (.*)", readme, re.M)]
+    for path in PAGES:
+        text = path.read_text().replace("\\\n", " ")
+        for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S):
+            for line in re.findall("^robust-restoration (.*)", block, re.M):
+                words = line.split()
+                if words[0] == "new-plugin":  # tests/testing/test_new_plugin.py
+                    continue
+                near = [set(words) - set(p) for p in printed if p[0] == words[0]]
+                assert min(near, key=len) <= {"advfilter"}, f"{path.name}: {line}"
 
 
 @pytest.mark.slow

@@ -62,19 +62,24 @@ def smaller(text: str) -> str:
 
 def commands(section: str) -> list[str]:
     """The section's commands, one a line, without those that are not run."""
-    lines = "".join(blocks(section, "sh")).replace("\\\n", " ").splitlines()
+    return commands_of("".join(blocks(section, "sh")))
+
+
+def commands_of(code: str) -> list[str]:
+    """The commands of a block."""
+    lines = code.replace("\\\n", " ").splitlines()
     words = [part.strip() for line in lines for part in line.partition("#")[0].split("&&")]
     skipped = re.compile("|".join(NOT_RUN))
     return [" ".join(word.split()) for word in words if word and not skipped.fullmatch(word)]
 
 
-WITH_PYTHON = [name for name in SECTIONS if blocks(name, "python")]
-WITH_COMMANDS = [name for name in SECTIONS if commands(name)]
+WITH_CODE = [name for name in SECTIONS if blocks(name, "python") or commands(name)]
 
 
 def test_the_page_is_read():
-    assert len(WITH_PYTHON) >= 3
-    assert len(WITH_COMMANDS) >= 3
+    assert len(WITH_CODE) >= 3
+    assert sum(bool(blocks(name, "python")) for name in SECTIONS) >= 3
+    assert sum(bool(commands(name)) for name in SECTIONS) >= 3
     assert len(re.findall("^```(?!(?:python|sh)?$)", PAGE, re.M)) == 0  # no block is overlooked
     for old in SMALLER:
         assert old in PAGE
@@ -82,23 +87,26 @@ def test_the_page_is_read():
         assert re.search(pattern, PAGE)
 
 
+def test_nothing_is_written_twice_to_one_place():
+    """Else the second says that another run, or a result, is there."""
+    written = re.findall(r'(?:-o |out="|save\(")([\w./]+)', PAGE)
+    assert len(written) > 10
+    assert sorted(set(written)) == sorted(written)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("section", WITH_PYTHON)
+@pytest.mark.parametrize("section", WITH_CODE)
 @pytest.mark.filterwarnings("ignore")
-def test_python(section, stand_ins):
+def test_code_in_the_printed_order(section, stand_ins, run):
     stand_ins()
     names: dict[str, object] = {}
-    for code in blocks(section, "python"):
-        exec(compile(smaller(code), f"README.md, {section}", "exec"), names)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("section", WITH_COMMANDS)
-@pytest.mark.filterwarnings("ignore")
-def test_commands(section, stand_ins, run):
-    stand_ins()
-    for command in commands(section):
-        program, *words = shlex.split(smaller(command))
-        assert program == "robust-restoration", f"{command!r} is neither run nor said why not"
-        status, _, err = run(*words)
-        assert status == 0, f"{command}\n{err}"
+    printed = re.findall(r"^```(python|sh)\n(.*?)^```$", SECTIONS[section], re.M | re.S)
+    for language, code in printed:
+        if language == "python":
+            exec(compile(smaller(code), f"README.md, {section}", "exec"), names)
+            continue
+        for command in commands_of(code):
+            program, *words = shlex.split(smaller(command))
+            assert program == "robust-restoration", f"{command!r} is neither run nor said why not"
+            status, _, err = run(*words)
+            assert status == 0, f"{command}\n{err}"
