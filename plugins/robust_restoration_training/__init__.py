@@ -15,6 +15,16 @@ __getattr__, _, __all__ = _lazy.attach(__name__, submod_attrs={"by_name": ["trai
 
 
 @hookimpl
+def verbs() -> list[Entry]:
+    """What writes a run's recipe.yaml."""
+    at = "robust_restoration_training"
+    return [
+        Entry("run_recipe", f"{at}.run_recipe:recipe_of", "by name", roles=("recipe_of",)),
+        Entry("recipe_file", f"{at}.recipe_file:write_recipe", "YAML", roles=("write_recipe",)),
+    ]
+
+
+@hookimpl
 def commands() -> list[Entry]:
     """The commands ``train``, ``weights pack`` and ``weights push``."""
     at = "robust_restoration_training"

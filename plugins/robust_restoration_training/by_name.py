@@ -24,10 +24,11 @@ from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.suggested_commands import train_command
 from robust_restoration.plugins.targets import call, check_names, load_target, options_of
 from robust_restoration.training import CHECKPOINT, Recipe, Settings, train
-from robust_restoration.training.recipes import path_or_name, plain
+from robust_restoration.training.recipes import plain
 
 from .model_card import member_of, save_with_card
 from .named_recipes import default_steps, load_recipe, suited
+from .run_recipe import path_or_name
 
 _DEFAULTS = plain(asdict(Settings(steps=1)))
 KINDS = {"denoiser": "denoisers", "purifier": "purifiers", "classifier": "classifiers"}

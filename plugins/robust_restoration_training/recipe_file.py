@@ -1,22 +1,34 @@
-"""A run's ``recipe.yaml``, as people may have changed it."""
+"""A run's ``recipe.yaml``: written for people, and read as they may have changed it."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from robust_restoration.errors import DataError, cleaned
+from robust_restoration.files import atomic_path
 from robust_restoration.models.weights_header import LARGEST
-from robust_restoration.training.recipes import FILE, Recipe
+from robust_restoration.training.recipes import FILE, Recipe, plain
 
 LONGEST = 2**20  # bytes
 MOST = 10_000  # values
 TRAINED = ("", "denoiser", "purifier", "classifier")
 
 
+def write_recipe(recipe: Recipe, path: Path | str) -> None:
+    """Write a recipe as YAML, for people to read and for ``--recipe FILE``; atomically."""
+    import yaml
+
+    content = plain(asdict(recipe))
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+
+
 def read_recipe(path: Path | str) -> Recipe:
-    """Read what a run wrote, see `robust_restoration.training.recipes.write_recipe`.
+    """Read what a run wrote, see `write_recipe`.
 
     Raises:
         DataError: If the file is missing or is not a recipe.

@@ -41,7 +41,8 @@ class Entry:
             ``"certify"``, ``"create_certifier"``, ``"explain"``, ``"fit_purifier"``,
             ``"load_classifier"``, ``"load_denoiser"`` (each takes a word of the command line and
             gives a module in eval mode), ``"tables"``, ``"plot"``, ``"latex"``, ``"to_html"``,
-            ``"write_strip"`` or ``"curves"``. See `Registry.default`.
+            ``"write_strip"``, ``"curves"``, ``"recipe_of"`` or ``"write_recipe"``. See
+            `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 

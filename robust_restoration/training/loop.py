@@ -28,8 +28,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from robust_restoration import verbs
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet
-from robust_restoration.errors import InputError, TrainingError
+from robust_restoration.errors import InputError, TrainingError, UnknownNameError
 from robust_restoration.models.classifiers import check_module
 from robust_restoration.numbers import check_fraction
 from robust_restoration.plugins.targets import call
@@ -39,7 +40,7 @@ from .batches import draw, mix, parts_of, share_of, stage_ends
 from .curves import Curves
 from .identity import identity
 from .progress import Bar
-from .recipes import FILE, Recipe, plain, write_recipe
+from .recipes import FILE, Recipe, plain
 from .run_folder import RunFolder, part_of
 from .settings import Settings
 
@@ -108,7 +109,9 @@ def train(
         raise InputError("train needs steps=...: how many optimizer steps to take.")
     chosen: Settings = call(Settings, "train", (), settings)
     if recipe is None:
-        recipe = Recipe.of(model, defense, data, val_fraction)
+        recipe = Recipe()
+        with contextlib.suppress(UnknownNameError):  # no plugin in use says what is known
+            recipe = verbs.recipe_of(model, defense, data, val_fraction)
     folder = RunFolder(out) if out else None  # before all work, which it must be able to keep
     data, made = defense.prepare(data, model=model, val_fraction=val_fraction, progress=progress)
     validation = validation or made
@@ -372,7 +375,8 @@ class _Run:
             if self.accelerator.is_main_process:
                 self.folder.begin(settings)
                 known = replace(self.recipe, settings=settings)
-                write_recipe(known, self.folder.path / FILE)
+                with contextlib.suppress(UnknownNameError):  # no plugin in use writes one
+                    verbs.write_recipe(known, self.folder.path / FILE)
             return
         if not resume:
             raise InputError(

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
-
-from robust_restoration.files import atomic_path
-from robust_restoration.models.origin import origin_of
 
 FILE = "recipe.yaml"
 
@@ -49,50 +45,6 @@ class Recipe:
     limit: int | None = None
     val_fraction: float = 0.05
 
-    @classmethod
-    def of(cls, model: Any, defense: Any, data: Any, val_fraction: float) -> Recipe:
-        """What is known by name of a training whose parts were made in Python.
-
-        What was not created by name stays empty, and such a recipe cannot be repeated.
-        """
-        network, method = origin_of(model), origin_of(defense)
-        name, trains = (network.name, network.kind[:-1]) if network else ("", "")
-        weights = network.weights if network else None
-        options = {**network.options, **getattr(model, "options", {})} if network else {}
-        given = dict(method.options) if method else {}
-        classifier = given.pop("classifier", None)
-        return cls(
-            summary=f"{method.name if method else type(defense).__name__} of "
-            f"{name or type(model).__name__}",
-            defense_options=given,
-            network=options,
-            trains=trains,
-            name=name,
-            defense=method.name if method else "",
-            classifier=_name_of(classifier),
-            init_weights=path_or_name(weights),
-            data=path_or_name(data) or "" if isinstance(data, str | Path) else "",
-            val_fraction=val_fraction,
-        )
-
-
-def write_recipe(recipe: Recipe, path: Path | str) -> None:
-    """Write a recipe as YAML, for people to read and for ``--recipe FILE``; atomically."""
-    import yaml
-
-    content = plain(asdict(recipe))
-    with atomic_path(path) as temporary:
-        temporary.write_text(
-            yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
-
-
-def path_or_name(word: Path | str | None) -> str | None:
-    """A word for data or weights, such that it is found from another folder too."""
-    if word is None:
-        return None
-    return str(Path(word).absolute()) if Path(word).exists() else str(word)
-
 
 def plain(value: Any) -> Any:
     """A value as YAML and JSON have it, with its type: tuples become lists, and numbers stay ones.
@@ -114,12 +66,3 @@ def plain(value: Any) -> Any:
     words = str(value)
     # An address in memory is another one in each process.
     return words if " at 0x" not in words and len(words) < 200 else type(value).__qualname__
-
-
-def _name_of(classifier: Any) -> str:
-    """What a classifier made in Python is called; a recipe that is repeated must find it so."""
-    if classifier is None:
-        return ""
-    from robust_restoration.models.classifiers import classifier_name
-
-    return classifier_name(classifier)

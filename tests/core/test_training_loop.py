@@ -23,6 +23,8 @@ from robust_restoration import train
 from robust_restoration.contracts import Batch, Defense, Stage, Step
 from robust_restoration.errors import InputError, TrainingError
 from robust_restoration.models.weights import read_weights
+from robust_restoration.plugins.discovery import DISABLE_VARIABLE
+from robust_restoration.plugins.registry import registry
 from robust_restoration.training import CHECKPOINT, Settings, minutes_trained
 from robust_restoration.training.batches import stage_ends
 from robust_restoration.training.run_folder import RunFolder
@@ -98,6 +100,22 @@ def test_resume_is_bit_equal(tmp_path: Path, ema: float, stop: int) -> None:
     assert equal(whole, resumed)
 
 
+def test_a_run_needs_no_plugin_that_writes_recipes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = train(net(), Line(), Points(), out=tmp_path / "with", **COMMON)
+    monkeypatch.setenv(DISABLE_VARIABLE, "training")
+    registry.cache_clear()
+    try:
+        same = train(net(), Line(), Points(), out=tmp_path / "without", **COMMON)
+    finally:
+        monkeypatch.undo()
+        registry.cache_clear()
+    assert equal(trained, same)
+    files = {path.name for path in (tmp_path / "with").iterdir()}
+    assert files - {path.name for path in (tmp_path / "without").iterdir()} == {"recipe.yaml"}
+
+
 @pytest.mark.slow
 def test_a_killed_run_ends_bit_equal(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
@@ -170,9 +188,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
-    import safetensors.torch
+    from robust_restoration.models import weights
 
-    original, count = safetensors.torch.save_file, [0]
+    original, count = weights.save_file, [0]
 
     def full_disk(tensors: object, path: Path, *rest: object) -> None:
         count[0] += 1
@@ -181,8 +199,8 @@ def test_a_failed_write_leaves_the_last_checkpoint(
             raise kind("No space left on device")
         original(tensors, path, *rest)
 
-    monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
-    with pytest.raises((OSError, TrainingError), match="No space left"):
+    monkeypatch.setattr(weights, "save_file", full_disk)
+    with pytest.raises(TrainingError, match="No space left"):
         train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)
     assert {p.name for p in tmp_path.iterdir()} == FILES
     resumed = train(net(), Line(), Points(), out=tmp_path, save_every=2, **COMMON)

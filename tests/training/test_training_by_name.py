@@ -12,7 +12,7 @@ from robust_restoration_testing import ConformanceError, check_defense, check_pl
 from robust_restoration_training import train_by_name
 from robust_restoration_training.named_recipes import load_recipe, suited
 from robust_restoration_training.packing import pack_run
-from robust_restoration_training.recipe_file import read_recipe
+from robust_restoration_training.recipe_file import read_recipe, write_recipe
 from torch import nn
 
 import robust_restoration as rr
@@ -21,7 +21,7 @@ from robust_restoration.images.files import write_image
 from robust_restoration.models.shipped import model_card
 from robust_restoration.models.weights import read_weights
 from robust_restoration.plugins.registry import registry
-from robust_restoration.training.recipes import Recipe, write_recipe
+from robust_restoration.training.recipes import Recipe
 
 pytestmark = pytest.mark.slow  # each of them trains
 
