@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 
 from robust_restoration.errors import InputError, WeightsError, cleaned, first_words
-from robust_restoration.files import atomic_path
+from robust_restoration.files import atomic_path, json_text
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import load_target
 
@@ -119,13 +119,7 @@ class WeightsFile:
     def fill(self, module: nn.Module) -> None:
         """Load the tensors into a module, all or nothing; see `load_weights`."""
         self.compare(module)
-        tensors, metadata = read_weights(self.path)
-        said = metadata.get(CHECKSUM)  # files of other writers have none
-        if said is not None and said != checksum(tensors, metadata):
-            raise WeightsError(
-                f"{self.path} is not what was saved: its checksum does not fit its content. Get it "
-                "again from where it came; if it was changed on purpose, save it by save_weights."
-            )
+        tensors, _ = read_weights(self.path)
         state = module.state_dict()
         for name, tensor in tensors.items():
             expected = state[name]
@@ -187,10 +181,33 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
         Its tensors by name, and its header's metadata.
 
     Raises:
-        WeightsError: If it is missing, truncated, or of another format; pickles are refused.
+        WeightsError: If it is missing, truncated, or of another format, or not what was saved;
+            pickles are refused.
     """
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        metadata: dict[str, str] = file.metadata() or {}
+        said = metadata.get(CHECKSUM)  # files of other writers have none
+        if said is not None and said != checksum(tensors, metadata):
+            raise ValueError("its checksum does not fit its content")
+    return tensors, metadata
+
+
+def write_weights(
+    path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> None:
+    """Write a safetensors file with its checksum, whole or not at all.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    header = {**metadata, CHECKSUM: checksum(kept, dict(metadata))}
+    with atomic_path(path) as temporary:
+        try:
+            save_file(kept, temporary, header)
+        except SafetensorError as error:  # how the library tells of a full disk
+            raise OSError(f"{path} could not be written: {first_words(error)}") from error
 
 
 def checksum(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
@@ -256,30 +273,20 @@ def save_weights(
         raise InputError(f"Weights are written as .safetensors; got {path.name!r}.")
     tensors = {}
     for key, tensor in module.state_dict().items():
-        kept = tensor.detach().cpu().contiguous().clone()
-        if half and kept.is_floating_point():
-            narrow = kept.half()
-            if bool((torch.isfinite(kept) & ~torch.isfinite(narrow)).any()):
-                raise InputError(f"{key} has values beyond float16's range; save with half=False.")
-            kept = narrow
-        tensors[key] = kept
+        tensors[key] = tensor.half() if half and tensor.is_floating_point() else tensor
+        if bool((torch.isfinite(tensor) & ~torch.isfinite(tensors[key])).any()):
+            raise InputError(f"{key} has values beyond float16's range; save with half=False.")
     metadata = {"format": FORMAT, "kind": kind, "entry": name}
     described = getattr(module, "described", None)  # of what is made of other entries
     if described is not None:
         metadata["build"] = json.dumps(described())
     else:
         metadata["options"] = json.dumps(getattr(module, "options", {}))
-    metadata[CHECKSUM] = checksum(tensors, metadata)
-    text = None if card is None else json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    with ExitStack() as files:  # both take their places at the end, the weights first
-        if text is not None:
+    with ExitStack() as files:  # the card takes its place last, once the weights have theirs
+        if card is not None:
             beside = files.enter_context(atomic_path(path.with_suffix(".json")))
-            beside.write_text(text, encoding="utf-8")
-        temporary = files.enter_context(atomic_path(path))
-        try:
-            save_file(tensors, temporary, metadata)
-        except SafetensorError as error:  # how the library tells of a full disk
-            raise OSError(f"{path} could not be written: {first_words(error)}") from error
+            beside.write_text(json_text(card), encoding="utf-8")
+        write_weights(path, tensors, metadata)
 
 
 def create_with_weights(kind: str, name: str, weights: str, options: dict[str, Any]) -> nn.Module:

@@ -11,16 +11,15 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from functools import partial
 from typing import Any
 
 Kept = tuple[str, Callable[[], Any], Callable[[Any], Any]]  # its name, how to get it, how to set it
 
 
-@contextmanager
-def prints_on_stderr() -> Iterator[None]:
+def prints_on_stderr() -> redirect_stdout[Any]:
     """What a plugin prints while it is imported goes to stderr: stdout may be read by machines."""
-    with redirect_stdout(sys.stderr):
-        yield
+    return redirect_stdout(sys.stderr)
 
 
 @contextmanager
@@ -42,18 +41,9 @@ def contained() -> Iterator[list[str]]:
                 with suppress(Exception):
                     put(before)
                 changed.append(name)
-        torch: Any = sys.modules.get("torch")
-        loaded = all(name != "torch's default dtype" for name, *_ in kept)
-        if loaded and hasattr(torch, "float32") and torch.get_default_dtype() != torch.float32:
-            torch.set_default_dtype(torch.float32)  # it came with the plugin
-            changed.append("torch's default dtype")
-        blanket = [
-            f
-            for f in warnings.filters
-            if f not in filters and issubclass(UserWarning, f[2]) and not (f[1] or f[3])
-        ]
-        if blanket or any(f not in warnings.filters for f in filters):
-            own = [f for f in warnings.filters if f not in filters and f not in blanket]
+        new = [f for f in warnings.filters if f not in filters]
+        own = [f for f in new if f[1] or f[3] or not issubclass(UserWarning, f[2])]  # not for all
+        if own != new or not {*filters} <= {*warnings.filters}:
             warnings.filters[:] = [*own, *filters]  # type: ignore[index]
             warnings.simplefilter("default", _Nothing)  # tells Python that they are others
             changed.append("the warnings that are shown")
@@ -65,47 +55,44 @@ class _Nothing(Warning):
 
 def _states() -> list[Kept]:
     """What is kept; of libraries, only where they are loaded already."""
-    found: list[Kept] = [
+    where = partial(locale.setlocale, locale.LC_ALL)
+    kept: list[Kept] = [
         ("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
         ("the working directory", os.getcwd, os.chdir),
-        ("stderr", lambda: sys.stderr, lambda value: setattr(sys, "stderr", value)),
-        ("the locale", lambda: locale.setlocale(locale.LC_ALL), _set_locale),
+        ("the locale", where, where),
         ("random numbers of Python", random.getstate, random.setstate),
-        ("sys.excepthook", lambda: sys.excepthook, lambda value: setattr(sys, "excepthook", value)),
-        ("showwarning", lambda: warnings.showwarning, _set_showwarning),
+        ("torch's default dtype", _default_dtype, _set_default_dtype),
     ]
+    for name, owner in (("stderr", sys), ("sys.excepthook", sys), ("showwarning", warnings)):
+        attribute = owner, name.removeprefix("sys.")
+        kept.append((name, partial(getattr, *attribute), partial(setattr, *attribute)))
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            found.append((f"the handler of {number.name}", *_handler(number)))
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if hasattr(numpy, "random"):
-        state = numpy.random  # type: ignore[union-attr]
-        found.append(("random numbers of numpy", state.get_state, state.set_state))
+            handler = partial(signal.getsignal, number), partial(signal.signal, number)
+            kept.append((f"the handler of {number.name}", *handler))
+    numpy: Any = getattr(sys.modules.get("numpy"), "random", None)
+    if numpy is not None:
+        kept.append(("random numbers of numpy", numpy.get_state, numpy.set_state))
+    torch: Any = sys.modules.get("torch")
     if hasattr(torch, "set_default_dtype"):
-        t: Any = torch
-        found += [
-            ("random numbers of torch", t.get_rng_state, t.set_rng_state),
-            ("torch's default dtype", t.get_default_dtype, t.set_default_dtype),
-            ("torch's gradients", t.is_grad_enabled, t.set_grad_enabled),
-            (
-                "torch's deterministic algorithms",
-                t.are_deterministic_algorithms_enabled,
-                t.use_deterministic_algorithms,
-            ),
+        strict = torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms
+        kept += [
+            ("random numbers of torch", torch.get_rng_state, torch.set_rng_state),
+            ("torch's gradients", torch.is_grad_enabled, torch.set_grad_enabled),
+            ("torch's deterministic algorithms", *strict),
         ]
-    return found
+    return kept
 
 
-def _set_locale(value: str) -> None:
-    locale.setlocale(locale.LC_ALL, value)
+def _default_dtype() -> str:
+    """Torch's default dtype; what it will be where torch is not loaded yet."""
+    get = getattr(sys.modules.get("torch"), "get_default_dtype", lambda: "torch.float32")
+    return str(get()).removeprefix("torch.")
 
 
-def _set_showwarning(value: Any) -> None:
-    warnings.showwarning = value
-
-
-def _handler(number: signal.Signals) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-    return lambda: signal.getsignal(number), lambda value: signal.signal(number, value)
+def _set_default_dtype(name: str) -> None:
+    torch: Any = sys.modules["torch"]
+    torch.set_default_dtype(getattr(torch, name))
 
 
 def _try(get: Callable[[], Any]) -> Any:
@@ -119,8 +106,5 @@ def _same(first: Any, second: Any) -> bool:
     """Equality, of arrays and tuples of them too."""
     if isinstance(first, tuple) and isinstance(second, tuple):
         return len(first) == len(second) and all(map(_same, first, second))
-    if hasattr(first, "tobytes"):
-        return hasattr(second, "tobytes") and first.tobytes() == second.tobytes()
-    if hasattr(first, "numpy"):
-        return bool((first == second).all())
-    return bool(first is second or first == second)
+    same: Any = first is second or first == second
+    return bool(same.all() if hasattr(same, "all") else same)

@@ -14,9 +14,9 @@ from typing import Any
 
 from torch import Tensor
 
-from robust_restoration.errors import InputError, TrainingError, what_is_wrong
-from robust_restoration.files import atomic_path, check_folder, read_text, write_json
-from robust_restoration.models.weights import CHECKSUM, checksum
+from robust_restoration.errors import InputError, TrainingError, WeightsError, what_is_wrong
+from robust_restoration.files import check_folder, read_text, write_json
+from robust_restoration.models.weights import read_weights, write_weights
 
 try:
     import fcntl
@@ -96,18 +96,12 @@ class RunFolder:
         Raises:
             TrainingError: If it cannot be written.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
-
-        kept = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        header = {**header, CHECKSUM: checksum(kept, dict(header))}
         try:
-            with atomic_path(self.path / CHECKPOINT) as temporary:
-                save_file(kept, temporary, header)
-        except SafetensorError as error:  # also a full disk, which the library reports as this
+            write_weights(self.path / CHECKPOINT, tensors, header)
+        except OSError as error:
             raise TrainingError(
-                f"The checkpoint in {self.path} could not be written ({error}); the earlier one, "
-                "if there is one, stands. Free some space and run the same command again."
+                f"{what_is_wrong(error)}. The earlier checkpoint in {self.path}, if there is one, "
+                "stands; free some space and run the same command again."
             ) from error
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -116,22 +110,14 @@ class RunFolder:
         Raises:
             TrainingError: If it is damaged.
         """
-        from safetensors import SafetensorError, safe_open
-
         path = self.path / CHECKPOINT
         try:
-            with safe_open(path, "pt") as file:
-                header = dict(file.metadata() or {})
-                int(header["step"]), json.loads(header["settings"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
-            said = header.get(CHECKSUM)  # older runs have none
-            if said is not None and said != checksum(tensors, header):
-                raise ValueError("its checksum does not fit its content")
-            return tensors, header
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise TrainingError(
-                f"{path} is damaged ({what_is_wrong(error)}); remove it to begin anew."
-            ) from error
+            tensors, header = read_weights(path)
+            int(header["step"]), json.loads(header["settings"])
+        except (WeightsError, KeyError, ValueError) as error:
+            said = what_is_wrong(error.__cause__ or error)
+            raise TrainingError(f"{path} is damaged ({said}); remove it to begin anew.") from error
+        return tensors, header
 
     def history(self, step: int) -> list[dict[str, Any]]:
         """The rows of earlier validations, without those of steps after the checkpoint's."""
