@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -195,18 +196,39 @@ def one_thread() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[subprocess.Popen[str]]:
+    """The process that those of `launch` are forked from; see tests/launcher.py."""
+    command = [sys.executable, REPOSITORY / "tests/launcher.py"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+        yield process
+        process.communicate()
+
+
 @pytest.fixture
-def launch(one_thread: dict[str, str]) -> Callable[..., None]:
-    """Runs a script to its end, with ``processes`` above 1 in as many that know of each other."""
+def launch(
+    launcher: subprocess.Popen[str], one_thread: dict[str, str], tmp_path: Path
+) -> Callable[..., None]:
+    """Runs a script to its end, with ``processes`` above 1 in as many that know of each other.
+
+    torchrun itself is in tests/evaluation/test_resume.py. accelerate launch wants MPI for
+    processors, and without it starts one process whatever it is told.
+    """
 
     def call(script: Path, *arguments: object, processes: int = 1) -> None:
-        command: list[object] = [sys.executable]
-        if processes > 1:
-            # torchrun itself is in tests/evaluation/test_resume.py. accelerate launch wants MPI for
-            # processors, and without it starts one process whatever it is told.
-            command += [REPOSITORY / "tests/launcher.py", processes]
-        words = [str(word) for word in (*command, script, *arguments)]
-        ended = subprocess.run(words, env=one_thread, capture_output=True, text=True, timeout=240)
-        assert ended.returncode == 0, ended.stderr
+        printed = tmp_path / "printed"
+        job = {
+            "words": [str(script), *map(str, arguments)],
+            "count": processes,
+            "environment": one_thread,
+            "printed": str(printed),
+        }
+        assert launcher.stdin is not None
+        assert launcher.stdout is not None
+        print(json.dumps(job), file=launcher.stdin, flush=True)
+        status = launcher.stdout.readline().strip()
+        assert status == "0", printed.read_text()
 
     return call
