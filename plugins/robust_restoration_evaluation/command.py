@@ -205,7 +205,8 @@ def evaluate(
     if main:
         for sentence in result.damaged:
             say(f"Skipped: {sentence}")
-        hand_over(result, out, as_json)
+        # The file keeps what earlier commands measured besides, and so does all beside it.
+        hand_over(evaluation.Result.from_json(state) if state else result, out, as_json)
     below = [words for name, value in thresholds for words in _below(result, name, value)]
     if main:
         for sentence in below:

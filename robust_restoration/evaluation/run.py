@@ -164,7 +164,10 @@ def evaluate(
             computed |= engine.block(numbers, kept, lambda count: bar.advance(row, count))
     kept.gather(asked)
     if checks and (any(map(any, processes.gather([computed]))) or not kept.notes):
-        kept.notes = processes.from_main(engine.checks() if processes.main else None)
+        # What was noted of the file's other threats is not looked at again, and stays.
+        others = kept.settings["threats"].keys() - {threat.name for threat in asked}
+        stay = [note for note in kept.notes if any(f"{name}: " in note for name in others)]
+        kept.notes = stay + processes.from_main(engine.checks() if processes.main else None)
     kept.finish()
     return kept.result().only(
         subjects=list(task.subjects), threats=[UNATTACKED, *(t.name for t in asked)]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from robust_restoration import Result, write_image
+from robust_restoration import Result, create_denoiser, evaluate, write_image
 
 Run = Callable[..., tuple[int, str, str]]
 DENOISER = ("evaluate", "--denoiser", "dncnn_test")
@@ -74,6 +74,31 @@ def test_a_denoiser(run: Run, photos: Path, tmp_path: Path) -> None:
     assert out.with_suffix(".json").read_text() == before
     assert run(*words, "--seed", 1, "--overwrite")[0] == 0
     assert Result.from_json(out.with_suffix(".json")).settings["seed"] == 1
+
+
+def test_a_further_threat_joins_those_in_the_file(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from robust_restoration.evaluation.engine import Engine
+
+    monkeypatch.setattr(Engine, "checks", lambda engine: [f"{engine.threats[0].name}: odd."])
+    words = (*DENOISER, "--data", photos, "--limit", 1, "-o", tmp_path / "r", "--threat")
+    for threat in ("obsatk steps=1", "obsatk steps=2"):
+        torch.manual_seed(7)  # the denoiser is untrained
+        assert run(*words, threat)[0] == 0
+        found = Result.from_json(tmp_path / "r.json")
+        assert list(found.settings["threats"]) == found.threats
+    assert found.threats == ["obsatk steps=1", "obsatk steps=2"]
+    assert found.notes == ["obsatk steps=1: odd.", "obsatk steps=2: odd."]
+    assert "obsatk steps=1" in (tmp_path / "r.md").read_text()
+
+
+def test_what_is_asked_for_is_all_that_is_given_back(photos: Path, tmp_path: Path) -> None:
+    denoiser, state = create_denoiser("dncnn_test"), tmp_path / "r.json"
+    for threat in ("obsatk steps=1", "obsatk steps=2"):
+        given = evaluate(denoiser, photos, threats=[threat], limit=1, state=state, progress=False)
+        assert given.threats == list(given.settings["threats"]) == [threat]
+    assert Result.from_json(state).threats == ["obsatk steps=1", "obsatk steps=2"]
 
 
 def test_several_denoisers_as_json(run: Run, photos: Path) -> None:

@@ -141,9 +141,13 @@ class Result:
         return self.settings.get("threats", {}).get(threat, {})
 
     def only(self, *, subjects: Sequence[str], threats: Sequence[str]) -> Result:
-        """The records of some subjects and threats."""
+        """The records of some subjects and threats, and what was said of these threats."""
         kept = [r for r in self.records if r.subject in subjects and r.threat in threats]
-        return Result(kept, self.settings, self.environment, self.notes, self.damaged)
+        told = self.settings.get("threats", {})
+        settings = {**self.settings, "threats": {k: v for k, v in told.items() if k in threats}}
+        gone = [f"{threat}: " for threat in told if threat not in threats]
+        notes = [note for note in self.notes if not any(words in note for words in gone)]
+        return Result(kept, settings, self.environment, notes, self.damaged)
 
     # -- figures ----------------------------------------------------------------------------
 
