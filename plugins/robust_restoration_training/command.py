@@ -157,10 +157,12 @@ def train(
     if sigma:
         options["sigma"] = parse_levels(sigma)
     from robust_restoration.files import check_folder
+    from robust_restoration.processes import Processes
 
     from .by_name import train_by_name
 
     check_folder(out)
+    tell = say if Processes().main else None
     leaves(f"what was saved last is in {out}, and the same command goes on from there")
     path = train_by_name(
         defense,
@@ -177,7 +179,8 @@ def train(
         channels=channels or None,
         limit=limit or None,
         val_fraction=val_fraction,
-        announce=say,
+        announce=tell,
         **{name: _read(name, value) for name, value in loop.items() if value is not None},
     )
-    say(f"Wrote {path}.")
+    if tell:
+        tell(f"Wrote {path}.")

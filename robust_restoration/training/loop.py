@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -38,6 +37,7 @@ from robust_restoration.processes import leave_at_exit
 
 from .batches import draw, mix, parts_of, share_of, stage_ends
 from .curves import Curves
+from .exchange import average_gradients, begin_alike
 from .identity import identity
 from .progress import Bar
 from .recipes import FILE, Recipe, plain
@@ -135,13 +135,9 @@ class _Run:
         recipe: Recipe,
         log_with: Any,
     ) -> None:
-        # Batch norm's buffers stay each process's own: sent around before every forward pass, they
-        # would change under a loss that takes two.
-        own_buffers = DistributedDataParallelKwargs(broadcast_buffers=False)
         if log_with is None and folder and importlib.util.find_spec("tensorboard"):
             log_with = "tensorboard"
         self.accelerator = Accelerator(
-            kwargs_handlers=[own_buffers],
             log_with=log_with,
             project_dir=str(folder.path) if folder else None,
         )
@@ -196,8 +192,8 @@ class _Run:
             number = next(i for i, end in enumerate(self.ends[1:]) if self.step < end)
             stage = self.stages[number].name
             if self.optimizer is None or self.step == self.ends[number]:
-                wrapped = self._enter(number)
-            figures = self._one_step(wrapped, number)
+                model = self._enter(number)
+            figures = self._one_step(model, number)
             self.step += 1
             bar.update(self.step, stage, figures, self.waited)
             if on_step is not None:
@@ -234,9 +230,9 @@ class _Run:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]  # what LambdaLR multiplies, also in mid-stage
         self.schedule = LambdaLR(optimizer, lambda at: settings.rate(at / length), age - 1)
-        several = self.accelerator.use_distributed
-        model = self.accelerator.prepare_model(self.model) if several else self.model
-        return torch.compile(model) if settings.compile else model  # type: ignore[return-value]
+        if self.accelerator.use_distributed:
+            begin_alike(self.model)
+        return torch.compile(self.model) if settings.compile else self.model  # type: ignore[return-value]
 
     def _one_step(self, model: nn.Module, number: int) -> dict[str, float]:
         settings, optimizer = self.settings, self.optimizer
@@ -255,7 +251,7 @@ class _Run:
         step = Step(stage, age / (end - start), generator)
         value, figures = self._backward(model, batch, step)
         if self.accelerator.use_distributed:
-            value = float(self.accelerator.reduce(torch.tensor(value), "mean"))
+            value = float(self.accelerator.reduce(torch.tensor(value, device=self.device), "mean"))
         if not math.isfinite(value):
             kept = "nothing was kept: give the run a folder with out="
             if self.folder is not None:
@@ -265,6 +261,9 @@ class _Run:
                 f"{rate:.2g}, {settings.precision}); {kept}. A lower lr, clip_grad=1 or "
                 "precision='fp32' often helps."
             )
+        if self.accelerator.use_distributed:
+            trained = [p for g in optimizer.param_groups for p in g["params"]]
+            average_gradients(trained, self.accelerator)
         if settings.clip_grad:
             self.scaler.unscale_(optimizer)  # the limit is for the gradients themselves
             nn.utils.clip_grad_norm_(
@@ -300,18 +299,15 @@ class _Run:
         rows = len(next(iter(batch.values())))
         for part in parts:
             weight = len(next(iter(part.values()))) / rows
-            with contextlib.ExitStack() as alone:
-                if part is not parts[-1]:  # processes exchange gradients once, with the last part
-                    alone.enter_context(self.accelerator.no_sync(model))
-                with self._autocast():
-                    loss, figures = self.defense.loss(model, part, step)
-                value = float(loss.detach())
-                total += weight * value
-                for name, figure in figures.items():
-                    sums[name] = sums.get(name, 0.0) + weight * figure
-                if not math.isfinite(value):
-                    break
-                self.scaler.scale(loss * weight if len(parts) > 1 else loss).backward()
+            with self._autocast():
+                loss, figures = self.defense.loss(model, part, step)
+            value = float(loss.detach())
+            total += weight * value
+            for name, figure in figures.items():
+                sums[name] = sums.get(name, 0.0) + weight * figure
+            if not math.isfinite(value):
+                break
+            self.scaler.scale(loss * weight if len(parts) > 1 else loss).backward()
         return total, sums
 
     def _autocast(self) -> torch.autocast:

@@ -144,7 +144,10 @@ def test_the_card_says_how_it_was_trained(folder, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_share_each_batch(launch, tmp_path):
-    """Not that each does everything, which gives the same curve too."""
+    """Not that each does everything, which gives the same curve too.
+
+    The loss takes parts of the model, one of them where the process has a certain row.
+    """
     script = tmp_path / "train.py"
     script.write_text(
         """
@@ -165,16 +168,27 @@ class Seen(Defense):
     rows = []
 
     def loss(self, model, batch, step):
-        self.rows.append(batch["x"].flatten().int().tolist())
-        return model(batch["x"]).square().mean(), {}
+        x = batch["x"]
+        self.rows.append(x.flatten().int().tolist())
+        value = model[0](x).square().mean()
+        if (x < 1).any():
+            value = value + (model[1](x) * (x < 1)).square().mean()
+        return value, {}
 
-train(nn.Linear(1, 1), Seen(), Rows(), steps=4, batch_size=4, progress=False, accumulate=2)
-with open(f"{sys.argv[1]}/rank{os.environ.get('RANK', 0)}.json", "w") as file:
-    json.dump(Seen.rows, file)
+torch.manual_seed(int(os.environ.get("RANK", 0)))
+model = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1), nn.Linear(1, 1))
+train(model, Seen(), Rows(), steps=4, batch_size=4, progress=False, accumulate=2)
+with open(f"{sys.argv[1]}/rank{os.environ.get('RANK', 'less')}.json", "w") as file:
+    json.dump([Seen.rows, [float(p) for p in model.parameters()]], file)
 """
     )
     launch(script, tmp_path, processes=2)
-    one, two = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
+    launch(script, tmp_path)
+    one, two, alone = (
+        json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1, "less")
+    )
+    assert one[1] == two[1] == pytest.approx(alone[1], abs=1e-6)
+    one, two = one[0], two[0]
     assert [len(rows) for rows in one + two] == [1] * 16  # two parts a step, a row each
     for epoch in (slice(0, 4), slice(4, 8)):
         assert sorted(row for rows in one[epoch] + two[epoch] for row in rows) == list(range(8))
