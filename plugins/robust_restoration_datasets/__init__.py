@@ -10,9 +10,15 @@ def datasets() -> list[Entry]:
     """The named sets, each under all its names, and files of labelled images."""
     from .table import NAMED
 
-    summary = "an .npz file with x (N, H, W[, C]) uint8 and y (N,)"
-    return [Entry("npz:", "robust_restoration_datasets.npz:NPZ", summary)] + [
-        Entry(name, f"robust_restoration_datasets.table:{named.name}", named.summary)
+    at = "robust_restoration_datasets"
+    table = "a folder with labels.csv, of the columns file and label"
+    arrays = "an .npz file with x (N, H, W[, C]) uint8 and y (N,)"
+    files = [  # a folder's own table of labels comes before all else that it may hold
+        Entry("csv:", f"{at}.label_table:CSV", table),
+        Entry("npz:", f"{at}.npz:NPZ", arrays),
+    ]
+    return files + [
+        Entry(name, f"{at}.table:{named.name}", named.summary)
         for named in NAMED
         for name in named.names
     ]

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robust_restoration.data.folders import ROOT_VARIABLE, inside
-from robust_restoration.data.label_tables import TABLE
 from robust_restoration.errors import DataError, InputError, did_you_mean
 from robust_restoration.images.folders import images_in, natural_order
 
 from .formats import FORMATS, Format, find_split, mat_shapes, refusal
+from .label_table import TABLE
 
 if TYPE_CHECKING:
     from .sets import NamedSet

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robust_restoration.data.label_tables import read_table
 from robust_restoration.errors import DataError
 
+from .label_table import read_table
 from .locate import PARENTS
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from robust_restoration.images.folders import images_in
 from robust_restoration.images.pixels import to_channels
 from robust_restoration.numbers import check_count
 
-from .label_tables import class_folders, listed_labels
+from .class_folders import class_folders
 from .names import load_offered, offered_sets, understand
 from .stored import read_alike
 
@@ -167,9 +167,6 @@ def _from_path(
     if split and (path / split).is_dir():
         found = _from_path(path / split, size, channels, limit, None)
         return replace(found, name=f"{path.name}:{split}")
-    listed = listed_labels(path) if path.is_dir() and not split else []
-    if listed:
-        return _from_listed(path, listed[:limit], size, channels)
     for _, target in offered_sets():
         made = target.recognise(path, split, limit) if hasattr(target, "recognise") else None
         if isinstance(made, list):

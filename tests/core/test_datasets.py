@@ -28,6 +28,11 @@ def test_labels_csv(listed: Path) -> None:
     assert data.images.dtype == torch.uint8
     torch.testing.assert_close(data.pixels(slice(0, 1)), torch.full((1, 3, 20, 30), 0.4))
     assert len(load_labelled(listed, limit=2)) == 2
+    assert load_labelled(f"csv:{listed}").fingerprint() == data.fingerprint()
+    for name in ("ant", "zebra"):  # the table comes before one folder a class
+        (listed / name).mkdir()
+        write_image(torch.rand(3, 20, 30), listed / name / "1.png")
+    assert load_labelled(listed).fingerprint() == data.fingerprint()
 
 
 def test_one_folder_a_class(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ FACE = (
     "__init__",
     "cli/__init__",
     "data/__init__",
+    "data/class_folders",
     "data/folders",
-    "data/label_tables",
     "data/names",
     "degradations/names",
     "errors",
@@ -187,6 +187,7 @@ ORDINARY = {
     "certify",  # a verb
     "compact",  # a verb
     "compare",  # a verb
+    "csv",  # a suffix of files
     "demo",  # a command
     "denoise",  # a verb
     "denoiser",  # what the contract Denoiser is

@@ -1,4 +1,4 @@
-"""Which image has which label: tables of labels, and folders with one subfolder a class."""
+"""Tables of labels: a folder with ``labels.csv``, and CSV files like it. Loads no torch."""
 
 from __future__ import annotations
 
@@ -6,34 +6,29 @@ import csv
 from pathlib import Path
 
 from robust_restoration.errors import DataError, cleaned, what_is_wrong
-from robust_restoration.images.folders import images_in
 
 TABLE = "labels.csv"
 
 
-def listed_labels(folder: Path) -> list[tuple[Path, int]]:
-    """(file, label from 0) of each image that a folder's ``labels.csv`` lists.
+class LabelTable:
+    """A folder with ``labels.csv``, by its path or as ``csv:FOLDER``."""
 
-    Returns:
-        Nothing where the folder has no such table.
+    def __call__(self, path: str, root: Path) -> Path:
+        """The folder, which lies under the root where it is not a path from here."""
+        return Path(path) if Path(path).exists() else root / path
 
-    Raises:
-        DataError: If the table cannot be understood.
-    """
-    table = folder / TABLE
-    if not table.is_file():
-        return []
-    return [(folder / name, label) for name, label in read_table(table, "file", "label")]
+    def recognise(
+        self, path: Path, split: str | None, limit: int | None
+    ) -> list[tuple[Path, int]] | None:
+        """(file, label from 0) of each image that the table lists; ``None`` where there is none.
 
-
-def class_folders(folder: Path) -> list[tuple[Path, int]]:
-    """(file, label from 0) of each image in a folder's subfolders, one a class, by the alphabet."""
-    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    return [
-        (file, label)
-        for label, inner in enumerate(classes)
-        for file in images_in(inner, deep=False)
-    ]
+        Raises:
+            DataError: If the table cannot be understood.
+        """
+        table = path / TABLE
+        if split or not table.is_file():
+            return None
+        return [(path / name, label) for name, label in read_table(table, "file", "label")]
 
 
 def read_table(table: Path, name: str, label: str, *, first: int = 0) -> list[tuple[str, int]]:
@@ -66,3 +61,6 @@ def read_table(table: Path, name: str, label: str, *, first: int = 0) -> list[tu
     if min(labels) < 0:
         raise DataError(f"{table} has the label {min(labels) + first}; expected {first} or more.")
     return [(row[name], label) for row, label in zip(rows, labels, strict=True)]
+
+
+CSV = LabelTable()
