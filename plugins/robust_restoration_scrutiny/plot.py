@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from robust_restoration.errors import InputError
 from robust_restoration.evaluation.result import UNATTACKED, Result
-from robust_restoration.evaluation.result.table import HEADS, label, level, title
+from robust_restoration.evaluation.result.table import HEADS, level
+
+from .captions import label, title
 
 CURVES = 5  # beside what is bare; more lie over each other
 

@@ -8,15 +8,9 @@ from collections.abc import Iterator
 from robust_restoration.evaluation.result import UNATTACKED, Condition, Result
 from robust_restoration.evaluation.result.intervals import of_mean
 from robust_restoration.evaluation.result.result import APART
-from robust_restoration.evaluation.result.table import (
-    HEADS,
-    Row,
-    Table,
-    label,
-    level,
-    title,
-    with_interval,
-)
+from robust_restoration.evaluation.result.table import HEADS, Row, Table, level, with_interval
+
+from .captions import label, title
 
 DIGITS = {"psnr": 2, "accuracy": 1}
 

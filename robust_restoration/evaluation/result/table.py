@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .intervals import Interval
-    from .result import Condition, Result
+from .intervals import Interval
 
 HEADS = {"psnr": "PSNR in dB", "ssim": "SSIM", "mae": "MAE", "accuracy": "accuracy in %"}
 Row = tuple[bool, list[str]]  # whether it is a control's, and its words
@@ -56,15 +54,6 @@ def level(eps: float) -> str:
     return f"{round(parts)}/255" if whole else f"{eps:g}"
 
 
-def title(result: Result, data: str) -> str:
-    """What was evaluated on what."""
-    settings = result.settings
-    who = settings.get("classifier") or settings.get("denoiser") or ", ".join(result.subjects)
-    noise = f", {settings['noise']}" if "noise" in settings else ""
-    colours = f", {settings['colours']}" if "colours" in settings else ""
-    return f"{who} on {data} ({len(result.images(data))} images{colours}){noise}"
-
-
 def with_interval(found: Interval, scale: float, digits: int, sign: str = "") -> str:
     """A mean with its interval of 95 %: half its width, or its ends where they lie unevenly.
 
@@ -76,9 +65,3 @@ def with_interval(found: Interval, scale: float, digits: int, sign: str = "") ->
     if abs((low + high) / 2 - mean) * 10 <= high - low:
         return f"{mean:{sign}.{digits}f} ±{(high - low) / 2:.{digits}f}"
     return f"{mean:{sign}.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def label(key: Condition, result: Result) -> str:
-    """A condition's name: threat, and budget and subject where there are several."""
-    several = not key.control and len(result.strengths(key.threat)) > 1
-    return f"{key.control or key.threat}{' ' + level(key.eps) if several else ''}"
