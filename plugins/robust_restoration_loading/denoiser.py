@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 
 from torch import nn
 
+from robust_restoration import verbs
+from robust_restoration.errors import UnknownNameError
 from robust_restoration.models.create import create_denoiser
 from robust_restoration.models.shipped import WeightsWarning, known_weights
 from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.suggested_commands import train_command
 
 from .function import made_by_function
 
@@ -39,10 +41,9 @@ def load_denoiser(word: str) -> nn.Module:
         return create_denoiser(name, weights=offer.entry.default_weights).eval()
     made = create_denoiser(name)
     if not getattr(made, "trained", False) and any(True for _ in made.parameters()):
-        warnings.warn(
-            f"{name!r} has no usual weights and is untrained; give {name}=FILE, or train "
-            f"it: {train_command('denoisers', name)}",
-            WeightsWarning,
-            stacklevel=2,
-        )
+        how = f"give {name}=FILE"
+        with suppress(UnknownNameError):  # no plugin in use trains
+            how += f", or train it: {verbs.train_command('denoisers', name)}"
+        said = f"{name!r} has no usual weights and is untrained; {how}"
+        warnings.warn(said, WeightsWarning, stacklevel=2)
     return made.eval()

@@ -16,11 +16,17 @@ __getattr__, _, __all__ = _lazy.attach(__name__, submod_attrs={"by_name": ["trai
 
 @hookimpl
 def verbs() -> list[Entry]:
-    """What writes a run's recipe.yaml."""
+    """What writes a run's recipe.yaml, and what messages suggest to train by."""
     at = "robust_restoration_training"
     return [
-        Entry("run_recipe", f"{at}.run_recipe:recipe_of", "by name", roles=("recipe_of",)),
+        Entry("run_recipe", f"{at}.run_recipe:recipe_of", "of parts", roles=("recipe_of",)),
         Entry("recipe_file", f"{at}.recipe_file:write_recipe", "YAML", roles=("write_recipe",)),
+        Entry(
+            "suggested_command",
+            f"{at}.suggested_command:train_command",
+            "what trains a network, in words",
+            roles=("train_command",),
+        ),
     ]
 
 

@@ -21,7 +21,6 @@ from robust_restoration.models.create import create_defense, create_denoiser, cr
 from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.weights import load_weights, read_weights
 from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.suggested_commands import train_command
 from robust_restoration.plugins.targets import call, check_names, load_target, options_of
 from robust_restoration.training import CHECKPOINT, Recipe, Settings, train
 from robust_restoration.training.recipes import plain
@@ -29,6 +28,7 @@ from robust_restoration.training.recipes import plain
 from .model_card import member_of, save_with_card
 from .named_recipes import default_steps, load_recipe, suited
 from .run_recipe import path_or_name
+from .suggested_command import train_command
 
 _DEFAULTS = plain(asdict(Settings(steps=1)))
 KINDS = {"denoiser": "denoisers", "purifier": "purifiers", "classifier": "classifiers"}

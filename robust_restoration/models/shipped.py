@@ -13,14 +13,21 @@ import json
 import math
 import os
 import warnings
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from robust_restoration.errors import WeightsError, cleaned, did_you_mean, what_is_wrong
+from robust_restoration import verbs
+from robust_restoration.errors import (
+    UnknownNameError,
+    WeightsError,
+    cleaned,
+    did_you_mean,
+    what_is_wrong,
+)
 from robust_restoration.files import cache_folder
 from robust_restoration.plugins.registry import registry
-from robust_restoration.plugins.suggested_commands import train_command
 
 SUFFIX = ".safetensors"
 MIDDLE = 64  # pixels: what general weights are for lies on one side of it or on the other
@@ -195,7 +202,9 @@ def weights_for(
             return tag
     offer, member = registry().find(kind, name)
     name = name if member is not None else registry().shortest(kind, offer)
-    how = f"train it for your classifier: {train_command('purifiers', name)}"
+    how = "train it for your classifier"
+    with suppress(UnknownNameError):  # no plugin in use trains
+        how += f": {verbs.train_command('purifiers', name)}"
     if not tags:
         raise WeightsError(f"{name!r} comes without weights. Give weights=FILE or {how}")
     size = size or USUAL_SIZE

@@ -1,4 +1,4 @@
-"""Commands of training that messages suggest, such that they work as they are printed."""
+"""The command of training that messages suggest, such that it works as it is printed."""
 
 from __future__ import annotations
 
