@@ -67,12 +67,10 @@ class Processes:
 
     def gather(self, items: list[Any]) -> list[list[Any]]:
         """The items of each process, in the order of the processes."""
-        return list(gather_object([items])) if self.count > 1 else [items]
+        return list(gather_object([items]))
 
     def from_main(self, item: Any) -> Any:
         """What the main process has."""
-        if self.count == 1:
-            return item
         held = [item]
         broadcast_object_list(held)
         return held[0]

@@ -119,7 +119,7 @@ def add_plugin_commands() -> None:
     from robust_restoration.plugins.containment import prints_on_stderr
     from robust_restoration.plugins.registry import registry
 
-    taken = {command_name(command) for command in app.registered_commands}
+    taken = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
     taken |= {str(group.name) for group in app.registered_groups}
     for offer in registry().offers["commands"]:
         name = offer.entry.name
@@ -131,7 +131,9 @@ def add_plugin_commands() -> None:
             with prints_on_stderr():
                 _add(name, offer.entry)
         except BaseException as error:  # a plugin may raise anything
-            say(f"Warning: the command {name!r} of {offer.plugin!r} is left out: {_why(error)}.")
+            why = first_words if isinstance(error, RobustRestorationError) else one_line
+            said = why(error).rstrip(".")
+            say(f"Warning: the command {name!r} of {offer.plugin!r} is left out: {said}.")
         else:
             taken.add(name)
 
@@ -148,16 +150,6 @@ def _add(name: str, entry: Entry) -> None:
     alone.command(name=name)(function)
     typer.main.get_command(alone)
     app.command(name=name)(function)
-
-
-def _why(error: BaseException) -> str:
-    known = isinstance(error, RobustRestorationError)
-    return (first_words(error) if known else one_line(error)).rstrip(".")
-
-
-def command_name(command: typer.models.CommandInfo) -> str:
-    """What a command is called on the command line."""
-    return command.name or command.callback.__name__  # type: ignore[union-attr]
 
 
 def say(text: str) -> None:

@@ -22,8 +22,8 @@ def inside(base: Path, inner: str) -> Path | None:
         if not (base / part).is_dir():
             if not base.is_dir():
                 return None
-            same = sorted(p.name for p in base.iterdir() if p.name.lower() == part.lower())
-            same = [name for name in same if (base / name).is_dir()]
+            named = (p for p in base.iterdir() if p.name.lower() == part.lower())
+            same = sorted(p.name for p in named if p.is_dir())
             if not same:
                 return None
             part = same[0]

@@ -52,7 +52,18 @@ def read_alike(
     """
     damaged: list[str] = []
     kept: list[int] = []
-    images = _decoded(files, read, kept, damaged)
+
+    def decoded() -> Iterator[Tensor]:
+        for number, file in enumerate(files):
+            try:
+                image = read(file)
+            except DataError as error:
+                damaged.append(str(error))
+            else:
+                kept.append(number)
+                yield image
+
+    images = decoded()
     first = next(images, None)
     if first is None:
         raise DataError(f"None of the {len(files)} images in {folder} could be read. {damaged[0]}")
@@ -73,19 +84,6 @@ def read_alike(
     count = len(facts["kept"])
     mapped = torch.from_file(str(path), shared=True, size=count * first.numel(), dtype=torch.uint8)
     return Read(mapped.view(count, *shape), facts["kept"], facts["damaged"])
-
-
-def _decoded(
-    files: Sequence[Path], read: Callable[[Path], Tensor], kept: list[int], damaged: list[str]
-) -> Iterator[Tensor]:
-    for number, file in enumerate(files):
-        try:
-            image = read(file)
-        except DataError as error:
-            damaged.append(str(error))
-        else:
-            kept.append(number)
-            yield image
 
 
 def _alike(first: Tensor, others: Iterator[Tensor], folder: Path) -> Iterator[Tensor]:

@@ -54,13 +54,9 @@ class Engine:
 
     def described(self) -> dict[str, dict[str, object]]:
         """The threats as plain data."""
-        first, found = next(iter(self.task.subjects)), {}
-        for threat in self.threats:
-            strengths = self.strengths[threat.name]
-            found[threat.name] = threat.described(
-                self.attack(threat, first, strengths[0]), strengths
-            )
-        return found
+        first = next(iter(self.task.subjects))
+        every = [(threat, self.strengths[threat.name]) for threat in self.threats]
+        return {t.name: t.described(self.attack(t, first, eps[0]), eps) for t, eps in every}
 
     def block(self, numbers: Sequence[int], kept: State, advance: Callable[[int], None]) -> bool:
         """Measure what is missing of a block; tells whether anything was."""

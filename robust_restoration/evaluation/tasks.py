@@ -252,6 +252,4 @@ def weights_hash(module: nn.Module) -> str:
 
 
 def _metric(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    if name in METRICS:
-        return METRICS[name]
-    return load_target(registry().find("metrics", name)[0].entry)
+    return METRICS.get(name) or load_target(registry().find("metrics", name)[0].entry)

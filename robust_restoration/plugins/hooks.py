@@ -41,8 +41,8 @@ class Entry:
             ``"certify"``, ``"create_certifier"``, ``"explain"``, ``"fit_purifier"``,
             ``"load_classifier"``, ``"load_denoiser"`` (each takes a word of the command line and
             gives a module in eval mode), ``"tables"``, ``"plot"``, ``"latex"``, ``"to_html"``,
-            ``"write_strip"``, ``"curves"``, ``"recipe_of"`` or ``"write_recipe"``. See
-            `Registry.default`.
+            ``"write_strip"``, ``"curves"``, ``"recipe_of"``, ``"write_recipe"`` or
+            ``"train_command"``. See `Registry.default`.
         default_weights: The tag of the shipped weights that commands take where none are named.
     """
 
@@ -57,16 +57,16 @@ class Entry:
 
     def check(self) -> None:
         """Raise a `TypeError` or `ValueError` where a field is not what it should be."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "roles":
-                if type(value) is not tuple or not all(type(role) is str for role in value):
-                    raise TypeError(
-                        f"entry {self.name!r} has roles={value!r}; expected a tuple of words, "
-                        "such as ('classifier',)"
-                    )
-            elif type(value) is not str:
-                raise TypeError(f"an entry has {field.name}={value!r}; expected text")
+        if type(self.roles) is not tuple:
+            raise TypeError(
+                f"an entry has roles={self.roles!r}; expected a tuple, such as ('classifier',)"
+            )
+        names = [field.name for field in fields(self) if field.name != "roles"]
+        texts = [(name, getattr(self, name)) for name in names]
+        texts += [("roles", role) for role in self.roles]
+        for field, text in texts:
+            if type(text) is not str:
+                raise TypeError(f"an entry has {field}={text!r}; expected text")
         parts = self.name.split("/")
         if len(self.name) > 100 or not NAME.fullmatch(self.name) or {".", ".."} & set(parts):
             raise ValueError(
@@ -74,13 +74,12 @@ class Entry:
                 "_ . - / (and one : at the end), or of more than 100 characters, or with a part "
                 "that is a folder's"
             )
-        for field in fields(self):
-            for text in [word] if isinstance(word := getattr(self, field.name), str) else word:
-                if len(text) > LONGEST or not text.isprintable():
-                    raise ValueError(
-                        f"entry {cleaned(self.name)!r} has a {field.name} of more than {LONGEST} "
-                        "characters, or that cannot be printed; expected one line"
-                    )
+        for field, text in texts:
+            if len(text) > LONGEST or not text.isprintable():
+                raise ValueError(
+                    f"entry {cleaned(self.name)!r} has a {field} of more than {LONGEST} "
+                    "characters, or that cannot be printed; expected one line"
+                )
         if ":" not in self.target:
             raise ValueError(
                 f"entry {self.name!r} has target {self.target!r}; "

@@ -44,27 +44,25 @@ class Registry:
     def __init__(self, plugins: list[Plugin]) -> None:
         self.plugins = plugins
         self.offers: dict[str, list[Offer]] = {kind: [] for kind in KINDS}
-        self._by_name: dict[str, dict[str, list[Offer]]] = {kind: {} for kind in KINDS}
-        self._by_qualified: dict[str, dict[str, Offer]] = {kind: {} for kind in KINDS}
+        self._named: dict[str, dict[str, list[Offer]]] = {kind: {} for kind in KINDS}
         for plugin in plugins:
             for kind, entries in plugin.entries.items():
                 for offer in (Offer(plugin.name, entry) for entry in entries):
                     self.offers[kind].append(offer)
-                    self._by_name[kind].setdefault(offer.entry.name, []).append(offer)
-                    self._by_qualified[kind][offer.qualified] = offer
+                    for name in (offer.entry.name, offer.qualified):
+                        self._named[kind].setdefault(name, []).append(offer)
 
     def list(self, kind: str, pattern: str = "*") -> list[str]:
         """Names of a kind that match a glob pattern, sorted; clashing ones as ``plugin/name``."""
         return sorted(
             self.shortest(kind, o)
             for o in self.offers[kind]
-            if fnmatch.fnmatchcase(o.entry.name, pattern)
-            or fnmatch.fnmatchcase(o.qualified, pattern)
+            if any(fnmatch.fnmatchcase(n, pattern) for n in (o.entry.name, o.qualified))
         )
 
     def shortest(self, kind: str, offer: Offer) -> str:
         """An offer's bare name where no other has it, else its qualified one."""
-        alone = len(self._by_name[kind][offer.entry.name]) == 1
+        alone = len(self._named[kind][offer.entry.name]) == 1
         return offer.entry.name if alone else offer.qualified
 
     def find(self, kind: str, name: str) -> tuple[Offer, str | None]:
@@ -79,7 +77,7 @@ class Registry:
                 f"A {kind[:-1]} was asked for by {type(name).__name__}; expected its name, as "
                 f"robust-restoration list {kind} shows it."
             )
-        same = self._by_name[kind].get(name, [])
+        same = self._named[kind].get(name, [])
         if len(same) == 1:
             return same[0], None
         if same:
@@ -87,8 +85,6 @@ class Registry:
             raise UnknownNameError(
                 f"{len(same)} plugins offer the {kind[:-1]} {name!r}: write {each}."
             )
-        if name in self._by_qualified[kind]:
-            return self._by_qualified[kind][name], None
         family, colon, argument = name.partition(":")
         if colon and argument:
             offer, _ = self.find(kind, family + ":")
@@ -108,12 +104,7 @@ class Registry:
 
     def has(self, kind: str, name: str) -> bool:
         """Whether some plugin in use offers a name, a family's members included."""
-        family = f"{name.partition(':')[0]}:"
-        return any(
-            word in offers
-            for word in (name, family)
-            for offers in (self._by_name[kind], self._by_qualified[kind])
-        )
+        return bool({name, f"{name.partition(':')[0]}:"} & self._named[kind].keys())
 
     def default(self, kind: str, role: str) -> str:
         """The qualified name of the entry that has a role: what is taken where none is named.
@@ -149,20 +140,16 @@ class Registry:
             args = (argument, *args)
         return call(target, name, args, options)
 
-    def takes(self, kind: str, name: str, option: str) -> bool:
-        """Whether a name's target has an option, itself or through ``**options`` it passes on."""
+    def accepted(self, kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``options`` that a name's target takes, itself or through its ``**options``."""
         offer, _ = self.find(kind, name)
         target = load_target(offer.entry)
-        if option in options_of(target):
-            return True
-        if inspect.isclass(target):  # its **options are those of its bases, looked at already
-            return False
-        parameters = inspect.signature(target).parameters.values()
-        return any(p.kind is p.VAR_KEYWORD for p in parameters)
-
-    def accepted(self, kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of ``options`` that a name's target takes: what suits most, offered to all."""
-        return {o: value for o, value in options.items() if self.takes(kind, name, o)}
+        if not inspect.isclass(target):  # a class's **options are those of its bases, seen below
+            parameters = inspect.signature(target).parameters.values()
+            if any(p.kind is p.VAR_KEYWORD for p in parameters):
+                return dict(options)
+        known = options_of(target)
+        return {option: value for option, value in options.items() if option in known}
 
 
 @cache
@@ -170,18 +157,13 @@ def registry() -> Registry:
     """The registry of what is installed; warns once of each broken plugin."""
     found = Registry(discover())
     for plugin in found.plugins:
+        which = f"Plugin {plugin.name!r} of {plugin.distribution} {plugin.version}"
         if plugin.status in ("broken", "clash"):
-            warnings.warn(
-                f"Plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is not used: "
-                f"{plugin.reason}. To be rid of it: pip uninstall {plugin.distribution}",
-                PluginWarning,
-                stacklevel=2,
-            )
+            mend = f"To be rid of it: pip uninstall {plugin.distribution}"
+            said = f"{which} is not used: {plugin.reason}. {mend}"
+            warnings.warn(said, PluginWarning, stacklevel=2)
         elif plugin.changed:
-            warnings.warn(
-                f"Plugin {plugin.name!r} of {plugin.distribution} {plugin.version} had set, when "
-                f"it was imported, {', '.join(plugin.changed)}: put back as it was.",
-                PluginWarning,
-                stacklevel=2,
-            )
+            changed = ", ".join(plugin.changed)
+            said = f"{which} had set, when it was imported, {changed}: put back as it was."
+            warnings.warn(said, PluginWarning, stacklevel=2)
     return found

@@ -105,8 +105,7 @@ def check_options(target: Any, name: str, args: tuple[Any, ...], options: dict[s
     if (owner.__module__, owner.__qualname__) == ("torch.nn.modules.module", "Module"):
         signature = inspect.Signature()
     parameters = signature.parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    if not takes_any:
+    if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
         by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         check_names(name, options, [n for n, p in parameters.items() if p.kind in by_name])
     try:

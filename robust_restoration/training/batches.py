@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from accelerate import Accelerator
@@ -25,14 +26,10 @@ def draw(
         stage: The stage's name.
     """
     count, first = len(data), step * size
-    indices, epoch = [], -1
-    for position in range(first, first + size):
-        if position // count != epoch:
-            epoch = position // count
-            shuffle = torch.Generator().manual_seed(mix(seed, epoch, -1))
-            order = torch.randperm(count, generator=shuffle)
-        indices.append(order[position % count])
-    return data.batch(torch.stack(indices), generator, stage)
+    epochs = range(first // count, (first + size - 1) // count + 1)
+    shuffles = [torch.Generator().manual_seed(mix(seed, epoch, -1)) for epoch in epochs]
+    order = torch.cat([torch.randperm(count, generator=shuffle) for shuffle in shuffles])
+    return data.batch(order[first % count :][:size], generator, stage)
 
 
 def share_of(batch: Batch, accelerator: Accelerator, *, channels_last: bool) -> Batch:
@@ -49,25 +46,15 @@ def share_of(batch: Batch, accelerator: Accelerator, *, channels_last: bool) -> 
 
 def parts_of(batch: Batch, count: int) -> list[Batch]:
     """A batch in parts of nearly equal size."""
-    if count == 1:
-        return [batch]
-    size = len(next(iter(batch.values())))
-    parts = []
-    for rows in torch.arange(size).tensor_split(min(count, size)):
-        cut = slice(int(rows[0]), int(rows[-1]) + 1)
-        parts.append({k: v[cut] for k, v in batch.items()})
-    return parts
+    count = min(count, *map(len, batch.values()))
+    parts = {name: tensor.tensor_split(count) for name, tensor in batch.items()}
+    return [{name: each[number] for name, each in parts.items()} for number in range(count)]
 
 
 def stage_ends(stages: Sequence[Stage], steps: int) -> list[int]:
     """After how many steps each stage ends."""
-    total = sum(s.share for s in stages)
-    ends, done = [], 0.0
-    for stage in stages:
-        done += stage.share
-        ends.append(round(steps * done / total))
-    ends[-1] = steps
-    return ends
+    done = list(accumulate(stage.share for stage in stages))
+    return [round(steps * share / done[-1]) for share in done]
 
 
 def mix(*numbers: int) -> int:
