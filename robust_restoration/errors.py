@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RobustRestorationError(Exception):
     """Base of every error that a user's input can cause; the command line prints it and exits 2."""
@@ -33,6 +35,21 @@ class NoLabelsError(DataError):
 
 class TrainingError(RobustRestorationError, RuntimeError):
     """Training that cannot go on, such as after a non-finite loss."""
+
+
+def check_type(name: str, value: object, kind: Any, expected: str) -> None:
+    """Raise an `InputError` unless a value is of a kind, as ``isinstance`` takes it.
+
+    Args:
+        name: What the value is called.
+        value: What came.
+        kind: What it is to be.
+        expected: The same in words.
+    """
+    if not isinstance(value, kind):
+        came = type(value).__name__
+        article = "an" if came[0] in "aeioAEIO" else "a"
+        raise InputError(f"{name} is {article} {came}; expected {expected}.")
 
 
 def did_you_mean(name: str, choices: list[str]) -> str:
@@ -68,6 +85,15 @@ def first_words(error: BaseException) -> str:
         return f"(its message cannot be shown: {type(second).__name__})"
 
 
+_IN_WORDS: dict[type[Exception], str] = {
+    IndexError: "a list in it is too short",
+    RecursionError: "it is nested too deeply",
+    UnicodeDecodeError: "it is no text in UTF-8",
+    TypeError: "a part of it is of another kind than expected",
+    AttributeError: "a part of it is of another kind than expected",
+}
+
+
 def what_is_wrong(error: BaseException) -> str:
     """What reading the content of a file failed on, said of the file rather than in Python's words.
 
@@ -78,14 +104,9 @@ def what_is_wrong(error: BaseException) -> str:
     if isinstance(error, KeyError) and len(error.args) == 1:
         name = str(error.args[0])
         return cleaned(name, 300) if " " in name else f"it has no {cleaned(name)!r}"  # numpy's say
-    if isinstance(error, IndexError):
-        return "a list in it is too short"
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is no text in UTF-8"
-    if isinstance(error, TypeError | AttributeError):
-        return "a part of it is of another kind than expected"
+    for kind, words in _IN_WORDS.items():
+        if isinstance(error, kind):
+            return words
     if isinstance(error, OSError):
         return error.strerror or said or "it cannot be read"
     if isinstance(error, ValueError):

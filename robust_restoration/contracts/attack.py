@@ -13,7 +13,8 @@ import torch
 import torchattacks.attack
 from torch import Tensor, nn
 
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, check_type
+from robust_restoration.images.checks import check_device, check_layout
 from robust_restoration.numbers import check_count
 
 from .budgets import NARROW, check_eps, check_norm, rounded, within
@@ -224,21 +225,8 @@ class Attack(torchattacks.attack.Attack):
             InputError: With what came, what is expected, and what would fix it.
         """
         name = type(self).__name__
-        for what, value in (("inputs", inputs), ("targets", targets)):
-            if not isinstance(value, Tensor) and (value is not None or what == "inputs"):
-                raise InputError(
-                    f"{name} got {what} of type {type(value).__name__}; expected a torch tensor."
-                )
-        if not inputs.is_floating_point() or inputs.ndim != 4:
-            raise InputError(
-                f"{name} got inputs of shape {tuple(inputs.shape)} and {inputs.dtype}: "
-                "expected floating-point images (N, C, H, W) in [0, 1]."
-            )
-        if not inputs.numel():
-            raise InputError(
-                f"{name} got inputs of shape {tuple(inputs.shape)}, which hold no image; expected "
-                "at least one."
-            )
+        check_layout(inputs, "inputs")
+        check_type("targets", targets, Tensor | None, "a torch tensor")
         if targets is not None and targets.shape[:1] != inputs.shape[:1]:
             raise InputError(
                 f"{name} got {len(inputs)} inputs and {targets.shape[:1].numel()} targets: "
@@ -254,12 +242,7 @@ class Attack(torchattacks.attack.Attack):
                 f"number or ({len(inputs)},)."
             )
         if isinstance(self.model, nn.Module):
-            device = next(self.model.parameters(), inputs).device
-            if inputs.device != device:
-                raise InputError(
-                    f"The inputs are on {inputs.device} and the model on {device}: "
-                    f"move one with .to({str(device)!r})."
-                )
+            check_device(inputs, "inputs", self.model, "model")
 
     def __setattr__(self, name: str, value: Any) -> None:
         # torchattacks compares every value ever set with ==, which fails on lists of tensors,

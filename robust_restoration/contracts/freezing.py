@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Lock
 from typing import Any
 
@@ -31,41 +31,23 @@ def frozen(model: Any) -> Iterator[None]:
     if not isinstance(model, nn.Module):
         yield
         return
-    modules, parameters = list(model.modules()), list(model.parameters())
+    parts: list[tuple[Any, str]] = [(module, "training") for module in model.modules()]
+    parts += [(parameter, "requires_grad") for parameter in model.parameters()]
     with _HOLDING:
-        for module in modules:
-            _hold(module, module.training)
-        for parameter in parameters:
-            _hold(parameter, parameter.requires_grad)
-        model.eval()
-        for parameter in parameters:
-            parameter.requires_grad_(False)
+        for part, flag in parts:
+            # The part itself is kept too, so that its id stays its own.
+            _HELD.setdefault(id(part), [part, getattr(part, flag), 0])[2] += 1
+        model.eval().requires_grad_(False)
     try:
         yield
     finally:
         with _HOLDING:
-            for module in modules:
-                if (mode := _release(module)) is not None:
-                    module.training = mode
-            for parameter in parameters:
-                if (flag := _release(parameter)) is not None:
-                    parameter.requires_grad_(flag)
-
-
-def _hold(part: Any, state: bool) -> None:
-    """Count one more holder; the first one's state is what is kept."""
-    held = _HELD.setdefault(id(part), [part, state, 0])  # the part itself, so that its id stays its
-    held[2] += 1
-
-
-def _release(part: Any) -> bool | None:
-    """Count one holder less; the state that was kept once there is none, ``None`` before."""
-    held = _HELD[id(part)]
-    held[2] -= 1
-    if held[2]:
-        return None
-    state: bool = _HELD.pop(id(part))[1]
-    return state
+            for part, flag in parts:
+                held = _HELD[id(part)]
+                held[2] -= 1
+                if not held[2]:
+                    setattr(part, flag, held[1])
+                    del _HELD[id(part)]
 
 
 @contextmanager
@@ -91,15 +73,10 @@ def fitted(model: Any, images: Tensor) -> Iterator[None]:
     def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         return _cast(output, work)
 
-    handles = [
-        model.register_forward_pre_hook(before, prepend=True),
-        model.register_forward_hook(after),
-    ]
-    try:
+    with ExitStack() as hooks:
+        hooks.callback(model.register_forward_pre_hook(before, prepend=True).remove)
+        hooks.callback(model.register_forward_hook(after).remove)
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _cast(value: Any, dtype: torch.dtype) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -56,25 +56,24 @@ class GlobalState:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device if device.type == "cuda" else None
-        self.torch = torch.get_rng_state()
-        self.cuda = None if self.device is None else torch.cuda.get_rng_state(self.device)
+        self.torch = [torch.get_rng_state()]
+        if self.device is not None:
+            self.torch.append(torch.cuda.get_rng_state(self.device))
         self.numpy = np.random.get_state(legacy=False)  # noqa: NPY002
         self.python = random.getstate()
 
     def restore(self) -> None:
         """Put the states back."""
-        torch.set_rng_state(self.torch)
-        if self.cuda is not None and self.device is not None:
-            torch.cuda.set_rng_state(self.cuda, self.device)
+        torch.set_rng_state(self.torch[0])
+        if self.device is not None:
+            torch.cuda.set_rng_state(self.torch[1], self.device)
         np.random.set_state(self.numpy)  # noqa: NPY002
         random.setstate(self.python)
 
     def unchanged(self) -> bool:
         """Whether the states are still the same."""
         now = GlobalState(self.device or torch.device("cpu"))
-        same = torch.equal(self.torch, now.torch) and self.python == now.python
-        if self.cuda is not None and now.cuda is not None:
-            same = same and torch.equal(self.cuda, now.cuda)
+        same = all(map(torch.equal, self.torch, now.torch)) and self.python == now.python
         return same and _same(self.numpy, now.numpy)
 
 
@@ -158,40 +157,36 @@ class PerImage(TorchFunctionMode):
 _CURRENT: ContextVar[PerImage | None] = ContextVar("numbers that an attack draws", default=None)
 
 
-@contextmanager
-def only(rows: Tensor) -> Iterator[None]:
+def only(rows: Tensor) -> AbstractContextManager[None]:
     """Inside an attack: the batch is these rows of it alone, each with its own random numbers.
 
     Args:
         rows: (M,), where in the batch they stand.
     """
-    current = _CURRENT.get()
-    if current is None:
-        yield
-        return
-    before = current.draws
-    current.draws = [before[row] for row in rows.tolist()]
-    try:
-        yield
-    finally:
-        current.draws = before
+    return _changed("draws", lambda draws: [draws[row] for row in rows.tolist()])
 
 
-@contextmanager
-def alike() -> Iterator[None]:
+def alike() -> AbstractContextManager[None]:
     """Inside an attack: what is drawn depends on the seed alone, and serves all images of a batch.
 
     An image's numbers are then still the same in any batch, if it is drawn for as often.
     """
+    return _changed("alike", lambda _: True)
+
+
+@contextmanager
+def _changed(name: str, change: Callable[[Any], Any]) -> Iterator[None]:
+    """Inside, an attribute of what fills tensors is another one, where they are filled so."""
     current = _CURRENT.get()
     if current is None:
         yield
         return
-    before, current.alike = current.alike, True
+    before = getattr(current, name)
+    setattr(current, name, change(before))
     try:
         yield
     finally:
-        current.alike = before
+        setattr(current, name, before)
 
 
 # What torch's functions fill, and with what: called as they are, ``None`` where they are to do it
@@ -208,16 +203,16 @@ def _normal(target: Tensor, mean: float = 0.0, std: float = 1.0) -> Plan:
     return target, lambda draw, shape: mean + std * draw.standard_normal(shape, "float32")
 
 
-def _integers(target: Tensor, *bounds: int) -> Plan:
-    """Below the one bound, or from the first to below the second."""
-    low, high = bounds if len(bounds) == 2 else (0, *bounds)
+def _integers(target: Tensor, *bounds: int | None) -> Plan:
+    """Below the one bound that is given, or from the first to below the second."""
+    low, high = (0, *(bound for bound in bounds if bound is not None))[-2:]
     return target, lambda draw, shape: draw.integers(low, high, size=shape)
 
 
 def _random(target: Tensor, low: int | None = None, high: int | None = None) -> Plan:
     if low is None and high is None:
         return None
-    return _integers(target, *(bound for bound in (low, high) if bound is not None))
+    return _integers(target, low, high)
 
 
 def _bernoulli(target: Tensor, p: float | Tensor = 0.5) -> Plan:
@@ -231,15 +226,13 @@ def _randint(
 ) -> Plan:
     if size is None:
         bounds, size = bounds[:-1], bounds[-1]
-    named = (bound for bound in (low, high) if bound is not None)
-    return _integers(torch.empty(size, **{"dtype": torch.int64, **like}), *bounds, *named)
+    return _integers(torch.empty(size, **{"dtype": torch.int64, **like}), *bounds, low, high)
 
 
 def _randint_like(
     image: Tensor, *bounds: int, low: int | None = None, high: int | None = None, **like: Any
 ) -> Plan:
-    named = (bound for bound in (low, high) if bound is not None)
-    return _integers(torch.empty_like(image, **like), *bounds, *named)
+    return _integers(torch.empty_like(image, **like), *bounds, low, high)
 
 
 _PLANS: dict[Any, Callable[..., Plan]] = {

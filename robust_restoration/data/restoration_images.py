@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from robust_restoration.contracts import Degradation, Given
-from robust_restoration.errors import DataError, InputError
+from robust_restoration.errors import DataError, InputError, check_type
 from robust_restoration.images.checks import check_images
 from robust_restoration.images.files import read_image
 from robust_restoration.images.folders import images_in
@@ -45,8 +45,7 @@ class RestorationImages:
     recoloured: str = ""
 
     def __post_init__(self) -> None:
-        counts = [len(self.clean), len(self.names)]
-        counts += [] if self.noisy is None else [len(self.noisy)]
+        counts = [len(part) for part in (self.clean, self.names, self.noisy) if part is not None]
         if len(set(counts)) > 1:
             raise InputError(
                 f"{self.name}: clean, names and noisy have lengths {counts}; expected equal ones."
@@ -231,11 +230,8 @@ def _from_labelled(data: LabelledImages, limit: int | None) -> RestorationImages
 def _from_tensors(data: Any, limit: int | None) -> RestorationImages:
     if isinstance(data, Tensor) and data.ndim == 3:
         data = data[None]
-    if not isinstance(data, Tensor | list | tuple):
-        raise InputError(
-            f"data is a {type(data).__name__}; expected a name, a folder, a tensor (N, C, H, W) or "
-            "a list of tensors (C, H, W)."
-        )
+    expected = "a name, a folder, a tensor (N, C, H, W) or a list of tensors (C, H, W)"
+    check_type("data", data, Tensor | list | tuple, expected)
     images = []
     for number, image in enumerate(data[:limit]):
         name = f"image {number}"

@@ -13,7 +13,7 @@ from robust_restoration.contracts import Degradation, Denoiser, unwrapped
 from robust_restoration.data import load_images
 from robust_restoration.degradations.gaussian import Gaussian
 from robust_restoration.degradations.names import parse_noise
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, check_type
 from robust_restoration.models.restore import conditioning, quality, restored
 
 from .controls import CLAMP, DIRECTION, ENERGY
@@ -51,11 +51,8 @@ class Restoration(Task):
             )
         if noise is not None:
             self.noise = parse_noise(noise) if isinstance(noise, str) else noise
-            if not isinstance(self.noise, Degradation):
-                raise InputError(
-                    f"noise is a {type(noise).__name__}; expected a word, or a Degradation such as "
-                    "create_noise gives."
-                )
+            expected = "a word, or a Degradation such as create_noise gives"
+            check_type("noise", self.noise, Degradation, expected)
             said = noise if isinstance(noise, str) else repr(noise)
         elif self.data.noisy is not None:
             said = "its own noise"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, check_type
 
 
 def check_layout(
@@ -26,16 +26,13 @@ def check_layout(
     Raises:
         InputError: With what came, what is expected, and what would fix it.
     """
-    if not isinstance(images, Tensor):
-        raise InputError(
-            f"{name} is a {type(images).__name__}; expected a torch tensor (N, C, H, W) in [0, 1], "
-            "such as torchvision.transforms.functional.to_tensor gives."
-        )
+    maker = "torchvision.transforms.functional.to_tensor"
+    expected = f"a torch tensor (N, C, H, W) in [0, 1], such as {maker} gives"
+    check_type(name, images, Tensor, expected)
     if images.ndim != 4:
-        raise InputError(
-            f"{name} has shape {tuple(images.shape)}; expected (N, C, H, W) or (C, H, W). "
-            f"A gray image (H, W) becomes one with {name}[None, None]."
-        )
+        fix = f"or (C, H, W). A gray image (H, W) becomes one with {name}[None, None]"
+        fix = f"as {name}[None] makes of one image" if images.ndim == 3 else fix
+        raise InputError(f"{name} has shape {tuple(images.shape)}; expected (N, C, H, W) {fix}.")
     if not images.is_floating_point():
         fix = " / 255" if images.dtype == torch.uint8 else ""
         raise InputError(
@@ -45,11 +42,10 @@ def check_layout(
     if 0 in images.shape:
         raise InputError(f"{name} has shape {tuple(images.shape)}, which holds no image.")
     if channels is not None and images.shape[1] != channels:
-        fix = ""
-        if channels == 3 and images.shape[1] == 1:
-            fix = f": {name}.expand(-1, 3, -1, -1) makes gray images colour"
-        elif channels == 1 and images.shape[1] == 3:
-            fix = f": kornia.color.rgb_to_grayscale({name}) makes colour images gray"
+        fix = {
+            (1, 3): f": {name}.expand(-1, 3, -1, -1) makes gray images colour",
+            (3, 1): f": kornia.color.rgb_to_grayscale({name}) makes colour images gray",
+        }.get((images.shape[1], channels), "")
         raise InputError(
             f"{name} has {images.shape[1]} channels (shape {tuple(images.shape)}); "
             f"expected {channels}{fix}."
@@ -71,6 +67,16 @@ def _check_precision(images: Tensor, name: str, network: nn.Module) -> None:
                 f".to({images.dtype})."
             )
         return
+
+
+def check_device(images: Tensor, name: str, network: nn.Module, kind: str) -> None:
+    """Raise an `InputError` where images are on another device than a network's parameters."""
+    device = next(network.parameters(), images).device
+    if images.device != device:
+        raise InputError(
+            f"{name} is on {images.device} and the {kind} on {device}: "
+            f"{name}.to({str(device)!r}) or {kind}.to({str(images.device)!r})."
+        )
 
 
 def check_images(

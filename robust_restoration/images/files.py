@@ -99,14 +99,10 @@ def _check_kind(image: Image.Image, path: Path) -> None:
 
 def _pixels(image: Image.Image) -> np.ndarray[Any, Any]:
     """(H, W, C) float32."""
-    pixels: np.ndarray[Any, Any]
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        pixels = np.asarray(image).astype(np.float32)
-        pixels = pixels / 65535 if image.mode != "F" else pixels
-    elif image.mode in ("L", "1", "LA"):
-        pixels = np.asarray(image.convert("L")).astype(np.float32) / 255
-    else:
-        pixels = np.asarray(image.convert("RGB")).astype(np.float32) / 255
+    whole = image.mode in WHOLE
+    scale = {"F": 1.0}.get(image.mode, 65535.0 if whole else 255.0)
+    plain = image if whole else image.convert("L" if image.mode in ("L", "1", "LA") else "RGB")
+    pixels = np.asarray(plain).astype(np.float32) / np.float32(scale)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 

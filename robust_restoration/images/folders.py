@@ -26,7 +26,7 @@ def images_in(folder: Path, patterns: Iterable[str] = (), *, deep: bool = True) 
     found = [
         file
         for file in (folder.rglob("*") if deep else folder.iterdir())
-        if _is_image(file.name)
+        if file.name.lower().endswith(SUFFIXES) and not file.name.lower().endswith(STRIP)
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and (not patterns or any(fnmatchcase(file.name.lower(), p) for p in patterns))
     ]
@@ -38,7 +38,3 @@ def natural_order(text: str) -> list[tuple[int, int, str]]:
     parts = re.split(r"(\d+)", text.lower())
     key = [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts]
     return [*key, (2, 0, text)]  # names that differ in letter case or zeros keep one order
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.lower().endswith(STRIP)

@@ -10,15 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, check_type
 
 
 def _check(restored: Tensor, clean: Tensor) -> None:
-    if not isinstance(restored, Tensor) or not isinstance(clean, Tensor):
-        raise InputError(
-            f"restored is a {type(restored).__name__} and clean a {type(clean).__name__}; expected "
-            "torch tensors (N, C, H, W)."
-        )
+    for name, images in (("restored", restored), ("clean", clean)):
+        check_type(name, images, Tensor, "a torch tensor (N, C, H, W)")
     if restored.shape != clean.shape or restored.ndim != 4:
         raise InputError(
             f"restored has shape {tuple(restored.shape)} and clean {tuple(clean.shape)}; "

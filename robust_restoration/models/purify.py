@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, check_type
 from robust_restoration.images.checks import check_finite, check_images, check_layout
 from robust_restoration.numbers import check_count
 from robust_restoration.plugins.registry import registry
@@ -79,11 +79,8 @@ def _shared(
         if weights is not None:
             raise InputError("weights go with a purifier's name; this one is a module already.")
         return purifier.eval()
-    if not isinstance(purifier, str | None):
-        raise InputError(
-            f"purifier is of type {type(purifier).__name__}; expected a name, such as "
-            "robust-restoration list purifiers shows, or a module."
-        )
+    expected = "a name, such as robust-restoration list purifiers shows, or a module"
+    check_type("purifier", purifier, str | None, expected)
     word = purifier or registry().default("purifiers", "classifier")
     return _fitting(word, weights, name, size, channels)
 

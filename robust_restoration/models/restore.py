@@ -76,17 +76,14 @@ def restore(
         )
     if not restored.is_floating_point():
         raise InputError(f"{name} gives images in {restored.dtype}; expected floating point.")
-    if like is not None and restored.shape != like.shape:
-        raise InputError(
-            f"{name} makes {tuple(restored.shape)} of {tuple(observed.shape)}; expected the clean "
-            f"images' shape {tuple(like.shape)}."
+    if restored.shape != (observed if like is None else like).shape:
+        hint = (
+            "a denoiser must keep the shape. If its network needs sides that are multiples of some "
+            "number, pad and crop inside its forward."
+            if like is None
+            else f"expected the clean images' shape {tuple(like.shape)}."
         )
-    if like is None and restored.shape != observed.shape:
-        raise InputError(
-            f"{name} makes {tuple(restored.shape)} of {tuple(observed.shape)}; a denoiser must "
-            "keep the shape. If its network needs sides that are multiples of some number, pad and "
-            "crop inside its forward."
-        )
+        raise InputError(f"{name} makes {tuple(restored.shape)} of {tuple(observed.shape)}; {hint}")
     check_finite(restored, name)
     return restored
 

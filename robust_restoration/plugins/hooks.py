@@ -59,7 +59,8 @@ class Entry:
         """Raise a `TypeError` or `ValueError` where a field is not what it should be."""
         if type(self.roles) is not tuple:
             raise TypeError(
-                f"an entry has roles={self.roles!r}; expected a tuple, such as ('classifier',)"
+                f"entry {self.name!r} has roles={self.roles!r}; expected a tuple of words, such as "
+                "('classifier',)"
             )
         names = [field.name for field in fields(self) if field.name != "roles"]
         texts = [(name, getattr(self, name)) for name in names]

@@ -29,7 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from robust_restoration import verbs
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet
-from robust_restoration.errors import InputError, TrainingError, UnknownNameError
+from robust_restoration.errors import InputError, TrainingError, UnknownNameError, check_type
 from robust_restoration.models.classifiers import check_module
 from robust_restoration.numbers import check_fraction
 from robust_restoration.plugins.targets import call
@@ -97,12 +97,9 @@ def train(
         >>> rr.train(denoiser, defense, "photos/", steps=10_000, out="runs/mine")
     """
     check_module(model, "model")
-    if not isinstance(defense, Defense):
-        name = f"({defense!r})" if isinstance(defense, str) else "(name)"
-        raise InputError(
-            f"defense is a {type(defense).__name__}; expected a Defense, such as "
-            f"robust_restoration.create_defense{name} gives."
-        )
+    maker = f"create_defense({repr(defense) if isinstance(defense, str) else 'name'})"
+    expected = f"a Defense, such as robust_restoration.{maker} gives"
+    check_type("defense", defense, Defense, expected)
     if check_fraction("val_fraction", val_fraction) == 1:
         raise InputError("val_fraction is 1; expected less, so that something is left to train on.")
     if "steps" not in settings:

@@ -125,7 +125,7 @@ def test_budgets_that_make_no_sense(changes, sentence, pictures):
 
 def test_bad_inputs(pictures):
     attack = Leap()
-    with pytest.raises(InputError, match="hold no image"):
+    with pytest.raises(InputError, match="holds no image"):
         attack(pictures[:0])
     with pytest.raises(InputError, match="2 indices for 4 images"):
         attack(pictures, index=[1, 2])

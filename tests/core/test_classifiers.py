@@ -106,7 +106,7 @@ def test_what_is_not_a_module_is_told_in_a_sentence(thing: Any, sentence: str) -
         ({"mean": "0.5", "std": (0.5,)}, "mean='0.5'"),
         ({"mean": (0.5,), "std": (0.0,)}, "std=.*numbers above 0"),
         ({"mean": (float("nan"),), "std": (0.5,)}, "mean=.*finite"),
-        ({"mean": (0.5, 0.5), "std": (0.5, 0.5)}, "2 means and 2 stds for 3 channels"),
+        ({"mean": (0.5, 0.5), "std": (0.5, 0.5)}, "one number a channel each, 3"),
         ({"input_size": (3, "big", 224)}, "input_size="),
     ],
 )

@@ -190,7 +190,7 @@ def test_bad_batch_size(tiny_classifier: nn.Module, images: Tensor, size: Any) -
 
 
 def test_a_purifier_is_a_name_or_a_module(tiny_classifier: nn.Module, images: Tensor) -> None:
-    with pytest.raises(InputError, match="purifier is of type int; expected a name"):
+    with pytest.raises(InputError, match="purifier is an int; expected a name"):
         rr.purify(tiny_classifier, images, purifier=5)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="weights go with a purifier's name"):
         rr.purify(tiny_classifier, images, purifier=_Dim(), weights="x")

@@ -34,7 +34,7 @@ WITHOUT_CONVOLUTIONS = nn.Sequential(nn.Flatten(), nn.Linear(1024, 4))
         (classifier(6), lambda x: x.repeat(1, 2, 1, 1), WeightsError, "for 6-channel images"),
         (WITHOUT_CONVOLUTIONS, lambda x: x[:, :1], InputError, "has 1 channels .* expected 3"),
         (classifier(), lambda x: x.to("meta"), InputError, r"on meta and the classifier on cpu"),
-        (classifier(mean=(0.5,) * 2, std=(0.5,) * 2), None, InputError, "2 means and 2 stds for 3"),
+        (classifier(mean=(0.5,) * 2, std=(0.5,) * 2), None, InputError, "number a channel each, 3"),
         (classifier(mean=(0.5,) * 3), None, InputError, "has mean alone"),
         (classifier(std=(0.5,) * 3), None, InputError, "has std alone"),
         (classifier(mean=0.5, std=0.5), None, InputError, "mean=0.5; expected a tuple"),

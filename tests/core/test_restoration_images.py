@@ -137,7 +137,7 @@ def test_tensors() -> None:
         ([], "holds no image"),
         (torch.rand(0, 3, 4, 4), "holds no image"),
         (torch.zeros(1, 3, 0, 4, dtype=torch.uint8), "holds no image"),
-        (7, "data is a int"),
+        (7, "data is an int"),
     ],
 )
 def test_what_is_no_image_is_said(data: object, message: str) -> None:

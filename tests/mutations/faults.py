@@ -122,9 +122,9 @@ FAULTS = [
     ),
     Fault(
         "an empty batch is attacked",
-        f"{CORE}/contracts/attack.py",
-        "        if not inputs.numel():",
-        "        if False:",
+        f"{CORE}/images/checks.py",
+        "    if 0 in images.shape:",
+        "    if False:",
         (f"{ATTACK_BASE}::test_bad_inputs",),
     ),
     Fault(
@@ -137,8 +137,8 @@ FAULTS = [
     Fault(
         "the first thread out thaws a model",
         f"{CORE}/contracts/freezing.py",
-        "    if held[2]:\n        return None",
-        "    if False:\n        return None",
+        "if not held[2]:",
+        "if True:",
         (f"{ATTACK_BASE}::test_the_last_one_out_restores",),
     ),
     Fault(
@@ -224,8 +224,8 @@ FAULTS = [
     Fault(
         "The next restart draws for the first images of the batch",
         f"{CORE}/contracts/randomness.py",
-        "current.draws = [before[row] for row in rows.tolist()]",
-        "current.draws = before[: len(rows)]",
+        "lambda draws: [draws[row] for row in rows.tolist()]",
+        "lambda draws: draws[: len(rows)]",
         (f"{BRIDGE}::test_attacks_that_drop_fooled_images_run_a_batch_as_they_run_its_images",),
     ),
     Fault(
@@ -440,8 +440,8 @@ FAULTS = [
     Fault(
         "sixteen bits are read as eight",
         f"{CORE}/images/files.py",
-        "pixels / 65535 if",
-        "pixels / 255 if",
+        "65535.0 if whole",
+        "255.0 if whole",
         (f"{IMAGES}::test_sixteen_bits_palette_and_transparency",),
     ),
     Fault(
