@@ -31,8 +31,8 @@ class DenoisingPGDAuto(ObsAtkAuto):
         return self.budget(inputs).flatten()
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """The gradient's sign."""
-        return gradient.sign()
+        """The gradient's sign, in its place."""
+        return gradient.sign_()
 
     def within(self, delta: Tensor, inputs: Tensor) -> Tensor:
         """The nearest perturbation within the ball and the range, in the place of ``delta``."""

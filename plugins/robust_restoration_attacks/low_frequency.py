@@ -11,7 +11,6 @@ from robust_restoration.numbers import check_fraction
 
 from .large import strips
 from .obsatk_auto import ObsAtkAuto
-from .projections import lengths
 
 
 class LowFrequency(ObsAtkAuto):
@@ -36,9 +35,8 @@ class LowFrequency(ObsAtkAuto):
         self.share = check_fraction("share", share, above=0)
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """The gradient's low frequencies, to length one."""
-        found = smooth(gradient, self.share)
-        return found.div_(lengths(found).clamp(min=1e-30))
+        """The gradient's low frequencies, to length one, in its place."""
+        return super().direction(smooth(gradient, self.share))
 
 
 def smooth(images: Tensor, share: float) -> Tensor:
@@ -48,19 +46,22 @@ def smooth(images: Tensor, share: float) -> Tensor:
     a transform as a whole holds several copies.
 
     Args:
-        images: (N, C, H, W).
+        images: (N, C, H, W); what is found takes their place.
         share: From 0 to 1.
     """
-    height, width = images.shape[-2:]
+    number, channels, height, width = images.shape
     rough = torch.fft.fftfreq(height, device=images.device).abs() > share / 2
     across = int((torch.fft.rfftfreq(width) <= share / 2).sum())  # the rest becomes zero
-    found = torch.empty_like(images)
-    for number in range(images.shape[1]):
-        image, into = images[:, number : number + 1], found[:, number : number + 1]
-        waves = torch.cat([torch.fft.rfft(rows)[..., :across] for rows in strips(image)], 2)
+    for channel in range(channels):
+        parts = strips(images[:, channel : channel + 1])
+        waves = torch.empty(
+            number, 1, height, across, dtype=images.dtype.to_complex(), device=images.device
+        )
+        kept = waves.split([len(part[0, 0]) for part in parts], 2)
+        for part, wave in zip(parts, kept, strict=True):
+            wave.copy_(torch.fft.rfft(part)[..., :across])
         for columns in strips(waves.mT):
             columns.copy_(torch.fft.ifft(torch.fft.fft(columns).masked_fill_(rough, 0)))
-        parts = strips(into)
-        for rows, to in zip(waves.split([len(p[0, 0]) for p in parts], 2), parts, strict=True):
-            to.copy_(torch.fft.irfft(rows, n=width))
-    return found
+        for part, wave in zip(parts, kept, strict=True):
+            part.copy_(torch.fft.irfft(wave, n=width))
+    return images

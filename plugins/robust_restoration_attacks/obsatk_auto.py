@@ -72,8 +72,8 @@ class ObsAtkAuto(ObsAtk):
         return self.add(inputs, best)
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """Where a step of length one goes, from a gradient (N, C, H, W): a tensor of its own."""
-        return gradient / lengths(gradient).clamp(min=1e-30)
+        """Where a step of length one goes, in the place of the gradient, (N, C, H, W)."""
+        return gradient.div_(lengths(gradient).clamp(min=1e-30))
 
     def _run(
         self, inputs: Tensor, targets: Tensor, *, random_start: bool = False
@@ -94,7 +94,8 @@ class ObsAtkAuto(ObsAtk):
         mark, halved = highest, torch.zeros_like(value, dtype=torch.bool)
         checkpoints, passed = _checkpoints(self.steps), 0
         for number in range(1, self.steps + 1):
-            aim = self.direction(gradient)
+            shared = gradient is ascent or 0 in gradient.stride()  # as that of a sum is
+            aim = self.direction(gradient.clone() if shared else gradient)
             del gradient
             aim = self.within(aim.mul_(step).to(now).add_(now), inputs)
             if number > 1:
