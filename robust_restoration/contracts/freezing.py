@@ -37,7 +37,8 @@ def frozen(model: Any) -> Iterator[None]:
         for part, flag in parts:
             # The part itself is kept too, so that its id stays its own.
             _HELD.setdefault(id(part), [part, getattr(part, flag), 0])[2] += 1
-        model.eval().requires_grad_(False)
+        model.eval()  # somebody's own may give nothing back
+        model.requires_grad_(False)
     try:
         yield
     finally:

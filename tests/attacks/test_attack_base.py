@@ -384,3 +384,19 @@ def test_the_last_one_out_restores():
     second.__exit__(None, None, None)
     assert model.training
     assert model.weight.requires_grad
+
+
+class Silent(nn.Linear):
+    """As many people's modules are: its ``train`` gives nothing back."""
+
+    def train(self, mode=True):
+        super().train(mode)
+
+
+def test_a_model_whose_train_gives_nothing_back_is_frozen_too():
+    model = Silent(2, 2)
+    with frozen(model):
+        assert not model.training
+        assert not model.weight.requires_grad
+    assert model.training
+    assert model.weight.requires_grad
