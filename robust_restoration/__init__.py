@@ -34,11 +34,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
             "UnknownNameError",
             "WeightsError",
         ],
-        "evaluation": [
-            "Result",
-            "Threat",
-            "evaluate",
-        ],
+        "evaluation": ["Result", "Threat", "evaluate"],
         "images.files": ["read_image", "write_image"],
         "images.metrics": ["accuracy", "mae", "psnr", "ssim"],
         "models.classifiers": ["NormalizedClassifier"],

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from robust_restoration.errors import InputError
+from robust_restoration.images.checks import check_one_each
 from robust_restoration.numbers import check_level
 
 
@@ -29,11 +30,8 @@ def sigma_per_image(sigma: float | Tensor | None, images: Tensor, *, denoiser: s
             "Where it is not known, use a blind denoiser such as 'dncnn_b'."
         )
     count = images.shape[0]
-    if isinstance(sigma, Tensor) and sigma.shape not in ((), (count,)):
-        raise InputError(
-            f"sigma has shape {tuple(sigma.shape)} for {count} images; expected a float or "
-            f"({count},), one level an image."
-        )
+    if isinstance(sigma, Tensor):
+        check_one_each("sigma", sigma, count)
     if not (isinstance(sigma, Tensor) and torch.compiler.is_compiling()):  # it has no values then
         check_level("sigma", sigma)
     if isinstance(sigma, Tensor):

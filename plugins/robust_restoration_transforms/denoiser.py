@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Denoiser, Purifier
 from robust_restoration.errors import InputError
-from robust_restoration.images.checks import check_layout
+from robust_restoration.images.checks import check_layout, check_made
 from robust_restoration.models.create import create_denoiser
 from robust_restoration.numbers import check_level, check_positive
 
@@ -92,9 +92,5 @@ class DenoiserPurifier(Purifier):
         with torch.set_grad_enabled(self.differentiable and torch.is_grad_enabled()):
             batch = batch.to(dtype)
             out = self.denoiser(batch, self.sigma) if self.told else self.denoiser(batch)
-        if out.shape != batch.shape:
-            raise InputError(
-                f"{type(self.denoiser).__name__} made {tuple(out.shape)} of {tuple(batch.shape)}; "
-                "a purifier must keep the shape."
-            )
+        check_made(out, batch, type(self.denoiser).__name__, "a purifier must keep the shape")
         return out.reshape(images.shape).clamp(0, 1).to(images.dtype)

@@ -14,7 +14,12 @@ import torchattacks.attack
 from torch import Tensor, nn
 
 from robust_restoration.errors import InputError, check_type
-from robust_restoration.images.checks import check_device, check_layout
+from robust_restoration.images.checks import (
+    check_device,
+    check_layout,
+    check_made,
+    check_one_each,
+)
 from robust_restoration.numbers import check_count
 
 from .budgets import NARROW, check_eps, check_norm, rounded, within
@@ -123,7 +128,8 @@ class Attack(torchattacks.attack.Attack):
                     given += [("model's parameters", p) for p in model.parameters()]
             before = [version(value) for _, value in given]
             attacked = self.run(wide, targets, numbers, *args, **kw)
-            self._check_made(attacked, wide)
+            hint = "expected attacked images of that shape"
+            check_made(attacked, wide, type(self).__name__, hint)
             for (what, value), former in zip(given, before, strict=True):
                 if version(value) != former:
                     raise InputError(
@@ -139,18 +145,6 @@ class Attack(torchattacks.attack.Attack):
             if normalized:
                 attacked = self.normalize(attacked).to(inputs.dtype)
             return attacked.clone() if attacked.data_ptr() == inputs.data_ptr() else attacked
-
-    def _check_made(self, attacked: Any, images: Tensor) -> None:
-        """Raise an `InputError` unless `forward` made images of the inputs' shape."""
-        right = isinstance(attacked, Tensor) and attacked.is_floating_point()
-        if not right or attacked.shape != images.shape:
-            came = type(attacked).__name__
-            if isinstance(attacked, Tensor):
-                came = f"{tuple(attacked.shape)} in {attacked.dtype}"
-            raise InputError(
-                f"{type(self).__name__} makes {came} of {tuple(images.shape)}; expected attacked "
-                "images of that shape, in floating point."
-            )
 
     def run(
         self, images: Tensor, targets: Tensor | None, numbers: list[int], *args: Any, **kw: Any
@@ -236,11 +230,8 @@ class Attack(torchattacks.attack.Attack):
             check_count("seed", self.seed, at_least=0)
         check_norm(self.norm, name)
         check_eps(self.eps, self.norm)
-        if isinstance(self.eps, Tensor) and self.eps.ndim and self.eps.shape != inputs.shape[:1]:
-            raise InputError(
-                f"eps has shape {tuple(self.eps.shape)} for {len(inputs)} images; expected one "
-                f"number or ({len(inputs)},)."
-            )
+        if isinstance(self.eps, Tensor):
+            check_one_each("eps", self.eps, len(inputs))
         if isinstance(self.model, nn.Module):
             check_device(inputs, "inputs", self.model, "model")
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, check_type
 
 Batch = dict[str, Tensor]
 
@@ -127,11 +127,8 @@ class Defense:
         Raises:
             InputError: If this defense cannot train on it; the base takes a `TrainingSet` alone.
         """
-        if not isinstance(data, TrainingSet):
-            raise InputError(
-                f"{type(self).__name__} got a {type(data).__name__} to train on; expected a "
-                "TrainingSet: an object with len() and batch(indices, generator, stage)."
-            )
+        expected = "a TrainingSet: an object with len() and batch(indices, generator, stage)"
+        check_type(f"data for {type(self).__name__}", data, TrainingSet, expected)
         return data, None
 
     def stages(self, model: nn.Module) -> tuple[Stage, ...]:

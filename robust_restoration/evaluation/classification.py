@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from robust_restoration.contracts import Attack, frozen
 from robust_restoration.data import load_labelled
-from robust_restoration.errors import InputError
+from robust_restoration.errors import InputError, check_type
 from robust_restoration.images.metrics import accuracy
 from robust_restoration.models import precision
 from robust_restoration.models.classifiers import (
@@ -123,10 +123,7 @@ class Classification(Task):
 
 
 def _purifier(classifier: nn.Module, word: str, side: int) -> nn.Module:
-    if not isinstance(word, str):
-        raise InputError(
-            f"purifiers holds a {type(word).__name__}; expected names, or names with modules: "
-            "purifiers={'mine': module}."
-        )
+    expected = "a name, or a name with a module: purifiers={'mine': module}"
+    check_type("A purifier", word, str, expected)
     name, _, weights = word.partition("=")
     return find_purifier(classifier, name, weights=weights or None, size=side)

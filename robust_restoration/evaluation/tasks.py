@@ -13,14 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import (
-    Attack,
-    Degradation,
-    Denoiser,
-    Given,
-    frozen,
-    unwrapped,
-)
+from robust_restoration.contracts import Attack, Degradation, Denoiser, Given, frozen, unwrapped
 from robust_restoration.contracts.randomness import seeded
 from robust_restoration.data import load_images, load_labelled
 from robust_restoration.errors import DataError, InputError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -69,6 +71,15 @@ def _check_precision(images: Tensor, name: str, network: nn.Module) -> None:
         return
 
 
+def check_one_each(name: str, values: Tensor, count: int) -> None:
+    """Raise an `InputError` unless a tensor is one number, or (N,) with one for each image."""
+    if values.ndim and values.shape != (count,):
+        raise InputError(
+            f"{name} has shape {tuple(values.shape)} for {count} images; expected one number, or "
+            f"({count},)."
+        )
+
+
 def check_device(images: Tensor, name: str, network: nn.Module, kind: str) -> None:
     """Raise an `InputError` where images are on another device than a network's parameters."""
     device = next(network.parameters(), images).device
@@ -107,6 +118,32 @@ def check_images(
             f"{name} has values from {low:.4g} to {high:.4g}; expected [0, 1]. {fix[0].upper()}"
             f"{fix[1:]}."
         )
+
+
+def check_made(
+    made: Any, given: Tensor, maker: str, hint: str, like: Tensor | None = None
+) -> None:
+    """Check kind, shape and dtype of what a network made of images; values are not looked at.
+
+    Args:
+        made: What should be floating-point images.
+        given: (N, C, H, W), of what it was made.
+        maker: What made it.
+        hint: What is expected where it has another shape.
+        like: Images of the shape that is expected; that of ``given`` by default.
+
+    Raises:
+        InputError: With what came, and what is expected.
+    """
+    if not isinstance(made, Tensor):
+        came, expected = f"a {type(made).__name__}", "expected a tensor of images"
+    elif made.shape != (given if like is None else like).shape:
+        came, expected = str(tuple(made.shape)), hint
+    elif not made.is_floating_point():
+        came, expected = f"images in {made.dtype}", "expected floating point"
+    else:
+        return
+    raise InputError(f"{maker} makes {came} of {tuple(given.shape)}; {expected}.")
 
 
 def check_finite(made: Tensor, maker: str) -> None:

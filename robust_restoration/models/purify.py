@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_restoration.errors import InputError, check_type
-from robust_restoration.images.checks import check_finite, check_images, check_layout
+from robust_restoration.images.checks import check_finite, check_images, check_layout, check_made
 from robust_restoration.numbers import check_count
 from robust_restoration.plugins.registry import registry
 
@@ -249,15 +249,12 @@ def purify(
     alone = isinstance(purifier, nn.Module) or x.device.type != "cpu"
     made = (find_purifier if alone else _shared)(classifier, purifier, weights=weights)
     given = _as_wide_as(made, images)
+    maker, parts = f"The purifier {type(made).__name__}", []
     with torch.no_grad():
-        parts = [made(given[i : i + batch_size]) for i in range(0, len(images), batch_size)]
-        sizes = {part.shape[1:] if isinstance(part, Tensor) else type(part) for part in parts}
-        if sizes != {given.shape[1:]}:
-            raise InputError(
-                f"The purifier {type(made).__name__} makes {', '.join(map(str, sizes))} of images "
-                f"of {given.shape[1:]}; expected images of the same shape."
-            )
+        for part in given.split(batch_size):
+            parts.append(made(part))
+            check_made(parts[-1], part, maker, "expected images of the same shape")
         out = torch.cat(parts)
-        check_finite(out, f"The purifier {type(made).__name__}")
+        check_finite(out, maker)
         out = wrapped.normalize(out) if normalized else out
     return out.to(x.dtype)[0] if single else out.to(x.dtype)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from robust_restoration.contracts import Denoiser, frozen, unwrapped
 from robust_restoration.contracts.freezing import version
 from robust_restoration.errors import InputError
-from robust_restoration.images.checks import check_finite, check_layout
+from robust_restoration.images.checks import check_finite, check_layout, check_made, check_one_each
 from robust_restoration.images.metrics import psnr
 from robust_restoration.numbers import check_level
 
@@ -65,25 +65,18 @@ def restore(
         restored = denoiser(observed, sigma=sigma, **more)
     else:
         restored = denoiser(observed, **more)
-    if not isinstance(restored, Tensor):
-        raise InputError(
-            f"{name} gives a {type(restored).__name__}; expected a tensor of restored images."
-        )
     if version(observed) != before:
         raise InputError(
             f"{name} changes the images that it is given in place; its forward is to work on a "
             "copy. The images are as it left them; load them again."
         )
-    if not restored.is_floating_point():
-        raise InputError(f"{name} gives images in {restored.dtype}; expected floating point.")
-    if restored.shape != (observed if like is None else like).shape:
-        hint = (
-            "a denoiser must keep the shape. If its network needs sides that are multiples of some "
-            "number, pad and crop inside its forward."
-            if like is None
-            else f"expected the clean images' shape {tuple(like.shape)}."
-        )
-        raise InputError(f"{name} makes {tuple(restored.shape)} of {tuple(observed.shape)}; {hint}")
+    hint = (
+        "a denoiser must keep the shape. If its network needs sides that are multiples of some "
+        "number, pad and crop inside its forward"
+        if like is None
+        else f"expected the clean images' shape {tuple(like.shape)}"
+    )
+    check_made(restored, observed, name, hint, like)
     check_finite(restored, name)
     return restored
 
@@ -118,11 +111,7 @@ def _level(sigma: Level, observed: Tensor, denoiser: nn.Module) -> Level:
             )
         return None
     if isinstance(sigma, Tensor):
-        if sigma.ndim and sigma.shape != observed.shape[:1]:
-            raise InputError(
-                f"sigma has shape {tuple(sigma.shape)} for {len(observed)} images; expected one "
-                f"number, or ({len(observed)},)."
-            )
+        check_one_each("sigma", sigma, len(observed))
         sigma = sigma.to(observed)
     check_level("sigma", sigma)
     return sigma

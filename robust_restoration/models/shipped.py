@@ -22,6 +22,7 @@ from robust_restoration import verbs
 from robust_restoration.errors import (
     UnknownNameError,
     WeightsError,
+    check_type,
     cleaned,
     did_you_mean,
     what_is_wrong,
@@ -145,10 +146,7 @@ def find_weights(kind: str, name: str, weights: str) -> Path:
     Raises:
         WeightsError: If it is none of these; lists the tags there are.
     """
-    if not isinstance(weights, str | Path):
-        raise WeightsError(
-            f"weights is a {type(weights).__name__}; expected a tag, a file or user/repo."
-        )
+    check_type("weights", weights, str | Path, "a tag, a file or user/repo")
     weights = str(weights)
     tags = known_weights(kind, name)
     if weights in tags:

@@ -19,11 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.modules.module import (
-    register_module_buffer_registration_hook,
-    register_module_module_registration_hook,
-    register_module_parameter_registration_hook,
-)
+from torch.nn.modules import module as registration
 from torch.overrides import TorchFunctionMode
 
 from robust_restoration.errors import InputError, WeightsError, cleaned, first_words
@@ -360,9 +356,9 @@ def _at_most(parts: int) -> Iterator[None]:
 
     with ExitStack() as hooks:
         for register in (
-            register_module_parameter_registration_hook,
-            register_module_buffer_registration_hook,
-            register_module_module_registration_hook,
+            registration.register_module_parameter_registration_hook,
+            registration.register_module_buffer_registration_hook,
+            registration.register_module_module_registration_hook,
         ):
             hooks.callback(register(count).remove)
         yield

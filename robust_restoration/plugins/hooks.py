@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import pluggy
 
@@ -62,8 +62,7 @@ class Entry:
                 f"entry {self.name!r} has roles={self.roles!r}; expected a tuple of words, such as "
                 "('classifier',)"
             )
-        names = [field.name for field in fields(self) if field.name != "roles"]
-        texts = [(name, getattr(self, name)) for name in names]
+        texts = [(name, text) for name, text in vars(self).items() if name != "roles"]
         texts += [("roles", role) for role in self.roles]
         for field, text in texts:
             if type(text) is not str:

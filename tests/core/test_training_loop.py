@@ -597,7 +597,7 @@ def test_a_misspelt_setting_is_named() -> None:
 
 
 def test_data_that_a_defense_cannot_take() -> None:
-    with pytest.raises(InputError, match="Line got a str to train on; expected a TrainingSet"):
+    with pytest.raises(InputError, match="data for Line is a str; expected a TrainingSet"):
         train(net(), Line(), "folder", **COMMON)
 
 
