@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robust_restoration.contracts import in_eval_mode
 from robust_restoration.data import LabelledImages
 from robust_restoration.evaluation import Result, Threat, evaluate
 from robust_restoration.models.classifiers import with_unit_range
@@ -32,7 +33,7 @@ BARE, BEFORE, FITTED = "none", "before fitting", "fitted"
 
 def predictions(classifier: nn.Module, images: Tensor) -> Tensor:
     """(N,) the classes that a classifier says of images (N, C, H, W) uint8."""
-    ready = with_unit_range(classifier).eval()
+    ready = in_eval_mode(with_unit_range(classifier))
     like = next(ready.parameters(), torch.zeros(()))
     with torch.no_grad():
         parts = [

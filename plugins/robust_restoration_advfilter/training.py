@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from robust_restoration.contracts import Batch, Defense, Stage, Step, TrainingSet
+from robust_restoration.contracts import Batch, Defense, Stage, Step, TrainingSet, in_eval_mode
 from robust_restoration.errors import InputError, did_you_mean
 from robust_restoration.models.classifiers import with_unit_range
 
@@ -108,7 +108,9 @@ class AdvFilterTraining(Defense):
         self.bare = [classifier] if isinstance(classifier, nn.Module) else list(classifier)
         if not self.bare:
             raise InputError("classifier is an empty list; expected one or several modules.")
-        self.classifiers = [with_unit_range(c).eval().requires_grad_(False) for c in self.bare]
+        self.classifiers = [
+            in_eval_mode(with_unit_range(c)).requires_grad_(False) for c in self.bare
+        ]
         self.image, self.semantic = image, semantic
         self.layers = [_layer(c, layer) for c in self.bare]
         self.small_up_to, self.large_from = small_up_to, large_from

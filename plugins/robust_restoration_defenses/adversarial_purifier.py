@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch, Stage, Step, unwrapped
+from robust_restoration.contracts import Batch, Stage, Step, in_eval_mode, unwrapped
 from robust_restoration.errors import InputError
 from robust_restoration.models.classifiers import with_unit_range
 
@@ -64,7 +64,7 @@ class AdversarialPurifier(ThroughAttacks):
                 "least two classes."
             )
         own = copy.deepcopy(classifier)
-        self.classifier = with_unit_range(own).eval().requires_grad_(False)
+        self.classifier = in_eval_mode(with_unit_range(own)).requires_grad_(False)
         self.labels, self.classes = labels, classes
         self.feature_share, self.feature_weight = feature_share, feature_weight
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from robust_restoration.contracts import Batch, Step, TrainingSet
+from robust_restoration.contracts import Batch, Step, TrainingSet, in_eval_mode
 from robust_restoration.data import LabelledImages
 from robust_restoration.errors import InputError
 from robust_restoration.images.metrics import psnr
@@ -73,7 +73,8 @@ class Stability(DenoisingDefense):
         if not mse >= 0:
             raise InputError(f"mse is {mse}; expected a weight of at least 0.")
         self.classifiers = [
-            with_unit_range(copy.deepcopy(one)).eval().requires_grad_(False) for one in given
+            in_eval_mode(with_unit_range(copy.deepcopy(one))).requires_grad_(False)
+            for one in given
         ]
         self.mse = mse
         self.shift, self.mirror = check_count("shift", shift, at_least=0), mirror

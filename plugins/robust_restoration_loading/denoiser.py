@@ -8,6 +8,7 @@ from contextlib import suppress
 from torch import nn
 
 from robust_restoration import verbs
+from robust_restoration.contracts import in_eval_mode
 from robust_restoration.errors import UnknownNameError
 from robust_restoration.models.create import create_denoiser
 from robust_restoration.models.shipped import WeightsWarning, known_weights
@@ -33,12 +34,12 @@ def load_denoiser(word: str) -> nn.Module:
     known = registry()
     name, equals, weights = word.partition("=")
     if equals:
-        return create_denoiser(name, weights=weights).eval()
+        return in_eval_mode(create_denoiser(name, weights=weights))
     if ":" in word and not known.has("denoisers", word):
         return made_by_function(word)
     offer, member = known.find("denoisers", name)
     if member is None and offer.entry.default_weights in known_weights("denoisers", name):
-        return create_denoiser(name, weights=offer.entry.default_weights).eval()
+        return in_eval_mode(create_denoiser(name, weights=offer.entry.default_weights))
     made = create_denoiser(name)
     if not getattr(made, "trained", False) and any(True for _ in made.parameters()):
         how = f"give {name}=FILE"
@@ -46,4 +47,4 @@ def load_denoiser(word: str) -> nn.Module:
             how += f", or train it: {verbs.train_command('denoisers', name)}"
         said = f"{name!r} has no usual weights and is untrained; {how}"
         warnings.warn(said, WeightsWarning, stacklevel=2)
-    return made.eval()
+    return in_eval_mode(made)

@@ -6,6 +6,7 @@ import importlib
 
 from torch import nn
 
+from robust_restoration.contracts import in_eval_mode
 from robust_restoration.errors import InputError, one_line
 
 
@@ -25,4 +26,4 @@ def made_by_function(word: str) -> nn.Module:
             f"{word!r} gives what is of type {type(made).__name__}; expected a function that "
             "returns a module."
         )
-    return made.eval()
+    return in_eval_mode(made)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from robust_restoration.contracts import in_eval_mode
 from robust_restoration.data import LabelledImages, load_labelled
 from robust_restoration.evaluation.tasks import is_random
 from robust_restoration.evaluation.threats import Threat, attacked_images, parse_threats
@@ -77,10 +78,8 @@ def attack_and_resubmit(
         rows = slice(start, min(start + BLOCK, len(images)))
         numbers = list(range(rows.start, rows.stop))
         clean, labels = images.pixels(rows).to(device), images.labels[rows].to(device)
-        made = attacked_images(
-            threat.make(target.eval(), eps, classifier=True, seed=seed), clean, labels, numbers,
-            seed=seed,
-        )
+        attack = threat.make(in_eval_mode(target), eps, classifier=True, seed=seed)
+        made = attacked_images(attack, clean, labels, numbers, seed=seed)
         parts.append(
             resubmission(
                 whole, clean, made, labels, draws=draws, batch_size=batch_size, seed=seed,

@@ -4,7 +4,7 @@ from .attack import Attack
 from .defense import Batch, Defense, Stage, Step, TrainingSet
 from .degradation import Degradation, Given
 from .denoiser import Denoiser
-from .freezing import frozen, unwrapped
+from .freezing import frozen, in_eval_mode, unwrapped
 from .purifier import Inside, Purifier
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "Step",
     "TrainingSet",
     "frozen",
+    "in_eval_mode",
     "unwrapped",
 ]

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from .budgets import NARROW
 
+M = TypeVar("M", bound=nn.Module)
 # What is frozen: for each module its mode, and for each parameter its flag, as they were before the
 # first of those that hold it frozen came, with how many there are.
 _HELD: dict[int, list[Any]] = {}
 _HOLDING = Lock()
+
+
+def in_eval_mode(model: M) -> M:
+    """The model, in eval mode: as ``model.eval()``, which gives nothing where ``train`` does."""
+    model.eval()
+    return model
 
 
 @contextmanager
@@ -37,7 +44,7 @@ def frozen(model: Any) -> Iterator[None]:
         for part, flag in parts:
             # The part itself is kept too, so that its id stays its own.
             _HELD.setdefault(id(part), [part, getattr(part, flag), 0])[2] += 1
-        model.eval()  # somebody's own may give nothing back
+        in_eval_mode(model)
         model.requires_grad_(False)
     try:
         yield

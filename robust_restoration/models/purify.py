@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from robust_restoration.contracts import in_eval_mode
 from robust_restoration.errors import InputError, check_type
 from robust_restoration.images.checks import check_finite, check_images, check_layout, check_made
 from robust_restoration.numbers import check_count
@@ -78,7 +79,7 @@ def _shared(
     if isinstance(purifier, nn.Module):
         if weights is not None:
             raise InputError("weights go with a purifier's name; this one is a module already.")
-        return purifier.eval()
+        return in_eval_mode(purifier)
     expected = "a name, such as robust-restoration list purifiers shows, or a module"
     check_type("purifier", purifier, str | None, expected)
     word = purifier or registry().default("purifiers", "classifier")
@@ -91,7 +92,7 @@ def _fitting(
     """The purifier of a name, with the weights given or those that fit."""
     if "+" in purifier:
         if weights is not None:
-            return create_purifier(purifier, weights=weights).eval()
+            return in_eval_mode(create_purifier(purifier, weights=weights))
         parts = purifier.split("+")
         return Chain(*[_fitting(part, None, classifier, size, channels) for part in parts]).eval()
     _, member = registry().find("purifiers", purifier)
@@ -100,7 +101,7 @@ def _fitting(
         path = find_weights("purifiers", purifier, tag)
         if path.is_file():
             return _trained(purifier, identity(path))
-    made = create_purifier(purifier, weights=weights).eval()
+    made = in_eval_mode(create_purifier(purifier, weights=weights))
     if weights is None and any(True for _ in made.parameters()):
         weights_for("purifiers", purifier, classifier, size, channels)  # says that there are none
     return made
@@ -108,7 +109,7 @@ def _fitting(
 
 @lru_cache(maxsize=16)
 def _trained(purifier: str, which: Identity) -> nn.Module:
-    return create_purifier(purifier, weights=which[0]).eval()
+    return in_eval_mode(create_purifier(purifier, weights=which[0]))
 
 
 class PurifiedClassifier(nn.Module):

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as registration
 from torch.overrides import TorchFunctionMode
 
+from robust_restoration.contracts import in_eval_mode
 from robust_restoration.errors import InputError, WeightsError, cleaned, first_words
 from robust_restoration.files import atomic_path, json_text
 from robust_restoration.plugins.registry import registry
@@ -148,7 +149,7 @@ class WeightsFile:
                 f"{first_words(error)}"
             ) from error
         self.fill(module)
-        return module.eval()
+        return in_eval_mode(module)
 
     def build_chain(self, *, trusted: bool = False) -> nn.Module:
         """The `Chain` that it says it is of."""
@@ -298,7 +299,7 @@ def create_with_weights(kind: str, name: str, weights: str, options: dict[str, A
     offer, member = registry().find(kind, name)
     if member is not None:  # of a family, such as denoiser:NAME: the weights are the member's
         made: nn.Module = registry().create(kind, name, weights=weights, **options)
-        return made.eval()
+        return in_eval_mode(made)
     file = WeightsFile(find_weights(kind, name, weights))
     # A package's own file is trusted as its code is.
     trusted = file.path.resolve() in {known.resolve() for known in shipped(kind, name).values()}

@@ -194,3 +194,16 @@ def test_a_purifier_is_a_name_or_a_module(tiny_classifier: nn.Module, images: Te
         rr.purify(tiny_classifier, images, purifier=5)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="weights go with a purifier's name"):
         rr.purify(tiny_classifier, images, purifier=_Dim(), weights="x")
+
+
+def test_networks_whose_train_gives_nothing_back(
+    tiny_classifier: nn.Module, images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(module: nn.Module, mode: bool = True) -> None:
+        was(module, mode)
+
+    was = nn.Sequential.train
+    monkeypatch.setattr(nn.Sequential, "train", train)
+    purifier = nn.Sequential(nn.AvgPool2d(3, 1, 1))
+    assert rr.PurifiedClassifier(tiny_classifier, purifier)(images).shape == (4, 10)
+    assert rr.purify(tiny_classifier, images, purifier=purifier).shape == images.shape
