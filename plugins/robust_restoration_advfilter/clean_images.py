@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from robust_restoration.data import LabelledImages, RestorationImages, load_images
 from robust_restoration.data.labelled import fit
+from robust_restoration.data.mapped_images import read_alike
 from robust_restoration.data.names import understand
-from robust_restoration.data.stored import read_alike
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
 from robust_restoration.images.files import read_image

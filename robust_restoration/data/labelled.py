@@ -17,8 +17,8 @@ from robust_restoration.images.pixels import to_channels
 from robust_restoration.numbers import check_count
 
 from .class_folders import class_folders
+from .mapped_images import read_alike
 from .names import load_offered, offered_sets, understand
-from .stored import read_alike
 
 HASHED = 256  # images at a time
 SPLITS = ("train", "val", "valid", "validation", "test")

@@ -1,4 +1,4 @@
-"""Checks of images that come in."""
+"""Checks of images that come in, and of what networks make of them."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from PIL import Image
 from robust_restoration_advfilter.clean_images import clean_images
 from torch import nn
 
-from robust_restoration.data import load_images, stored
+from robust_restoration.data import load_images, mapped_images
 from robust_restoration.errors import DataError, InputError
 
 
@@ -42,7 +42,7 @@ def test_a_folder_is_read_one_image_at_a_time_and_mapped_where_it_is_large(
     monkeypatch.undo()
     monkeypatch.setenv("ROBUST_RESTORATION_CACHE", str(folder.parent / "cache"))
     assert torch.equal(squares, clean_images(loaded, classifier))
-    monkeypatch.setattr(stored, "IN_MEMORY", 1000)
+    monkeypatch.setattr(mapped_images, "IN_MEMORY", 1000)
     for _ in range(2):  # made, and found again
         assert torch.equal(clean_images(folder, classifier), squares)
     (kept,) = (folder.parent / "cache/images").glob("*.bin")

@@ -14,7 +14,7 @@ from robust_restoration_advfilter import pairs as pairs_module
 from robust_restoration_advfilter.pairs import AdversarialPairs, make_pairs
 from torch import nn
 
-from robust_restoration.data import load_labelled, stored
+from robust_restoration.data import load_labelled, mapped_images
 
 LIMIT = """
 import resource, sys
@@ -66,9 +66,9 @@ except RuntimeError:
 FOLDER = LIMIT + """
 import torch
 import robust_restoration as rr
-from robust_restoration.data import stored
+from robust_restoration.data import mapped_images
 
-stored.IN_MEMORY = 2**20
+mapped_images.IN_MEMORY = 2**20
 folder = sys.argv[1]
 torch.manual_seed(0)
 classifier = torch.nn.Sequential(
@@ -156,7 +156,7 @@ def test_mapped_images_are_those_in_memory(
     (tmp_path / "set" / "labels.csv").write_text("\n".join(rows))
     memory = load_labelled(tmp_path / "set", size=16)
     assert len(memory) == 5
-    monkeypatch.setattr(stored, "IN_MEMORY", 1000)
+    monkeypatch.setattr(mapped_images, "IN_MEMORY", 1000)
     for _ in range(2):  # made, and found again
         mapped = load_labelled(tmp_path / "set", size=16)
         assert torch.equal(mapped.images, memory.images)

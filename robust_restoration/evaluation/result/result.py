@@ -318,7 +318,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data; records are grouped by condition, values in images' order."""
-        from .plain import to_plain
+        from .as_json import to_plain
 
         return to_plain(self)
 
@@ -336,7 +336,7 @@ class Result:
         Raises:
             DataError: If it is damaged, or not there.
         """
-        from .plain import read
+        from .as_json import read
 
         return read(source)
 
