@@ -22,6 +22,7 @@ def plugins(as_json: Json = False) -> None:
         emit(
             [
                 {fact: getattr(p, fact) for fact in facts}
+                | {"reason": p.reason or _not_there(p.entries)}
                 | {"offers": {k: [about(e.name, e) for e in es] for k, es in p.entries.items()}}
                 for p in found
             ]
@@ -37,10 +38,19 @@ def plugins(as_json: Json = False) -> None:
         )
         color = {"active": "green", "disabled": "yellow"}.get(p.status, "red")
         status = f"[{color}]{p.status}[/{color}]"
-        words = p.name, f"{p.distribution} {p.version}", offers or p.reason
+        why = p.reason if not offers else _not_there(p.entries)
+        words = p.name, f"{p.distribution} {p.version}", "\n".join(filter(None, (offers, why)))
         name, origin, says = map(escape, words)
         table.add_row(name, origin, status, says)
     show(table)
+
+
+def _not_there(entries: dict[str, list[Entry]]) -> str:
+    """Which entries lead nowhere, and why: what does not import cannot be created."""
+    from robust_restoration.plugins.targets import what_is_missing
+
+    found = ((e, what_is_missing(e.target)) for own in entries.values() for e in own)
+    return "; ".join(f"{e.name!r} leads nowhere: {missing}" for e, missing in found if missing)
 
 
 def about(name: str, entry: Entry) -> dict[str, Any]:

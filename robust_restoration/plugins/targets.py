@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
+from importlib.machinery import PathFinder
 from typing import Any
 
 from robust_restoration.errors import InputError, PluginError, did_you_mean, one_line
@@ -47,6 +48,30 @@ def importable(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):  # its parent is missing, or it is a stub in sys.modules
         return False
+
+
+def what_is_missing(target: str) -> str:
+    """What of ``"package.module:attribute"`` is not there, found without importing it; "" if none.
+
+    Of a module that is not loaded, only its file is looked for.
+    """
+    module, _, attribute = target.partition(":")
+    whole, *parts = module.split(".")
+    try:
+        if module in sys.modules:
+            names = vars(sys.modules[module])
+            there = attribute in names or "__getattr__" in names or not attribute.isidentifier()
+            return "" if there else f"{module!r} has no {attribute!r}"
+        there = whole in sys.modules
+        spec = sys.modules[whole].__spec__ if there else importlib.util.find_spec(whole)
+        for part in parts:
+            if spec is None:
+                break
+            whole, folders = f"{whole}.{part}", spec.submodule_search_locations
+            spec = None if folders is None else PathFinder.find_spec(whole, folders)
+    except (ImportError, ValueError, TypeError, AttributeError):  # sys.modules holds anything
+        return ""
+    return f"there is no module {whole!r}" if spec is None else ""
 
 
 def parameters_of(target: Any) -> dict[str, inspect.Parameter]:

@@ -86,6 +86,24 @@ def test_plugins(run: Run, fake_plugin: Callable[..., Path]) -> None:
     assert {"name", "summary", "paper"} == set(rows["advfilter"]["offers"]["purifiers"][0])
 
 
+def test_plugins_tells_entries_that_lead_nowhere(
+    run: Run, fake_plugin: Callable[..., Path]
+) -> None:
+    targets = ("zz_not_there.deeper:Thing", "robust_restoration_lost:nothing", "math:sqrt",
+               "robust_restoration_lost.sub:Thing", "robust_restoration_lost:weights/a.safetensors")
+    entries = [f"Entry('e{number}', {target!r})" for number, target in enumerate(targets)]
+    fake_plugin("robust_restoration_lost", "from robust_restoration import Entry, hookimpl\n"
+                f"@hookimpl\ndef purifiers():\n    return [{', '.join(entries)}]", name="lost")
+    rows = {row["name"]: row for row in json.loads(run("plugins", "--json")[1])}
+    assert rows.pop("lost")["reason"] == (
+        "'e0' leads nowhere: there is no module 'zz_not_there'; "
+        "'e1' leads nowhere: 'robust_restoration_lost' has no 'nothing'; "
+        "'e3' leads nowhere: there is no module 'robust_restoration_lost.sub'"
+    )
+    assert not any(row["reason"] for row in rows.values())  # all of the built-in plugins' are there
+    assert "no module 'zz_not_there'" in run("plugins")[1]
+
+
 def test_list_and_env(run: Run) -> None:
     status, out, _ = run("list", "attacks", "*pgdl2")
     assert (status, out.split()[0]) == (0, "torchattacks/pgdl2")
