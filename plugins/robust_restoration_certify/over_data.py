@@ -201,7 +201,8 @@ def _bar(shown: bool, total: int) -> Iterator[Any]:
     """A bar of noisy copies, with the time that is left; gives the function that moves it on."""
     columns = (
         TextColumn("certifying"), BarColumn(), MofNCompleteColumn(), TextColumn("noisy copies"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False),
+        TimeElapsedColumn(), TextColumn("gone,"), TimeRemainingColumn(elapsed_when_finished=False),
+        TextColumn("left"),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task("certifying", total=total)
