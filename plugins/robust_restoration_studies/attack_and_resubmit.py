@@ -78,8 +78,8 @@ def attack_and_resubmit(
         rows = slice(start, min(start + BLOCK, len(images)))
         numbers = list(range(rows.start, rows.stop))
         clean, labels = images.pixels(rows).to(device), images.labels[rows].to(device)
-        attack = threat.make(in_eval_mode(target), eps, classifier=True, seed=seed)
-        made = attacked_images(attack, clean, labels, numbers, seed=seed)
+        attacker = threat.make(in_eval_mode(target), eps, classifier=True, seed=seed)
+        made = attacked_images(attacker, clean, labels, numbers, seed=seed)
         parts.append(
             resubmission(
                 whole, clean, made, labels, draws=draws, batch_size=batch_size, seed=seed,
