@@ -152,20 +152,30 @@ class DenoiserAttack(Attack):
 
     # -- for subclasses ---------------------------------------------------------------------
 
-    def gradient(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of each image, (N,), and its gradient, (N, C, H, W), in float32."""
-        images = images.detach().requires_grad_()
-        value = self.value(images, targets)
-        return value.detach(), self.derivative(value.sum(), images).float()
+    def gradient(
+        self, images: Tensor, targets: Tensor, change: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of each image, (N,), and its gradient, (N, C, H, W), in float32.
 
-    def value(self, images: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each image, (N,), differentiable in ``images``."""
+        Args:
+            images: (N, C, H, W).
+            targets: What the loss compares with.
+            change: What is added to the images, where the model can do that part by part.
+        """
+        free = (images if change is None else change).detach().requires_grad_()
+        value = self.value(*((free, targets) if change is None else (images, targets, free)))
+        return value.detach(), self.derivative(value.sum(), free).float()
+
+    def value(self, images: Tensor, targets: Tensor, change: Tensor | None = None) -> Tensor:
+        """The loss of each image, (N,), differentiable in ``images`` and ``change``."""
         source, sigma = self.source, ordinary(self.sigma)
         if self.loss is None and _adds_up(source):
             with autocast(images, self.autocast):
-                return cast(Tensor, source(images, sigma, loss=_error_of(targets)))
+                added = source(images, sigma, change=change, loss=_error_of(targets))
+                return cast(Tensor, added)
         loss: Any = self.loss or squared_error
         if not hasattr(loss, "parts") or not _adds_up(source):
+            images = images if change is None else images + change
             return cast(Tensor, loss(self.output(images), targets))
         part = loss.parts(targets)
 
@@ -175,7 +185,8 @@ class DenoiserAttack(Attack):
 
         with autocast(images, self.autocast):
             added = source(
-                images, sigma, loss=lambda some, place: part(some.float(), place), whole=whole
+                images, sigma, change=change, whole=whole,
+                loss=lambda some, place: part(some.float(), place),
             )
         return cast(Tensor, added)
 

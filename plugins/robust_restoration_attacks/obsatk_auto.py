@@ -88,7 +88,7 @@ class ObsAtkAuto(ObsAtk):
         else:
             now = torch.zeros_like(inputs)
         step = 2 * wide(self.radius(inputs))
-        value, gradient = self.gradient(inputs + now, targets)
+        value, gradient = self.gradient(inputs, targets, now)
         best, highest, ascent, last = now, value, gradient, now
         rises, former = torch.zeros_like(value), value
         mark, halved = highest, torch.zeros_like(value, dtype=torch.bool)
@@ -107,7 +107,7 @@ class ObsAtkAuto(ObsAtk):
             del aim
             if number == self.steps:
                 break
-            value, gradient = self.gradient(inputs + now, targets)
+            value, gradient = self.gradient(inputs, targets, now)
             rises, former = rises + (value > former), value
             further = value > highest
             best, ascent = choose(further, now, best), choose(further, gradient, ascent)

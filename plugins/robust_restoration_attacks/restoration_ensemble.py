@@ -160,12 +160,13 @@ def counted(models: list[Any]) -> Iterator[Callable[[int], dict[str, int]]]:
     """
     found = {"gradients": 0, "queries": 0}
 
-    def note(module: nn.Module, args: tuple[Any, ...]) -> None:
-        traced = bool(args) and isinstance(args[0], Tensor) and args[0].requires_grad
+    def note(module: nn.Module, args: tuple[Any, ...], more: dict[str, Any]) -> None:
+        given = [value for value in (*args, *more.values()) if isinstance(value, Tensor)]
+        traced = any(value.requires_grad for value in given)
         found["gradients" if traced else "queries"] += len(args[0]) if args else 0
 
     modules = {id(model): model for model in models if isinstance(model, nn.Module)}
-    handles = [model.register_forward_pre_hook(note) for model in modules.values()]
+    handles = [m.register_forward_pre_hook(note, with_kwargs=True) for m in modules.values()]
     try:
         yield lambda images: {kind: -(-total // images) for kind, total in found.items()}
     finally:

@@ -75,6 +75,7 @@ class Tiled(Denoiser):
         noisy: Tensor,
         sigma: Level = None,
         *,
+        change: Tensor | None = None,
         loss: Loss | None = None,
         whole: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
@@ -83,19 +84,26 @@ class Tiled(Denoiser):
         Args:
             noisy: The images.
             sigma: As the denoiser takes it.
+            change: What is added to them, where possible tile by tile: of a large image the sum is
+                one more.
             loss: What each tile adds to a sum, (N,), given its restored pixels, (N, C, h, w), and
                 their place in the image. The sum is returned then, and nothing of the size of the
                 image is kept for its gradient but that.
             whole: What is returned in place of the sum, from the whole restored image, which it may
                 change where that requires no gradient: the sum then gives the gradient alone.
         """
-        traced = torch.is_grad_enabled() and noisy.requires_grad
-        if max(noisy.shape[-2:]) <= self.tile:
+        traced = torch.is_grad_enabled() and any(
+            images.requires_grad for images in (noisy, change) if images is not None
+        )
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        small = max(noisy.shape[-2:]) <= self.tile
+        if traced and loss is not None and not parameters and not small:
+            return cast(Tensor, _Sum.apply(self, sigma, loss, whole, noisy, change))
+        if change is not None:
+            noisy = noisy + change
+        if small:
             restored = self._one(noisy, sigma)
         elif traced:
-            parameters = [p for p in self.parameters() if p.requires_grad]
-            if loss is not None and not parameters:
-                return cast(Tensor, _Sum.apply(self, sigma, loss, whole, noisy))
             restored = cast(Tensor, _WithGradient.apply(self, sigma, noisy, *parameters))
         elif loss is not None and whole is None:
             added = [
@@ -272,13 +280,18 @@ class _Sum(torch.autograd.Function):
         loss: Loss,
         whole_loss: Callable[[Tensor], Tensor] | None,
         noisy: Tensor,
+        change: Tensor | None,
     ) -> Tensor:
+        def seen(outer: Place) -> Tensor:
+            part = noisy[outer] if change is None else noisy[outer] + change[outer]
+            return part.detach().requires_grad_()
+
         tiles = list(tiled._tiles(noisy, sigma, gradient=True))
         value = None
         if whole_loss is not None:  # before the gradient is there, so as not to hold both
             restored = torch.empty_like(noisy)
             for outer, inner, core in tiles:
-                part = noisy[outer].detach().requires_grad_()
+                part = seen(outer)
                 with torch.enable_grad():
                     found = tiled._one(part, sigma)[inner].detach()
                 restored[core] = found.to(restored.dtype)
@@ -287,7 +300,7 @@ class _Sum(torch.autograd.Function):
         whole, added, leads = torch.zeros_like(noisy), [], False
         # From the last to the first, as a backward pass goes: the same gradient to the bit.
         for outer, inner, core in reversed(tiles):
-            part = noisy[outer].detach().requires_grad_()
+            part = seen(outer)
             with torch.enable_grad():
                 values = loss(tiled._one(part, sigma)[inner], core)
                 summed = values.sum()
@@ -309,4 +322,5 @@ class _Sum(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (whole,) = ctx.saved_tensors
         each = gradients[0].view(-1, 1, 1, 1).to(whole)
-        return None, None, None, None, whole if bool((each == 1).all()) else whole * each
+        found = whole if bool((each == 1).all()) else whole * each
+        return *[None] * 4, *(found if asked else None for asked in ctx.needs_input_grad[4:])

@@ -23,7 +23,7 @@ class Denoiser(nn.Module):
             and its place in them, as an index, that gives (N,), and returns the sum over all
             parts: for what works in parts, and whose whole image then need not be kept. And
             ``whole``, a function of the whole restored image, whose (N,) it returns instead, while
-            the gradient is that sum's.
+            the gradient is that sum's; and ``change``, which it adds to the observed images.
     """
 
     channels: int | None = None

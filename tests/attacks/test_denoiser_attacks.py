@@ -398,10 +398,10 @@ def test_restarts_draw_anew(denoiser, pair):
         starts.append(None)
         return run(*given, **named)
 
-    def first_seen(images, targets):
+    def first_seen(images, targets, change):
         if starts[-1] is None:
-            starts[-1] = images.clone()
-        return gradient(images, targets)
+            starts[-1] = change.clone()
+        return gradient(images, targets, change)
 
     attack._run, attack.gradient = one_run, first_seen
     attack(noisy, clean)
