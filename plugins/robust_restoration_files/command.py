@@ -197,6 +197,8 @@ def report(summary: dict[str, list[str]], done: str, out: Path, as_json: bool) -
             f"{len(summary['written'])} {done} into {out}, {len(summary['kept'])} already "
             f"there, {len(summary['damaged'])} damaged."
         )
+        if summary["kept"]:
+            say("  What was there is left, whatever made it; --overwrite makes it anew.")
         for sentence in summary["damaged"]:
             say(f"  {sentence}")
     if summary["damaged"]:

@@ -208,6 +208,9 @@ def test_the_usual_denoiser_and_attack(run, tmp_path: Path) -> None:
     status, _, err = run("denoise", tmp_path / "in", "-o", tmp_path / "out")
     assert status == 0, err
     assert "untrained" not in err
+    assert "whatever made it" not in err
+    status, _, err = run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--sigma", 9)
+    assert (status, "0 restored" in err, "whatever made it; --overwrite" in err) == (0, True, True)
     status, _, err = run(
         "attack", tmp_path / "in", "-o", tmp_path / "attacked", "--set", "steps=1", "--eps", "3"
     )
