@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from robust_restoration.errors import InputError
 from robust_restoration.numbers import check_count
 
-from .large import choose, strips, wide
+from .large import choose, give_back, strips, wide
 from .obsatk import ObsAtk
 from .projections import lengths
 
@@ -107,6 +107,7 @@ class ObsAtkAuto(ObsAtk):
             del aim
             if number == self.steps:
                 break
+            give_back(now)
             value, gradient = self.gradient(inputs, targets, now)
             rises, former = rises + (value > former), value
             further = value > highest

@@ -117,3 +117,24 @@ def test_attacks_hold_few_copies_of_an_image(
     with Live(noisy, clean) as live:
         attack(noisy, clean)
     assert live.peak <= images
+
+
+@pytest.mark.parametrize("error", [OSError, AttributeError, TypeError])
+def test_only_of_large_images_is_memory_given_back_and_where_it_can_be(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    class Library:
+        def __init__(self, name: None) -> None:
+            pass
+
+        def malloc_trim(self, pad: int) -> int:
+            asked.append(pad)
+            raise error  # as where the system has no such function
+
+    monkeypatch.setattr("ctypes.CDLL", Library)
+    large.give_back(torch.empty(1, 3, 64, 64))
+    assert not asked
+    large.give_back(torch.empty(large.LARGE // 4))
+    assert asked == [0]
