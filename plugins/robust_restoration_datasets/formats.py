@@ -12,11 +12,12 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from robust_restoration.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np  # below it is imported where files are read: listing sets does without
 
 Arrays = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
 CIFAR_ROW = 1 + 3 * 32 * 32
@@ -51,6 +52,8 @@ class CifarBinary:
 
     def read(self, files: list[Path], limit: int | None) -> Arrays:
         """Rows of all files, in order."""
+        import numpy as np
+
         rows = []
         for file in files:
             data = np.fromfile(file, dtype=np.uint8)
@@ -113,6 +116,8 @@ class Npz:
 
     def count(self, files: list[Path]) -> int:
         """From the header of ``y``."""
+        import numpy as np
+
         try:
             with zipfile.ZipFile(files[0]) as archive, archive.open("y.npy") as file:
                 version = np.lib.format.read_magic(file)
@@ -193,6 +198,7 @@ def read_mat(path: Path, *names: str) -> dict[str, np.ndarray[Any, Any]]:
     Raises:
         DataError: If the file is damaged or has no such arrays.
     """
+    import numpy as np
     from scipy.io import loadmat
 
     try:
@@ -215,6 +221,8 @@ def _open(path: Path) -> Any:
 
 def _idx(path: Path, dimensions: int) -> np.ndarray[Any, Any]:
     """An idx file: 0, 0, 8 (unsigned bytes), number of dimensions, their sizes, the bytes."""
+    import numpy as np
+
     try:
         with _open(path) as file:
             data = file.read()
