@@ -37,19 +37,26 @@ class TrainingError(RobustRestorationError, RuntimeError):
     """Training that cannot go on, such as after a non-finite loss."""
 
 
-def check_type(name: str, value: object, kind: Any, expected: str) -> None:
-    """Raise an `InputError` unless a value is of a kind, as ``isinstance`` takes it.
+def check_type(
+    name: str,
+    value: object,
+    kind: Any,
+    expected: str,
+    error: type[RobustRestorationError] = InputError,
+) -> None:
+    """Raise an error unless a value is of a kind, as ``isinstance`` takes it.
 
     Args:
         name: What the value is called.
         value: What came.
         kind: What it is to be.
         expected: The same in words.
+        error: What is raised.
     """
     if not isinstance(value, kind):
         came = type(value).__name__
         article = "an" if came[0] in "aeioAEIO" else "a"
-        raise InputError(f"{name} is {article} {came}; expected {expected}.")
+        raise error(f"{name} is {article} {came}; expected {expected}.")
 
 
 def did_you_mean(name: str, choices: list[str]) -> str:

@@ -146,7 +146,7 @@ def find_weights(kind: str, name: str, weights: str) -> Path:
     Raises:
         WeightsError: If it is none of these; lists the tags there are.
     """
-    check_type("weights", weights, str | Path, "a tag, a file or user/repo")
+    check_type("weights", weights, str | Path, "a tag, a file or user/repo", WeightsError)
     weights = str(weights)
     tags = known_weights(kind, name)
     if weights in tags:

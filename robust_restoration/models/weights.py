@@ -270,9 +270,11 @@ def save_weights(
         raise InputError(f"Weights are written as .safetensors; got {path.name!r}.")
     tensors = {}
     for key, tensor in module.state_dict().items():
-        tensors[key] = tensor.half() if half and tensor.is_floating_point() else tensor
-        if bool((torch.isfinite(tensor) & ~torch.isfinite(tensors[key])).any()):
-            raise InputError(f"{key} has values beyond float16's range; save with half=False.")
+        tensors[key] = tensor
+        if half and tensor.is_floating_point():
+            tensors[key] = tensor.half()
+            if bool((torch.isfinite(tensor) & ~torch.isfinite(tensors[key])).any()):
+                raise InputError(f"{key} has values beyond float16's range; save with half=False.")
     metadata = {"format": FORMAT, "kind": kind, "entry": name}
     described = getattr(module, "described", None)  # of what is made of other entries
     if described is not None:

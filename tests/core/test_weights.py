@@ -105,6 +105,8 @@ def test_missing_file_tag_and_suffix(tmp_path: Path) -> None:
         rr.create_purifier("additive", weights=str(tmp_path / "none.safetensors"))
     with pytest.raises(WeightsError, match=r"has no weights 'genral'.*'general'"):
         find_weights("purifiers", "advfilter", "genral")
+    with pytest.raises(WeightsError, match="weights is an int; expected a tag"):
+        find_weights("purifiers", "advfilter", 5)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"written as \.safetensors"):
         save_weights(nn.Linear(1, 1), tmp_path / "a.pt", kind="purifiers", name="additive")
 
