@@ -50,6 +50,17 @@ def seeded() -> None:
             torch.cuda.manual_seed_all(0)
 
 
+@pytest.fixture(autouse=True)
+def forgotten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A module that a test writes and imports is gone after it: another may write one so named."""
+    before = set(sys.modules)
+    yield
+    root = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(root):
+            del sys.modules[name]
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the working tree."""
@@ -136,8 +147,6 @@ def fake_plugin(
     """
     from robust_restoration.plugins.registry import registry
 
-    made: list[str] = []
-
     def make(
         module: str,
         source: str,
@@ -158,16 +167,12 @@ def fake_plugin(
             f"[robust_restoration]\n{name or module} = {module}\n", encoding="utf-8"
         )
         monkeypatch.syspath_prepend(str(site))
-        made.append(module)
         registry.cache_clear()
         return site
 
     registry.cache_clear()
     yield make
     registry.cache_clear()
-    for module in made:
-        for loaded in [m for m in sys.modules if m == module or m.startswith(f"{module}.")]:
-            del sys.modules[loaded]
 
 
 @pytest.fixture
