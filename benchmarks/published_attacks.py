@@ -73,12 +73,12 @@ RELEASED = {"target": "noisy", "clip": "paper"}  # as the authors' code attacks
 
 
 def evaluate(name: str, data: str, limit: int | None, **options: Any) -> Any:
-    """One denoiser, evaluated in bfloat16."""
+    """One denoiser, evaluated."""
     model = load_published(WEIGHTS, name).to(DEVICE, memory_format=torch.channels_last)
     began = time.monotonic()
     result = rr.evaluate(
-        model, data, root=ROOT, limit=limit, autocast="bf16", checks=False, name=name,
-        progress=False, batch_size=4, **options,
+        model, data, root=ROOT, limit=limit, checks=False, name=name, progress=False,
+        batch_size=4, **options,
     )
     print(result, f"{time.monotonic() - began:.0f} s", flush=True)
     return result
@@ -154,7 +154,7 @@ def transferred(
     }
     result = rr.evaluate(
         loaded(names), data, root=ROOT, limit=limit, threats=threats, sigma=EPS, batch_size=1,
-        autocast="bf16", checks=False, progress=False, state=STATES / f"transfer-{data}.json",
+        checks=False, progress=False, state=STATES / f"transfer-{data}.json",
     )
     return TransferResult(result).to_dict()
 
@@ -275,8 +275,7 @@ def main() -> None:
                 limits |= {"set12": options.images, "transfer": options.images}
             rows = PARTS[part](limits)
             path = RESULTS / f"published-{part}.json"
-            precision = "fp32" if part == "similitude" else "bf16"
-            write_json(path, {"rows": rows, "precision": precision, "environment": environment()})
+            write_json(path, {"rows": rows, "precision": "fp32", "environment": environment()})
         print(table(part))
 
 

@@ -20,7 +20,7 @@ def remarks_on(result: Result) -> list[str]:
 
 
 def _harm(result: Result) -> Iterator[str]:
-    """Denoisers that leave more noise than there was, as those on another scale do."""
+    """Denoisers that leave more noise than there was: untrained ones, those on another scale."""
     sigma = result.settings.get("sigma")
     known = str(result.settings.get("noise", "")).startswith("Gaussian noise of")
     if "psnr" not in result.metrics or not known or not sigma:
@@ -32,9 +32,9 @@ def _harm(result: Result) -> Iterator[str]:
             if found < noisy - 1:
                 yield (
                     f"{key.subject} leaves {found:.1f} dB of images that the noise left "
-                    f"{noisy:.1f} dB, which is worse than nothing: is it for another noise, or for "
-                    "values from 0 to 255? Its forward is given values from 0 to 1 and has to "
-                    "return such."
+                    f"{noisy:.1f} dB, which is worse than nothing: is it untrained, for another "
+                    "noise, or for values from 0 to 255? Its forward is given values from 0 to 1 "
+                    "and has to return such."
                 )
 
 
