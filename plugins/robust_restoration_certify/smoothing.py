@@ -19,6 +19,7 @@ from robust_restoration.models.classifiers import (
     check_module,
     with_unit_range,
 )
+from robust_restoration.models.memory_format import forbids_channels_last
 from robust_restoration.models.precision import autocast, check_autocast
 from robust_restoration.models.restore import conditioning, restore
 from robust_restoration.numbers import check_count, is_number
@@ -27,8 +28,9 @@ from robust_restoration.plugins.targets import call
 from .binomial import leads, lower_bound
 from .certificates import ABSTAINED, Certificates
 
-# A batch holds about so many pixels by default; one that does not fit into memory is halved.
-PIXELS = {"cpu": 2**19, "cuda": 2**22}
+# A batch holds about so many pixels by default; one that does not fit into memory is halved. On a
+# processor more leave the cache: 512 images of 32x32 at a time take twice as long as by 64.
+PIXELS = {"cpu": 2**16, "cuda": 2**22}
 COPIES = (1, 2000)  # and at least, and at most, so many images
 # What an image's draws are for; they must not be the same ones.
 GUESS, BOUND, PREDICT = range(3)
@@ -107,6 +109,7 @@ class SmoothedClassifier(nn.Module):
         self.denoiser: nn.Module | None = made
         self.sigma, self.batch_size, self.seed = sigma, batch_size, seed
         self.precision = precision
+        self.channels_last = True
 
     def base(self, noisy: Tensor) -> Tensor:
         """Logits (N, K) of f(D(noisy)), differentiable; ``noisy`` is (N, C, H, W), not clamped."""
@@ -263,11 +266,19 @@ class SmoothedClassifier(nn.Module):
 
     def _counted(self, image: Tensor, noise: Tensor) -> Tensor:
         """How often each class comes, (K,), for this noise, (B, C, H, W)."""
+        noisy = image[None] + self.sigma * noise.to(image)
+        if self.channels_last and image.device.type == "cpu":  # half as fast again there
+            noisy = noisy.contiguous(memory_format=torch.channels_last)
         try:
-            logits = self.base(image[None] + self.sigma * noise.to(image))
+            logits = self.base(noisy)
         except torch.OutOfMemoryError:
             if len(noise) == 1:
                 raise
+        except RuntimeError as error:
+            if not self.channels_last or not forbids_channels_last(error):
+                raise
+            self.channels_last = False
+            return self._counted(image, noise)
         else:
             return torch.bincount(logits.argmax(1), minlength=logits.shape[1])
         self.batch_size = (len(noise) + 1) // 2  # from here on

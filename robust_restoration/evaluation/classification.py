@@ -19,6 +19,7 @@ from robust_restoration.models.classifiers import (
     input_channels,
     with_unit_range,
 )
+from robust_restoration.models.memory_format import memory_format
 from robust_restoration.models.purify import find_purifier
 
 from .controls import CLAMP, ENERGY, SIGN
@@ -27,6 +28,9 @@ from .threats import BARE, WHOLE, Threat
 from .whitebox import attackable
 
 NONE = "none"  # the bare classifier among the purifiers
+# So many at a time by default, on a processor: 32 images of 224x224 take half as long again an
+# image as 8, for memory that the system has to give anew.
+PIXELS = 2**19
 
 
 class Classification(Task):
@@ -65,8 +69,12 @@ class Classification(Task):
             for name, purifier in self.purifiers.items()
         }
         pixels = self.data.pixels(slice(0, 1)).to(self.device)
+        if self.device.type == "cpu":
+            self.batch = max(1, min(self.batch, PIXELS // pixels[0, 0].numel()))
+        self.example, self.format = pixels, torch.channels_last
         for classifier in set(self.bare.values()):
             check_classifier(classifier, pixels, "data")
+            self._agree(classifier)
             with torch.no_grad(), frozen(classifier):
                 self.data.check_classes(int(classifier(pixels).shape[-1]))
         self.data.name = self.data.name or "images"
@@ -79,13 +87,15 @@ class Classification(Task):
     def block(self, numbers: Sequence[int], eps: float | None = None) -> Block:
         """The images with their labels."""
         rows = torch.tensor(list(numbers))
-        pixels = self.data.pixels(rows).to(self.device, memory_format=torch.channels_last)
+        pixels = self.data.pixels(rows).to(self.device, memory_format=self.format)
         return Block(list(numbers), pixels, self.data.labels[rows].to(self.device), pixels)
 
     def attacked_model(self, threat: Threat, subject: str) -> nn.Module:
         """The bare classifier, purifier and classifier as one, or the surrogate."""
         if isinstance(threat.through, nn.Module):
-            return with_unit_range(threat.through)
+            surrogate = with_unit_range(threat.through)
+            self._agree(surrogate)
+            return surrogate
         if threat.through == BARE:
             return self.bare[subject]
         chosen = subject if threat.through == WHOLE else threat.through
@@ -116,6 +126,11 @@ class Classification(Task):
         """Whether each image is classified right, and how the purified one looks."""
         right = accuracy(self._run(self.bare[subject], output, block), block.targets)
         return {"accuracy": right, **self.compare(output, images, block)}
+
+    def _agree(self, classifier: nn.Module) -> None:
+        """Give up channels_last where one classifier does not take it."""
+        if memory_format(classifier, self.example) is not torch.channels_last:
+            self.format = torch.contiguous_format
 
     def _run(self, module: nn.Module, images: Tensor, block: Block) -> Tensor:
         with torch.no_grad(), frozen(module), precision.autocast(images, self.autocast):

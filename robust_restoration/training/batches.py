@@ -32,14 +32,14 @@ def draw(
     return data.batch(order[first % count :][:size], generator, stage)
 
 
-def share_of(batch: Batch, accelerator: Accelerator, *, channels_last: bool) -> Batch:
-    """The rows of a batch that are this process's, on its device."""
+def share_of(batch: Batch, accelerator: Accelerator, layout: torch.memory_format) -> Batch:
+    """The rows of a batch that are this process's, on its device, images in the memory format."""
     rank, world = accelerator.process_index, accelerator.num_processes
     moved = {}
     for name, tensor in batch.items():
         part = tensor[rank::world].to(accelerator.device, non_blocking=True)
-        if channels_last and part.ndim == 4:
-            part = part.contiguous(memory_format=torch.channels_last)
+        if part.ndim == 4:
+            part = part.contiguous(memory_format=layout)
         moved[name] = part
     return moved
 

@@ -15,7 +15,7 @@ import importlib.util
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ from robust_restoration import verbs
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet
 from robust_restoration.errors import InputError, TrainingError, UnknownNameError, check_type
 from robust_restoration.models.classifiers import check_module
+from robust_restoration.models.memory_format import forbids_channels_last
 from robust_restoration.numbers import check_fraction
 from robust_restoration.plugins.targets import call
 from robust_restoration.processes import leave_at_exit
@@ -143,8 +144,13 @@ class _Run:
         settings.check_machine(self.accelerator)
         self.device = self.accelerator.device
         self.model = model.to(self.device)
-        if settings.channels_last:
-            self.model = self.model.to(memory_format=torch.channels_last)
+        self.callers_format = (
+            torch.contiguous_format
+            if all(p.is_contiguous() for p in model.parameters())
+            else torch.channels_last
+        )
+        self.format = torch.channels_last if settings.channels_last else self.callers_format
+        self.model = self.model.to(memory_format=self.format)
         self.defense, self.data, self.validation = defense, data, validation
         self.settings, self.folder, self.recipe = settings, folder, recipe
         self.stages = defense.stages(model)
@@ -170,6 +176,7 @@ class _Run:
         with contextlib.ExitStack() as held:
             if self.folder is not None and self.accelerator.is_main_process:
                 held.enter_context(self.folder.locked())
+            held.callback(self.model.to, memory_format=self.callers_format)
             self._open(resume)
             if self.log_with is not None:
                 begun = {"tensorboard": {"purge_step": self.step}}  # drops rows that are drawn anew
@@ -241,12 +248,19 @@ class _Run:
         torch.manual_seed(mix(settings.seed, self.step, self.accelerator.process_index + 1))
         began = time.perf_counter()
         drawn = draw(self.data, self.step, settings.batch_size, settings.seed, generator, stage)
-        batch = share_of(drawn, self.accelerator, channels_last=settings.channels_last)
+        batch = share_of(drawn, self.accelerator, self.format)
         self.waited += time.perf_counter() - began
         self.model.train()
         optimizer.zero_grad(set_to_none=True)
         step = Step(stage, age / (end - start), generator)
-        value, figures = self._backward(model, batch, step)
+        buffers = [buffer.clone() for buffer in self.model.buffers()]
+        try:
+            value, figures = self._backward(model, batch, step)
+        except RuntimeError as error:
+            if self.format is not torch.channels_last or not forbids_channels_last(error):
+                raise
+            self._give_up_channels_last(buffers)
+            return self._one_step(model, number)
         if self.accelerator.use_distributed:
             value = float(self.accelerator.reduce(torch.tensor(value, device=self.device), "mean"))
         if not math.isfinite(value):
@@ -274,6 +288,15 @@ class _Run:
             self.decay = min(settings.ema, (1 + age) / (10 + age))
             self.average.update_parameters(self.model)
         return {"loss": value, **figures, "lr": rate}
+
+    def _give_up_channels_last(self, buffers: Sequence[Tensor]) -> None:
+        """Where a network views its features as rows; ``buffers`` are those before the step."""
+        self.format = self.callers_format = torch.contiguous_format
+        for module in (self.model, self.average):
+            if module is not None:
+                module.to(memory_format=self.format)
+        for buffer, before in zip(self.model.buffers(), buffers, strict=True):
+            buffer.copy_(before)
 
     @torch.no_grad()
     def _follow(self, averaged: Any, current: Any, count: Any) -> None:

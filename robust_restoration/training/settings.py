@@ -33,7 +33,8 @@ class Settings:
         gamma: What the rate is multiplied by at a milestone.
         warmup: Share of a stage over which the rate rises from 0.
         precision: ``fp32``, ``bf16`` or ``fp16`` (the latter on a GPU only).
-        channels_last: Memory format of the model and the images.
+        channels_last: Memory format of the model and the images, which is faster; it is given up
+            where a network views its features as rows, and the model comes back in its own.
         ema: Decay of the moving average of the weights that is validated and kept; 0 for none.
         clip_grad: Largest L2 norm of the gradient; 0 for any.
         accumulate: Parts that a batch is split into, one after the other, so that it fits into

@@ -42,6 +42,7 @@ CLASSIFIERS = "tests/evaluation/test_classifiers.py"
 RESULT = "tests/evaluation/test_result.py"
 RESUME = "tests/evaluation/test_resume.py"
 LOOP = "tests/core/test_training_loop.py"
+FORMAT = "tests/core/test_memory_format.py"
 HOSTILE = "tests/robustness/test_hostile_weights.py"
 WEIGHTS = "tests/core/test_weights.py"
 REGISTRY = "tests/core/test_registry.py"
@@ -459,6 +460,20 @@ FAULTS = [
         (f"{FILES}::test_or_not_at_all",),
     ),
     # -- training -----------------------------------------------------------------------------
+    Fault(
+        "a step that is made again without channels_last counts batch norm twice",
+        f"{CORE}/training/loop.py",
+        "buffer.copy_(before)",
+        "pass",
+        (f"{FORMAT}::test_statistics_of_the_step_that_is_made_again_are_counted_once",),
+    ),
+    Fault(
+        "a surrogate is given images in channels_last that cannot take them",
+        f"{CORE}/evaluation/classification.py",
+        "            self._agree(surrogate)\n",
+        "",
+        (f"{FORMAT}::test_evaluated_as_one_that_takes_any",),
+    ),
     Fault(
         "stages are trained in the opposite order",
         f"{CORE}/training/loop.py",
