@@ -26,7 +26,11 @@ from robust_restoration.contracts import Attack, Denoiser, unwrapped
 from robust_restoration.contracts.budgets import check_eps
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
-from robust_restoration.models.classifiers import check_classifier, with_unit_range
+from robust_restoration.models.classifiers import (
+    check_classifier,
+    classifier_name,
+    with_unit_range,
+)
 from robust_restoration.numbers import check_count, check_level
 
 from .torchattacks_rows import ROWS
@@ -102,6 +106,15 @@ class _ClassifierAttack(Attack):
                 raise InputError(
                     f"There is the label {highest}, and the classifier has {logits.shape[1]} "
                     f"classes; expected labels from 0 to {logits.shape[1] - 1}."
+                )
+
+            asked = self.facts.differentiates and torch.is_grad_enabled() and args[0].requires_grad
+            if asked and isinstance(logits, Tensor) and not logits.requires_grad:
+                raise InputError(
+                    f"The classifier {classifier_name(module)!r} gives no gradient, as under "
+                    "torch.no_grad() or after detach(); expected one that does. An attack on a "
+                    "surrogate, or one that takes no gradients such as 'torchattacks/square', may "
+                    "be made on this one."
                 )
 
         handle = self.model.register_forward_hook(check)

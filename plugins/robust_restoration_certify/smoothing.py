@@ -16,6 +16,7 @@ from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_images
 from robust_restoration.models.classifiers import (
     check_classifier,
+    check_logits,
     check_module,
     with_unit_range,
 )
@@ -280,6 +281,7 @@ class SmoothedClassifier(nn.Module):
             self.channels_last = False
             return self._counted(image, noise)
         else:
+            check_logits(logits, len(noise), self.classifier)
             return torch.bincount(logits.argmax(1), minlength=logits.shape[1])
         self.batch_size = (len(noise) + 1) // 2  # from here on
         halves = noise.split(self.batch_size)

@@ -17,6 +17,7 @@ from robust_restoration.images.checks import check_images
 from robust_restoration.models.chain import Chain
 from robust_restoration.models.classifiers import (
     NormalizedClassifier,
+    answers,
     check_classifier,
     pretrained_cfg,
     with_unit_range,
@@ -217,13 +218,7 @@ def _said(
     """The most likely classes of an image (1, C, H, W), and their probabilities."""
     ready = with_unit_range(classifier)
     parameter = next(ready.parameters(), image)
-    with torch.no_grad(), frozen(ready):
-        logits = ready(image.to(parameter.dtype))
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        raise InputError(
-            f"{type(classifier).__name__} gives {type(logits).__name__} "
-            f"{tuple(getattr(logits, 'shape', ()))} for one image; expected logits (1, classes)."
-        )
+    logits = answers(ready, image.to(parameter.dtype))
     shares, classes = logits[0].float().softmax(0).sort(descending=True)
     called = _names(classifier, names, len(shares))
     return tuple(

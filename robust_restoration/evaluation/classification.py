@@ -14,7 +14,9 @@ from robust_restoration.errors import InputError, check_type
 from robust_restoration.images.metrics import accuracy
 from robust_restoration.models import precision
 from robust_restoration.models.classifiers import (
+    answers,
     check_classifier,
+    check_logits,
     classifier_name,
     input_channels,
     with_unit_range,
@@ -75,8 +77,7 @@ class Classification(Task):
         for classifier in set(self.bare.values()):
             check_classifier(classifier, pixels, "data")
             self._agree(classifier)
-            with torch.no_grad(), frozen(classifier):
-                self.data.check_classes(int(classifier(pixels).shape[-1]))
+            self.data.check_classes(answers(classifier, pixels).shape[-1])
         self.data.name = self.data.name or "images"
         self.settings = {
             "classifier": options.title or classifier_name(first),
@@ -124,7 +125,9 @@ class Classification(Task):
 
     def figures(self, subject: str, output: Tensor, images: Tensor, block: Block) -> Figures:
         """Whether each image is classified right, and how the purified one looks."""
-        right = accuracy(self._run(self.bare[subject], output, block), block.targets)
+        logits = self._run(self.bare[subject], output, block)
+        check_logits(logits, len(images), self.bare[subject])
+        right = accuracy(logits, block.targets)
         return {"accuracy": right, **self.compare(output, images, block)}
 
     def _agree(self, classifier: nn.Module) -> None:

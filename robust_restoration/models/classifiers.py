@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_restoration.contracts import unwrapped
+from robust_restoration.contracts import frozen, unwrapped
+from robust_restoration.contracts.freezing import version
 from robust_restoration.errors import InputError
 from robust_restoration.images.checks import check_device, check_layout
 
@@ -219,3 +220,43 @@ def check_classifier(classifier: nn.Module, images: Tensor, name: str = "x") -> 
     check_module(classifier)
     check_layout(images, name, input_channels(classifier))
     check_device(images, name, classifier, "classifier")
+
+
+def check_logits(logits: Any, count: int, classifier: nn.Module) -> None:
+    """Check what a classifier says of ``count`` images: logits (N, classes), none of them NaN.
+
+    Raises:
+        InputError: With what came, and what is expected.
+    """
+    name = f"The classifier {classifier_name(classifier)!r}"
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != count:
+        shape = f" {tuple(logits.shape)}" if isinstance(logits, Tensor) else ""
+        raise InputError(
+            f"{name} gives a {type(logits).__name__}{shape} for {count} image(s); expected logits "
+            "(N, classes). A module around it may give these alone."
+        )
+    wrong = int(logits.isnan().any(dim=1).sum())
+    if wrong:
+        raise InputError(
+            f"{name} gives NaN for {wrong} of {count} image(s); expected numbers. Check its "
+            "weights, and its precision if it runs in float16."
+        )
+
+
+def answers(classifier: nn.Module, images: Tensor) -> Tensor:
+    """Logits (N, classes) of a frozen classifier, for images that it leaves as they are.
+
+    Raises:
+        InputError: If it gives something else, or changes the images.
+    """
+    given = images.clone()
+    before = version(given)
+    with torch.no_grad(), frozen(classifier):
+        logits: Tensor = classifier(given)
+    if version(given) != before:
+        raise InputError(
+            f"The classifier {classifier_name(classifier)!r} changes the images that it is given, "
+            "in place, as x.sub_(mean) does; expected that it leaves them: x = x - mean."
+        )
+    check_logits(logits, len(images), classifier)
+    return logits

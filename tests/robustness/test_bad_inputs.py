@@ -165,6 +165,19 @@ def names() -> dict[str, Any]:
         "architecture": "tiny", "input_size": (3, 32, 32), "num_classes": 10, "mean": mean,
         "std": std,
     }
+
+    class Then(nn.Module):
+        def __init__(self, after: Any) -> None:
+            super().__init__()
+            self.inner, self.after = classifier, after
+
+        def forward(self, x: Any) -> Any:
+            return self.after(self.inner(x))
+
+    class First(Then):
+        def forward(self, x: Any) -> Any:
+            return self.inner(self.after(x))
+
     x, gray = torch.rand(2, 3, 32, 32), torch.rand(2, 1, 32, 32)
     images, labels = (255 * x).byte(), torch.tensor([1, 2])
     return {
@@ -173,7 +186,7 @@ def names() -> dict[str, Any]:
         "labels": labels, "images": images, "Blur": Blur, "ToNan": ToNan, "Halves": Halves,
         "Text": Text, "blur": Blur(), "nan": math.nan, "inf": math.inf,
         "labelled": rr.LabelledImages(images, labels, name="two"), "transfer": transfer,
-        "similitude": similitude,
+        "similitude": similitude, "Then": Then, "First": First,
     }
 
 
