@@ -228,19 +228,18 @@ def check_logits(logits: Any, count: int, classifier: nn.Module) -> None:
     Raises:
         InputError: With what came, and what is expected.
     """
-    name = f"The classifier {classifier_name(classifier)!r}"
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != count:
-        shape = f" {tuple(logits.shape)}" if isinstance(logits, Tensor) else ""
-        raise InputError(
-            f"{name} gives a {type(logits).__name__}{shape} for {count} image(s); expected logits "
-            "(N, classes). A module around it may give these alone."
-        )
-    wrong = int(logits.isnan().any(dim=1).sum())
-    if wrong:
-        raise InputError(
-            f"{name} gives NaN for {wrong} of {count} image(s); expected numbers. Check its "
-            "weights, and its precision if it runs in float16."
-        )
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else ()
+    if len(shape) != 2 or shape[0] != count:
+        came = f"a {type(logits).__name__} {shape or ''}".rstrip() + f" for {count} image(s)"
+        expected = "logits (N, classes). A module around it may give these alone"
+    elif wrong := int(logits.isnan().any(dim=1).sum()):
+        came = f"NaN for {wrong} of {count} image(s)"
+        expected = "numbers. Check its weights, and its precision if it runs in float16"
+    else:
+        return
+    raise InputError(
+        f"The classifier {classifier_name(classifier)!r} gives {came}; expected {expected}."
+    )
 
 
 def answers(classifier: nn.Module, images: Tensor) -> Tensor:

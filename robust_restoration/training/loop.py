@@ -144,12 +144,9 @@ class _Run:
         settings.check_machine(self.accelerator)
         self.device = self.accelerator.device
         self.model = model.to(self.device)
-        self.callers_format = (
-            torch.contiguous_format
-            if all(p.is_contiguous() for p in model.parameters())
-            else torch.channels_last
-        )
-        self.format = torch.channels_last if settings.channels_last else self.callers_format
+        plain = all(p.is_contiguous() for p in model.parameters())
+        self.own_format = torch.contiguous_format if plain else torch.channels_last
+        self.format = torch.channels_last if settings.channels_last else self.own_format
         self.model = self.model.to(memory_format=self.format)
         self.defense, self.data, self.validation = defense, data, validation
         self.settings, self.folder, self.recipe = settings, folder, recipe
@@ -176,7 +173,7 @@ class _Run:
         with contextlib.ExitStack() as held:
             if self.folder is not None and self.accelerator.is_main_process:
                 held.enter_context(self.folder.locked())
-            held.callback(self.model.to, memory_format=self.callers_format)
+            held.callback(self.model.to, memory_format=self.own_format)
             self._open(resume)
             if self.log_with is not None:
                 begun = {"tensorboard": {"purge_step": self.step}}  # drops rows that are drawn anew
@@ -272,14 +269,12 @@ class _Run:
                 f"{rate:.2g}, {settings.precision}); {kept}. A lower lr, clip_grad=1 or "
                 "precision='fp32' often helps."
             )
+        trained = [p for g in optimizer.param_groups for p in g["params"]]
         if self.accelerator.use_distributed:
-            trained = [p for g in optimizer.param_groups for p in g["params"]]
             average_gradients(trained, self.accelerator)
         if settings.clip_grad:
             self.scaler.unscale_(optimizer)  # the limit is for the gradients themselves
-            nn.utils.clip_grad_norm_(
-                [p for g in optimizer.param_groups for p in g["params"]], settings.clip_grad
-            )
+            nn.utils.clip_grad_norm_(trained, settings.clip_grad)
         self.scaler.step(optimizer)
         self.scaler.update()
         self.schedule.step()
@@ -291,10 +286,9 @@ class _Run:
 
     def _give_up_channels_last(self, buffers: Sequence[Tensor]) -> None:
         """Where a network views its features as rows; ``buffers`` are those before the step."""
-        self.format = self.callers_format = torch.contiguous_format
-        for module in (self.model, self.average):
-            if module is not None:
-                module.to(memory_format=self.format)
+        self.format = self.own_format = torch.contiguous_format
+        for module in filter(None, (self.model, self.average)):
+            module.to(memory_format=self.format)
         for buffer, before in zip(self.model.buffers(), buffers, strict=True):
             buffer.copy_(before)
 
