@@ -20,8 +20,11 @@ from robust_restoration.models.classifiers import (
     check_module,
     with_unit_range,
 )
-from robust_restoration.models.memory_format import forbids_channels_last
-from robust_restoration.models.precision import autocast, check_autocast
+from robust_restoration.models.precision import (
+    autocast,
+    check_autocast,
+    forbids_channels_last,
+)
 from robust_restoration.models.restore import conditioning, restore
 from robust_restoration.numbers import check_count, is_number
 from robust_restoration.plugins.targets import call

@@ -21,7 +21,6 @@ from robust_restoration.models.classifiers import (
     input_channels,
     with_unit_range,
 )
-from robust_restoration.models.memory_format import memory_format
 from robust_restoration.models.purify import find_purifier
 
 from .controls import CLAMP, ENERGY, SIGN
@@ -73,10 +72,8 @@ class Classification(Task):
         pixels = self.data.pixels(slice(0, 1)).to(self.device)
         if self.device.type == "cpu":
             self.batch = max(1, min(self.batch, PIXELS // pixels[0, 0].numel()))
-        self.example, self.format = pixels, torch.channels_last
         for classifier in set(self.bare.values()):
             check_classifier(classifier, pixels, "data")
-            self._agree(classifier)
             self.data.check_classes(answers(classifier, pixels).shape[-1])
         self.data.name = self.data.name or "images"
         self.settings = {
@@ -88,15 +85,13 @@ class Classification(Task):
     def block(self, numbers: Sequence[int], eps: float | None = None) -> Block:
         """The images with their labels."""
         rows = torch.tensor(list(numbers))
-        pixels = self.data.pixels(rows).to(self.device, memory_format=self.format)
+        pixels = self.data.pixels(rows).to(self.device)
         return Block(list(numbers), pixels, self.data.labels[rows].to(self.device), pixels)
 
     def attacked_model(self, threat: Threat, subject: str) -> nn.Module:
         """The bare classifier, purifier and classifier as one, or the surrogate."""
         if isinstance(threat.through, nn.Module):
-            surrogate = with_unit_range(threat.through)
-            self._agree(surrogate)
-            return surrogate
+            return with_unit_range(threat.through)
         if threat.through == BARE:
             return self.bare[subject]
         chosen = subject if threat.through == WHOLE else threat.through
@@ -129,11 +124,6 @@ class Classification(Task):
         check_logits(logits, len(images), self.bare[subject])
         right = accuracy(logits, block.targets)
         return {"accuracy": right, **self.compare(output, images, block)}
-
-    def _agree(self, classifier: nn.Module) -> None:
-        """Give up channels_last where one classifier does not take it."""
-        if memory_format(classifier, self.example) is not torch.channels_last:
-            self.format = torch.contiguous_format
 
     def _run(self, module: nn.Module, images: Tensor, block: Block) -> Tensor:
         with torch.no_grad(), frozen(module), precision.autocast(images, self.autocast):

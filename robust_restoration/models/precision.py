@@ -1,4 +1,4 @@
-"""The precision that a network runs in while it is attacked or measured."""
+"""The precision and memory format that a network runs in while it is attacked or measured."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def autocast(images: Tensor, name: str | None) -> AbstractContextManager[Any]:
     """Autocast on the device of ``images``; with ``None``, whatever is in force already."""
     check_autocast(name)
     return nullcontext() if name is None else torch.autocast(images.device.type, NARROW[name])
+
+
+def forbids_channels_last(error: RuntimeError) -> bool:
+    """Whether an error is of a network that views features as rows, ``x.view(len(x), -1)``."""
+    return "view size is not compatible" in str(error)

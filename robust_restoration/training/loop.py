@@ -31,7 +31,7 @@ from robust_restoration import verbs
 from robust_restoration.contracts import Batch, Defense, Step, TrainingSet
 from robust_restoration.errors import InputError, TrainingError, UnknownNameError, check_type
 from robust_restoration.models.classifiers import check_module
-from robust_restoration.models.memory_format import forbids_channels_last
+from robust_restoration.models.precision import forbids_channels_last
 from robust_restoration.numbers import check_fraction
 from robust_restoration.plugins.targets import call
 from robust_restoration.processes import leave_at_exit

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 import robust_restoration as rr
 from robust_restoration.contracts import Batch, Defense, Step
-from robust_restoration.models.memory_format import memory_format
 
 
 class LeNet(nn.Module):
@@ -49,23 +48,16 @@ def data(photographs: Tensor) -> rr.LabelledImages:
     return rr.LabelledImages(images, torch.arange(8), name="photographs")
 
 
-def test_channels_last_where_it_is_taken(images: Tensor) -> None:
-    assert memory_format(LeNet(view=False), images) is torch.channels_last
-    assert memory_format(LeNet(), images) is torch.contiguous_format
-    with pytest.raises(RuntimeError, match="channels"):  # what else it raises is not hidden
-        memory_format(nn.Conv2d(1, 1, 3), images)
-
-
 @pytest.mark.parametrize("through", ["bare", "whole", "surrogate"])
 def test_evaluated_as_one_that_takes_any(through: str, data: rr.LabelledImages) -> None:
     def table(view: bool) -> list[rr.Record]:
         model = LeNet(view=view)
         threat: Any = rr.Threat(
-            "torchattacks/pgd", {"steps": 2}, through=model if through == "surrogate" else through
+            "torchattacks/fgsm", through=model if through == "surrogate" else through
         )
         victim = LeNet(view=False) if through == "surrogate" else model
         return rr.evaluate(
-            victim, data, threats={"pgd": threat}, eps=0.05, purifiers=["median"],
+            victim, data, threats={"fgsm": threat}, eps=0.05, purifiers=["median"],
             progress=False, checks=False,
         ).records
 

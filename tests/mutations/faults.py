@@ -468,10 +468,10 @@ FAULTS = [
         (f"{FORMAT}::test_statistics_of_the_step_that_is_made_again_are_counted_once",),
     ),
     Fault(
-        "a surrogate is given images in channels_last that cannot take them",
+        "classifiers are measured on images in channels_last",
         f"{CORE}/evaluation/classification.py",
-        "            self._agree(surrogate)\n",
-        "",
+        "self.data.pixels(rows).to(self.device)",
+        "self.data.pixels(rows).to(self.device, memory_format=torch.channels_last)",
         (f"{FORMAT}::test_evaluated_as_one_that_takes_any",),
     ),
     Fault(
