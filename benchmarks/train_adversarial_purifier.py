@@ -14,6 +14,7 @@ training images, whose JPEG copies are left out. Mind that the classifier was tr
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import tarfile
@@ -37,6 +38,7 @@ from robust_restoration.files import write_json
 from robust_restoration.models.classifiers import with_unit_range
 from robust_restoration.models.create import create_attack, create_defense, create_purifier
 from robust_restoration.models.purify import PurifiedClassifier
+from robust_restoration.models.shipped import model_card
 from robust_restoration.models.weights import read_weights, save_weights
 from robust_restoration.processes import Processes
 from robust_restoration.training import CHECKPOINT, minutes_trained
@@ -227,9 +229,14 @@ def quick(name: str, root: Path, limit: int | None) -> None:
                 "worst_so_far": _share_of(len(standing), count),
             }
         told["standing"] = " ".join(sorted(standing, key=int))
+    if name.endswith(".safetensors"):  # its card tells them, without the images' numbers
+        card = Path(name).with_suffix(".json")
+        shown = {eps: {t: told[t] for t in QUICK} for eps, told in result["attacks"].items()}
+        numbers = {"how": "train_adversarial_purifier.py quick", **result, "attacks": shown}
+        write_json(card, {**json.loads(card.read_text()), "numbers": numbers})
     result["environment"] = found.environment
     write_json(HERE / f"results/adversarial_purifier-{title}-quick.json", result)
-    print(json.dumps({eps: told for eps, told in result["attacks"].items()}, indent=1)[:3000])
+    print({eps: told["APGD-T"]["worst_so_far"] for eps, told in result["attacks"].items()})
 
 
 def _summed(result: dict[str, Any]) -> dict[str, Any]:
@@ -284,6 +291,12 @@ def ship(name: str, root: Path) -> None:
         "minutes": minutes_trained(metadata), "validation": history[-1],
         "environment": environment(),
     }
+    if name == "further":
+        old = model_card(SHIPPED)
+        card["began_from"] = {
+            "sha256": hashlib.sha256(SHIPPED.read_bytes()).hexdigest(),
+            **{key: old[key] for key in ("training", "minutes", "validation")},
+        }
     save_weights(model, SHIPPED, kind="purifiers", name="resunet", card=card, half=True)
 
 
