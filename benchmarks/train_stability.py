@@ -14,8 +14,9 @@ in the name of the result.
 
 The training images are those of ``train_adversarial_purifier.py``; nothing was chosen on others.
 ``sigma025-first`` began from weights of 1,189 steps, bfloat16, that the package shipped before
-(SHA-256 c66ecf58...), and those from the purifier ``resunet`` that was trained through attacks,
-whose encoder knows the classes; ``sigma025`` goes on from the former, with a rate that falls.
+(SHA-256 c66ecf58...), and those from the first weights of the purifier ``resunet`` (trained through
+attacks on 217,600 images), whose encoder knows the classes; ``sigma025`` goes on from the former,
+with a rate that falls.
 ``sigma012-first`` begins from the plain denoiser ``dncnn_c=nt``, and ``sigma012`` goes on from it.
 ResNet-32 takes no part.
 """

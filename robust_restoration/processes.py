@@ -13,11 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 import torch.distributed
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
 B = TypeVar("B")
+
+
+def accelerator(**options: Any) -> Accelerator:
+    """Accelerate's, which otherwise does not heed launchers of processes without accelerators."""
+    return Accelerator(cpu=not torch.accelerator.is_available(), **options)
 
 
 @cache
@@ -48,14 +54,10 @@ def part_files(path: Path) -> list[Path]:
 
 
 class Processes:
-    """The processes that share an evaluation; one, where nothing launched several.
-
-    An `Accelerator` is made, since a bare ``PartialState`` does not heed the launcher of
-    processes without accelerators.
-    """
+    """The processes that share an evaluation; one, where nothing launched several."""
 
     def __init__(self) -> None:
-        state = Accelerator()
+        state = accelerator()
         self.count, self.rank = state.num_processes, state.process_index
         self.main = state.is_main_process
         self._wait = state.wait_for_everyone

@@ -25,7 +25,7 @@ def become(rank: int, count: int, port: int, words: list[str]) -> None:
         names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
         os.environ.update({name: str(value) for name, value in names.items()})
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-        os.environ.update(ACCELERATE_USE_CPU="true", TORCHELASTIC_USE_AGENT_STORE="True")
+        os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"
     sys.argv = words
     sys.path[0] = str(Path(words[0]).parent)
     status = 0

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import nn
 
 from robust_restoration import verbs
@@ -22,6 +21,7 @@ from robust_restoration.models.purify import PurifiedClassifier
 from robust_restoration.models.weights import load_weights, read_weights
 from robust_restoration.plugins.registry import registry
 from robust_restoration.plugins.targets import call, check_names, load_target, options_of
+from robust_restoration.processes import accelerator
 from robust_restoration.training import CHECKPOINT, Recipe, Settings, train
 from robust_restoration.training.recipes import plain
 
@@ -243,7 +243,7 @@ def _what(
 def _train(recipe: Recipe, data: Any, out: Path, progress: bool) -> Path:
     if data is None or (isinstance(data, str) and not data):
         raise InputError("Nothing says what to train on: give data, a name or a folder.")
-    device = Accelerator().device  # also reads how many processes there are
+    device = accelerator().device  # also reads how many processes there are
     bare = verbs.load_classifier(recipe.classifier).to(device) if recipe.classifier else None
     known = options_of(_defense(recipe.defense, ""))
     options = dict(recipe.defense_options)
@@ -321,7 +321,7 @@ def _save(
     else:
         model, kind, name = member_of(model, kind, name)
     path = out / f"{name.rsplit('/', 1)[-1]}.safetensors"
-    if Accelerator().is_main_process:
+    if accelerator().is_main_process:
         _, header = read_weights(out / CHECKPOINT)
         damaged = getattr(images, "damaged", ())
         facts: dict[str, Any] = {} if bare is None else {"classifier": classifier_name(bare)}
@@ -332,5 +332,5 @@ def _save(
             "ones skipped"
         )
         save_with_card(model, path, recipe, header, kind=kind, name=name, **facts)
-    Accelerator().wait_for_everyone()
+    accelerator().wait_for_everyone()
     return path

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -34,7 +33,7 @@ from robust_restoration.models.classifiers import check_module
 from robust_restoration.models.precision import forbids_channels_last
 from robust_restoration.numbers import check_fraction
 from robust_restoration.plugins.targets import call
-from robust_restoration.processes import leave_at_exit
+from robust_restoration.processes import accelerator, leave_at_exit
 
 from .batches import draw, mix, parts_of, share_of, stage_ends
 from .curves import Curves
@@ -135,7 +134,7 @@ class _Run:
     ) -> None:
         if log_with is None and folder and importlib.util.find_spec("tensorboard"):
             log_with = "tensorboard"
-        self.accelerator = Accelerator(
+        self.accelerator = accelerator(
             log_with=log_with,
             project_dir=str(folder.path) if folder else None,
         )
