@@ -249,11 +249,12 @@ class _Run:
         self.model.train()
         optimizer.zero_grad(set_to_none=True)
         step = Step(stage, age / (end - start), generator)
-        buffers = [buffer.clone() for buffer in self.model.buffers()]
+        may_fail = self.format is torch.channels_last
+        buffers = [buffer.clone() for buffer in self.model.buffers()] if may_fail else []
         try:
             value, figures = self._backward(model, batch, step)
         except RuntimeError as error:
-            if self.format is not torch.channels_last or not forbids_channels_last(error):
+            if not may_fail or not forbids_channels_last(error):
                 raise
             self._give_up_channels_last(buffers)
             return self._one_step(model, number)
@@ -285,7 +286,7 @@ class _Run:
 
     def _give_up_channels_last(self, buffers: Sequence[Tensor]) -> None:
         """Where a network views its features as rows; ``buffers`` are those before the step."""
-        self.format = self.own_format = torch.contiguous_format
+        self.format = torch.contiguous_format
         for module in filter(None, (self.model, self.average)):
             module.to(memory_format=self.format)
         for buffer, before in zip(self.model.buffers(), buffers, strict=True):
